@@ -1,0 +1,62 @@
+"""Greedy layer-wise pretraining of deep networks with compiled kernels.
+
+Public names load on first use, so that ``import stacked`` and ``stacked --help`` stay fast.
+"""
+
+from importlib import import_module as _import_module
+from pathlib import Path as _Path
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
+from ._version import __version__
+
+if not (_Path(__file__).parent / "kernels").is_dir():
+    # In a source checkout `kernels`, `cli` and `tests` lie beside this folder; an installed copy has them inside it.
+    __path__.append(str(_Path(__file__).parent.parent))
+
+if _TYPE_CHECKING:
+    from .autoencoder import Autoencoder
+    from .data import open_data
+    from .errors import DataError, DivergedError, ModelFileError, SettingError, StackedError
+    from .persistence import load
+    from .rbm import RBM
+    from .stack import StackedAutoencoder, StackedClassifier
+
+_HOME = {
+    "RBM": "rbm",
+    "Autoencoder": "autoencoder",
+    "StackedAutoencoder": "stack",
+    "StackedClassifier": "stack",
+    "load": "persistence",
+    "open_data": "data",
+    "StackedError": "errors",
+    "DataError": "errors",
+    "ModelFileError": "errors",
+    "SettingError": "errors",
+    "DivergedError": "errors",
+}
+
+__all__ = [
+    "RBM",
+    "Autoencoder",
+    "DataError",
+    "DivergedError",
+    "ModelFileError",
+    "SettingError",
+    "StackedAutoencoder",
+    "StackedClassifier",
+    "StackedError",
+    "__version__",
+    "load",
+    "open_data",
+]
+
+
+def __getattr__(name: str) -> _Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'stacked' has no attribute {name!r}")
+    return getattr(_import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
