@@ -1,0 +1,53 @@
+"""Corruption of the input of a denoising autoencoder (Vincent et al. 2010, section 3).
+
+masking: a value becomes 0 with probability ``level``. salt_and_pepper: with probability ``level`` it becomes the lowest or the
+highest value of the data, by a fair coin. gaussian: normal noise of standard deviation ``level`` is added. Nothing is rescaled.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ._jit import jit
+from .random import fill_normal, fill_uniform
+
+NONE, MASKING, SALT_AND_PEPPER, GAUSSIAN = range(4)
+CORRUPTIONS = {"none": NONE, "masking": MASKING, "salt_and_pepper": SALT_AND_PEPPER, "gaussian": GAUSSIAN}
+
+
+class Corruption(NamedTuple):
+    """Kind code, level, and the values that pepper and salt stand for."""
+
+    kind: int
+    level: float
+    low: float
+    high: float
+
+
+NO_CORRUPTION = Corruption(NONE, 0.0, 0.0, 1.0)
+
+
+@jit
+def corrupt(corruption, key, epoch, row, clean, out):
+    """out (V,) = corrupted copy of ``clean`` (V,), for one row of one epoch. Both may be one array only for kind NONE."""
+    cast = out.dtype.type
+    level = cast(corruption.level)
+    if corruption.kind == NONE:
+        if clean.ctypes.data != out.ctypes.data:
+            out[:] = clean
+    elif corruption.kind == MASKING:
+        fill_uniform(key, epoch, row, 0, 0, out)
+        for j in range(out.shape[0]):
+            out[j] = cast(0) if out[j] < level else clean[j]
+    elif corruption.kind == SALT_AND_PEPPER:
+        low, high = cast(corruption.low), cast(corruption.high)
+        coin = np.empty(out.shape[0], out.dtype)
+        fill_uniform(key, epoch, row, 0, 0, out)
+        fill_uniform(key, epoch, row, 1, 0, coin)
+        for j in range(out.shape[0]):
+            replacement = low if coin[j] < cast(0.5) else high
+            out[j] = replacement if out[j] < level else clean[j]
+    else:
+        fill_normal(key, epoch, row, 0, 0, out)
+        for j in range(out.shape[0]):
+            out[j] = clean[j] + level * out[j]

@@ -1,0 +1,66 @@
+"""What the CPU offers this process: cores, threads, and products that use one thread per call.
+
+Everything that is specific to Linux lives in this file and has a fallback.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+
+
+def available_cores() -> int:
+    """Number of cores this process may use: its affinity, capped by the control group's quota."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    return max(1, min(affinity, _quota_cores() or affinity))
+
+
+def _quota_cores() -> int | None:
+    """Whole cores granted by cgroup v2 ``cpu.max`` or v1 ``cpu.cfs_*``, or None without a limit."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            folder = Path("/sys/fs/cgroup/cpu")
+            quota, period = (folder / "cpu.cfs_quota_us").read_text(), (folder / "cpu.cfs_period_us").read_text()
+        except OSError:
+            return None
+    try:
+        return max(1, int(quota) // int(period)) if int(quota) > 0 else None
+    except ValueError:  # "max": no limit
+        return None
+
+
+def max_threads() -> int:
+    """Most threads the compiled kernels can use in this process (set by NUMBA_NUM_THREADS before the start)."""
+    return int(numba.config.NUMBA_NUM_THREADS)
+
+
+@cache
+def _blas() -> Any:
+    """Handle on the BLAS libraries loaded in this process, SciPy's among them."""
+    import scipy.linalg.cython_blas  # noqa: F401  (the library that products call)
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+@contextmanager
+def thread_limit(n_threads: int | None) -> Iterator[int]:
+    """Run kernels on ``n_threads`` threads (None: all available cores) inside the ``with`` block.
+
+    BLAS is held to one thread for the time being: kernels split their products into tiles whose shapes do not depend on
+    the number of threads, so the result does not either.
+    """
+    count = min(available_cores(), max_threads()) if n_threads is None else n_threads
+    before = numba.get_num_threads()
+    numba.set_num_threads(count)
+    try:
+        with _blas().limit(limits=1, user_api="blas"):
+            yield count
+    finally:
+        numba.set_num_threads(before)

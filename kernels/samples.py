@@ -1,0 +1,63 @@
+"""Rows of the data set, in their file dtype, turned into minibatches of the model's precision.
+
+uint8 images stay uint8 until here. The table travels as bytes plus a dtype code, so one compilation of a trainer
+serves every dtype of data.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import prange
+
+from ._jit import jit, parallel_jit
+from .corruption import corrupt
+
+UINT8, FLOAT32, FLOAT64 = range(3)
+DTYPE_CODES = {"uint8": UINT8, "float32": FLOAT32, "float64": FLOAT64}
+
+
+class Samples(NamedTuple):
+    """A table of N rows and what turns a raw value into the model's input: ``raw * scale + offset``."""
+
+    bytes: np.ndarray  # (N, V * itemsize) uint8, C-contiguous
+    dtype_code: int
+    scale: float
+    offset: float
+
+
+def as_samples(array: np.ndarray, scale: float = 1.0, offset: float = 0.0) -> Samples:
+    """View of ``array`` (N, V), C-contiguous uint8, float32 or float64, as a `Samples` table; nothing is copied."""
+    code = DTYPE_CODES[array.dtype.name]
+    table = array.view(np.uint8).reshape(array.shape[0], array.shape[1] * array.itemsize)
+    return Samples(table, code, float(scale), float(offset))
+
+
+@jit
+def load_row(samples, index, out):
+    """out (V,) = row ``index``, scaled."""
+    row = samples.bytes[index]
+    scale, offset = out.dtype.type(samples.scale), out.dtype.type(samples.offset)
+    if samples.dtype_code == UINT8:
+        for j in range(out.shape[0]):
+            out[j] = out.dtype.type(row[j]) * scale + offset
+    elif samples.dtype_code == FLOAT32:
+        values32 = row.view(np.float32)
+        for j in range(out.shape[0]):
+            out[j] = out.dtype.type(values32[j]) * scale + offset
+    else:
+        values64 = row.view(np.float64)
+        for j in range(out.shape[0]):
+            out[j] = out.dtype.type(values64[j] * samples.scale + samples.offset)
+
+
+@parallel_jit
+def load_batch(samples, positions, row_ids, corruption, key, epoch, clean, corrupted):
+    """Load a minibatch and its corrupted copy.
+
+    positions (B,) int64: rows of the table; row_ids (B,) int64: their numbers in the whole data set, which key the noise, so
+    that it is redrawn for every row of every epoch and does not depend on windows or batches. clean and corrupted
+    (B, V) are overwritten; without corruption they may be one array.
+    """
+    for r in prange(clean.shape[0]):
+        load_row(samples, positions[r], clean[r])
+        corrupt(corruption, key, epoch, row_ids[r], clean[r], corrupted[r])

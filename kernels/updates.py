@@ -1,0 +1,114 @@
+"""Parameter updates: SGD with momentum, Nesterov's momentum, Adam; L1 and L2 decay on weights only.
+
+A flat parameter vector holds all weights first and all biases after them, so decay applies to a prefix. With g the gradient of
+the mean loss plus penalty, and the rate r:
+
+    momentum   v <- m v - r g;  p <- p + v
+    nesterov   v <- m v - r g;  p <- p + m v - r g          (Sutskever et al. 2013, at the look-ahead point)
+    adam       v <- m v + (1 - m) g;  s <- b s + (1 - b) g^2;  p <- p - r v' / (sqrt(s') + 1e-8)   (Kingma & Ba 2015)
+
+Momentum never multiplies the learning rate. The penalty is l1 |W| + l2 |W|^2 / 2.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import prange
+
+from ._jit import jit, parallel_jit
+
+MOMENTUM, NESTEROV, ADAM = range(3)
+OPTIMIZERS = {"momentum": MOMENTUM, "nesterov": NESTEROV, "adam": ADAM}
+ADAM_DECAY, ADAM_EPSILON = 0.999, 1e-8
+_CHUNK = 16384
+
+
+class Update(NamedTuple):
+    """Settings of one epoch. ``decay_steps`` > 0 lets the rate fall linearly to zero over that many minibatches."""
+
+    optimizer: int
+    learning_rate: float
+    decay_steps: int
+    momentum: float
+    l1: float
+    l2: float
+
+
+@jit
+def learning_rate_at(update, step):
+    """Learning rate of minibatch number ``step``, counted from 0 over the whole training."""
+    if update.decay_steps <= 0:
+        return update.learning_rate
+    return update.learning_rate * max(0.0, 1.0 - step / update.decay_steps)
+
+
+@jit
+def penalty_slope(w, l1, l2):
+    """Derivative of l1 |w| + l2 w^2 / 2."""
+    zero = w * 0
+    return l2 * w + (l1 if w > zero else (-l1 if w < zero else zero))
+
+
+@jit
+def _update_range(update, rate, correction, params, gradient, velocity, squares, l1, l2):
+    """Update one range of a flat vector in place; l1 and l2 are already zero for biases."""
+    cast = params.dtype.type
+    r, m = cast(rate), cast(update.momentum)
+    if update.optimizer == MOMENTUM:
+        for i in range(params.shape[0]):
+            velocity[i] = m * velocity[i] - r * (gradient[i] + penalty_slope(params[i], l1, l2))
+            params[i] += velocity[i]
+    elif update.optimizer == NESTEROV:
+        for i in range(params.shape[0]):
+            step = r * (gradient[i] + penalty_slope(params[i], l1, l2))
+            velocity[i] = m * velocity[i] - step
+            params[i] += m * velocity[i] - step
+    else:
+        one, b, epsilon = cast(1), cast(ADAM_DECAY), cast(ADAM_EPSILON)
+        scale = cast(1.0 / (1.0 - ADAM_DECAY**correction))
+        r = cast(rate / (1.0 - update.momentum**correction))
+        for i in range(params.shape[0]):
+            g = gradient[i] + penalty_slope(params[i], l1, l2)
+            velocity[i] = m * velocity[i] + (one - m) * g
+            squares[i] = b * squares[i] + (one - b) * (g * g)
+            params[i] -= r * velocity[i] / (np.sqrt(squares[i] * scale) + epsilon)
+
+
+@parallel_jit
+def apply_update(update, step, n_weights, gradient, params, velocity, squares):
+    """One step on the flat vectors params, velocity (P,) and, for Adam, squares (P,; else (0,)), all in place.
+
+    gradient (P,) is that of the mean loss of minibatch number ``step`` (from 0); decay applies to the first ``n_weights``.
+    """
+    cast = params.dtype.type
+    rate = learning_rate_at(update, step)
+    n_weight_chunks = -(-n_weights // _CHUNK)
+    n_chunks = n_weight_chunks - (-(params.shape[0] - n_weights) // _CHUNK)
+    for chunk in prange(n_chunks):
+        is_weight = chunk < n_weight_chunks
+        start = chunk * _CHUNK if is_weight else n_weights + (chunk - n_weight_chunks) * _CHUNK
+        stop = min(start + _CHUNK, n_weights if is_weight else params.shape[0])
+        second = squares[start:stop] if update.optimizer == ADAM else squares
+        _update_range(
+            update,
+            rate,
+            step + 1,
+            params[start:stop],
+            gradient[start:stop],
+            velocity[start:stop],
+            second,
+            cast(update.l1) if is_weight else cast(0),
+            cast(update.l2) if is_weight else cast(0),
+        )
+
+
+@jit
+def add_penalty(params, n_weights, l1, l2, gradient):
+    """Value of the penalty l1 |W| + l2 |W|^2 / 2 over the first ``n_weights`` parameters; its slope is added to ``gradient``."""
+    cast = params.dtype.type
+    total = 0.0
+    for i in range(n_weights):
+        w = np.float64(params[i])
+        total += l1 * abs(w) + 0.5 * l2 * w * w
+        gradient[i] += penalty_slope(params[i], cast(l1), cast(l2))
+    return total
