@@ -1,0 +1,143 @@
+"""Rows in training order: shuffled, in windows, with the next window read ahead.
+
+Order of an epoch: the blocks of the data set are shuffled and dealt into windows; the rows of a window are shuffled. A data set
+smaller than one window (2**27 values: 170,000 MNIST images) is thus shuffled whole. Blocks, windows and shuffles depend on
+the seed, the epoch and the shape of the data alone, so a streamed file trains to the same bits as the same data in memory.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from .data import BLOCK_ROWS, ArrayRows, Rows
+from .data.memory import available_memory
+from .kernels.random import SHUFFLE, SPLIT, shuffle, stream_key
+from .kernels.samples import Samples, as_samples
+
+WINDOW_VALUES = 2**27
+
+
+class Window(NamedTuple):
+    """Some shuffled rows: ``positions`` (n,) index the samples and labels, ``row_ids`` (n,) are their numbers in the data."""
+
+    samples: Samples
+    labels: np.ndarray
+    positions: np.ndarray
+    row_ids: np.ndarray
+
+
+class EncodedRows(Rows):
+    """Codes of other rows, computed block by block when they are read: the data of an upper unit."""
+
+    def __init__(self, below: Rows, encode: Callable[[np.ndarray], np.ndarray], n_columns: int, dtype: np.dtype):
+        self.below, self.encode = below, encode
+        self.name, self.n_rows, self.labels = below.name, below.n_rows, below.labels
+        self.n_columns, self.dtype, self.sample_shape = n_columns, np.dtype(dtype), (n_columns,)
+        self.in_memory = False
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Codes (stop - start, n_columns); start is a multiple of `BLOCK_ROWS`."""
+        blocks = range(start, stop, BLOCK_ROWS)
+        return np.concatenate([self.encode(self.below.read(b, min(b + BLOCK_ROWS, stop))) for b in blocks])
+
+
+def encoded(below: Rows, encode: Callable[[np.ndarray], np.ndarray], n_columns: int, dtype: np.dtype) -> Rows:
+    """Codes of ``below``: computed once and kept if they fit in a quarter of the free memory, else on the fly; same bits."""
+    if isinstance(below, EncodedRows):
+        inner, below = below.encode, below.below
+        rows = EncodedRows(below, lambda table: encode(inner(table)), n_columns, dtype)
+    else:
+        rows = EncodedRows(below, encode, n_columns, dtype)
+    if rows.n_rows * n_columns * rows.dtype.itemsize > available_memory() / 4:
+        return rows
+    codes = np.empty((rows.n_rows, n_columns), dtype)
+    for start in range(0, rows.n_rows, BLOCK_ROWS):
+        stop = min(start + BLOCK_ROWS, rows.n_rows)
+        codes[start:stop] = rows.read(start, stop)
+    kept = ArrayRows(codes, name=below.name)
+    kept.labels = below.labels
+    return kept
+
+
+def split_rows(n_rows: int, fraction: float, seed: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """(training rows, validation rows) as sorted row numbers, or (None, None) for no split; at least one row each."""
+    if fraction <= 0:
+        return None, None
+    order = np.arange(n_rows)
+    shuffle(stream_key(seed, SPLIT), 0, 0, order)
+    n_validation = min(max(1, round(n_rows * fraction)), n_rows - 1)
+    return np.sort(order[n_validation:]), np.sort(order[:n_validation])
+
+
+class Feed:
+    """Deals ``rows``, or the ``subset`` of them, into windows of shuffled rows, epoch by epoch."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        scale: float,
+        offset: float,
+        seed: int,
+        unit: int,
+        labels: np.ndarray | None = None,
+        subset: np.ndarray | None = None,
+    ):
+        self.rows, self.scale, self.offset, self.subset = rows, scale, offset, subset
+        self.labels = np.zeros(0, np.int64) if labels is None else labels
+        self.n_rows = rows.n_rows if subset is None else len(subset)
+        self._key = stream_key(seed, SHUFFLE, unit)
+        self._window_blocks = max(1, WINDOW_VALUES // (rows.n_columns * BLOCK_ROWS))
+
+    def epoch(self, epoch: int) -> Iterator[Window]:
+        """Windows of one epoch, in order."""
+        order = np.arange(-(-self.rows.n_rows // BLOCK_ROWS))
+        shuffle(self._key, epoch, 0, order)
+        groups = [np.sort(order[i : i + self._window_blocks]) for i in range(0, len(order), self._window_blocks)]
+        if self.rows.in_memory:
+            table = as_samples(self.rows.array, self.scale, self.offset)  # type: ignore[attr-defined]
+            for part, blocks in enumerate(groups):
+                ids = self._shuffled_ids(epoch, part, blocks)
+                if len(ids):
+                    yield Window(table, self.labels, ids, ids)
+            return
+        yield from self._streamed(epoch, groups)
+
+    def _streamed(self, epoch: int, groups: list[np.ndarray]) -> Iterator[Window]:
+        with ThreadPoolExecutor(1) as reader:
+            ahead = reader.submit(self._fetch, groups[0])
+            for part, blocks in enumerate(groups):
+                tables = ahead.result()
+                if part + 1 < len(groups):
+                    ahead = reader.submit(self._fetch, groups[part + 1])
+                ids = self._shuffled_ids(epoch, part, blocks)
+                if len(ids):
+                    yield self._window(blocks, tables, ids)
+
+    def _fetch(self, blocks: np.ndarray) -> list[np.ndarray]:
+        """Read raw blocks, on the reading thread: no kernel runs here."""
+        source = self.rows.below if isinstance(self.rows, EncodedRows) else self.rows
+        return [source.read(b * BLOCK_ROWS, min((b + 1) * BLOCK_ROWS, source.n_rows)) for b in blocks]
+
+    def _window(self, blocks: np.ndarray, tables: list[np.ndarray], ids: np.ndarray) -> Window:
+        if isinstance(self.rows, EncodedRows):
+            tables = [self.rows.encode(table) for table in tables]
+        first = np.cumsum([0] + [len(table) for table in tables[:-1]])
+        block = np.searchsorted(blocks, ids // BLOCK_ROWS)
+        positions = first[block] + ids % BLOCK_ROWS
+        labels = self.labels
+        if len(labels):
+            parts = [labels[b * BLOCK_ROWS : (b + 1) * BLOCK_ROWS] for b in blocks]
+            labels = np.concatenate(parts)
+        return Window(as_samples(np.concatenate(tables), self.scale, self.offset), labels, positions, ids)
+
+    def _shuffled_ids(self, epoch: int, part: int, blocks: np.ndarray) -> np.ndarray:
+        """Row numbers of a window's blocks, those outside the subset left out, shuffled."""
+        starts = blocks * BLOCK_ROWS
+        ids = np.concatenate([np.arange(s, min(s + BLOCK_ROWS, self.rows.n_rows)) for s in starts])
+        if self.subset is not None:
+            place = np.minimum(np.searchsorted(self.subset, ids), len(self.subset) - 1)
+            ids = ids[self.subset[place] == ids]
+        shuffle(self._key, epoch, 1 + part, ids)
+        return ids

@@ -1,0 +1,99 @@
+"""What every fitted model can do: encode, decode, reconstruct, score, save.
+
+A fitted model is a `Network` (``network_``) whose first ``n_code_layers_`` layers encode, and the scaling of its input.
+"""
+
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from .data import Rows, summarize
+from .guard import UNIT_RANGE, check_range
+from .inputs import rows_for
+from .kernels.cpu import thread_limit
+from .network import Network
+from .scaling import InputScaling
+from .settings import thread_count
+from .training import Record
+
+
+class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Base of all estimators."""
+
+    kind: str  # in the model file
+    n_threads: int | None
+    network_: Network
+    scaling_: InputScaling
+    n_code_layers_: int
+    seed_: int
+    history_: list[Record]
+    n_features_in_: int
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Codes (n_samples, n_code) of X (n_samples, n_features)."""
+        rows, scaled = self._fitted_rows(X)
+        with thread_limit(thread_count(self.n_threads)):
+            return self.network_.apply(rows, *scaled, 0, self.n_code_layers_)
+
+    def inverse_transform(self, codes: Any) -> np.ndarray:
+        """Reconstructions (n_samples, n_features), in the units of the training data, of codes (n_samples, n_code)."""
+        check_is_fitted(self, "network_")
+        rows = _code_rows(codes, self._n_features_out)
+        with thread_limit(thread_count(self.n_threads)):
+            out = self.network_.apply(rows, first=self.n_code_layers_)
+        return _unscale(out, self.scaling_.scale, self.scaling_.offset)
+
+    def reconstruct(self, X: Any) -> np.ndarray:
+        """What the model makes of X (n_samples, n_features) after encoding and decoding, in the units of X."""
+        rows, scaled = self._fitted_rows(X)
+        with thread_limit(thread_count(self.n_threads)):
+            return _unscale(self.network_.apply(rows, *scaled), *scaled)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Minus the squared error of the reconstruction per sample, summed over features, in scaled units: higher is better."""
+        rows, scaled = self._fitted_rows(X)
+        with thread_limit(thread_count(self.n_threads)):
+            return -self.network_.loss(rows, *scaled, "squared_error")
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the model to one HDF5 file, atomically; `stacked.load` reads it back."""
+        from .persistence import save
+
+        save(self, path)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.network_.layers[self.n_code_layers_ - 1].n_out
+
+    def _fitted_rows(self, X: Any) -> tuple[Rows, tuple[float, float]]:
+        """Rows of X and the (scale, offset) to load them with."""
+        check_is_fitted(self, "network_")
+        rows = rows_for(self, X, reset=False)
+        if self.scaling_.expects_unit_range(rows):
+            check_range(UNIT_RANGE[0], self.scaling_, summarize(rows), rows.name)
+        return rows, self.scaling_.for_rows(rows)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = []  # the precision is a parameter, not the input's
+        return tags
+
+
+def _code_rows(codes: Any, n_code: int) -> Rows:
+    from .data import as_rows
+    from .guard import check_width
+
+    rows = as_rows(codes, name="<codes>")
+    check_width(rows, n_code)
+    return rows
+
+
+def _unscale(out: np.ndarray, scale: float, offset: float) -> np.ndarray:
+    if scale != 1.0 or offset != 0.0:
+        out -= out.dtype.type(offset)
+        out /= out.dtype.type(scale)
+    return out

@@ -1,0 +1,186 @@
+"""The dense network: a layer table and one flat parameter vector with named views.
+
+Weights of all layers come first in the vector and biases after them. A tied layer owns no weights: it uses an earlier layer's
+matrix transposed. An RBM with weights W, hidden biases b and visible biases c is the two-layer tied network
+``x -> f(x W + b) -> g(h W^T + c)``, and shares its flat vector with the RBM trainer.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .data import BLOCK_ROWS, Rows
+from .errors import DataError
+from .kernels import dense
+from .kernels.activations import ACTIVATIONS
+from .kernels.corruption import NO_CORRUPTION
+from .kernels.losses import LOSSES, loss_and_delta
+from .kernels.product import layer_forward
+from .kernels.random import WEIGHTS, Key, fill_uniform_matrix, stream_key
+from .kernels.samples import as_samples, load_batch
+
+_NO_KEY = Key(np.uint64(0), np.uint64(0))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """n_in inputs, n_out outputs, the activation's name, and the index of the earlier layer whose weights it ties to."""
+
+    n_in: int
+    n_out: int
+    activation: str
+    tied_to: int | None = None
+
+
+@dataclass
+class Network:
+    """Layers and their parameters. ``params`` (P,) float32 or float64 is the only storage; views share it."""
+
+    layers: tuple[Layer, ...]
+    params: np.ndarray
+    table: np.ndarray = field(init=False)
+    n_weights: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.table, self.n_weights = _layer_table(self.layers)
+        expected = self.n_weights + sum(layer.n_out for layer in self.layers)
+        if self.params.shape != (expected,):
+            raise ValueError(f"expected {expected} parameters for these layers, found shape {self.params.shape}")
+
+    @classmethod
+    def zeros(cls, layers: Sequence[Layer], dtype: np.dtype) -> "Network":
+        """A network with all parameters zero."""
+        _, n_weights = _layer_table(layers)
+        return cls(tuple(layers), np.zeros(n_weights + sum(layer.n_out for layer in layers), dtype))
+
+    def weight(self, index: int) -> np.ndarray:
+        """View (n_in, n_out) of a layer's weights; for a tied layer the transposed view of the matrix it shares."""
+        view = dense.layer_weight.py_func(self.table, index, self.params)
+        return view.T if self.layers[index].tied_to is not None else view
+
+    def bias(self, index: int) -> np.ndarray:
+        """View (n_out,) of a layer's biases."""
+        return dense.layer_bias.py_func(self.table, index, self.params)
+
+    def randomize(self, seed: int, unit: int) -> None:
+        """Draw all weights, uniform after Glorot & Bengio 2010 (sigmoid: 4 times as wide; ReLU: He et al. 2015); biases 0."""
+        key = stream_key(seed, WEIGHTS, unit)
+        self.params[:] = 0
+        for index, layer in enumerate(self.layers):
+            if layer.tied_to is None:
+                numbers = np.empty((layer.n_in, layer.n_out), self.params.dtype)
+                fill_uniform_matrix(key, index, 0, numbers)
+                self.weight(index)[:] = (2 * numbers - 1) * _initial_range(layer)
+
+    def apply(
+        self, rows: Rows, scale: float = 1.0, offset: float = 0.0, first: int = 0, last: int | None = None
+    ) -> np.ndarray:
+        """Outputs (n_rows, n_out) of layers ``first`` to ``last`` (exclusive) for rows given to layer ``first``.
+
+        Rows are taken in blocks of `BLOCK_ROWS`, so a row's answer does not depend on whether its table is streamed.
+        """
+        chain = range(first, len(self.layers) if last is None else last)
+        out = np.empty((rows.n_rows, self.layers[chain[-1]].n_out), self.params.dtype)
+        for start, block in self.blocks(rows, scale, offset):
+            out[start : start + len(block)] = self._chain(chain, block)
+        return out
+
+    def apply_block(self, table: np.ndarray, scale: float, offset: float, last: int) -> np.ndarray:
+        """`apply` for one raw block (n, V) from layer 0 to ``last`` (exclusive)."""
+        numbers = np.arange(len(table))
+        block = np.empty(table.shape, self.params.dtype)
+        load_batch(as_samples(table, scale, offset), numbers, numbers, NO_CORRUPTION, _NO_KEY, 0, block, block)
+        return self._chain(range(last), block)
+
+    def loss(
+        self, rows: Rows, scale: float, offset: float, loss: str, labels: np.ndarray | None = None, subset=None
+    ) -> float:
+        """Mean loss per row over all rows, or over those in ``subset`` (sorted row numbers), without corruption."""
+        total, count, code = 0.0, 0, LOSSES[loss]
+        no_target = np.zeros((0, 0), self.params.dtype)
+        for start, block in self.blocks(rows, scale, offset, subset):
+            n = len(block)
+            outputs = np.empty(n * int(self.table[:, dense.N_OUT].sum()), self.params.dtype)
+            dense.forward(self.table, self.params, code, block, outputs)
+            answer = dense.layer_rows.py_func(self.table, len(self.layers) - 1, n, outputs)
+            goal = np.zeros(0, np.int64) if labels is None else labels[_numbers(start, n, rows, subset)]
+            target = block if labels is None else no_target
+            activation = self.table[-1, dense.ACTIVATION]
+            total += loss_and_delta(code, activation, answer, target, goal, np.empty_like(answer))
+            count += n
+        return total / count
+
+    def blocks(
+        self, rows: Rows, scale: float = 1.0, offset: float = 0.0, subset: np.ndarray | None = None
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """(first row, block of at most `BLOCK_ROWS` scaled rows in the network's dtype); NaN in the rows is a DataError.
+
+        With ``subset``, a block holds the members of the subset among those rows, and its start is the raw block's.
+        """
+        for start in range(0, rows.n_rows, BLOCK_ROWS):
+            stop = min(start + BLOCK_ROWS, rows.n_rows)
+            chosen = np.arange(stop - start)
+            if subset is not None:
+                chosen = subset[np.searchsorted(subset, start) : np.searchsorted(subset, stop)] - start
+                if not len(chosen):
+                    continue
+            table = rows.read(start, stop)
+            if table.dtype.kind == "f" and not np.isfinite(table.sum(dtype=np.float64)):
+                check_finite(rows.name, table, start)
+            block = np.empty((len(chosen), rows.n_columns), self.params.dtype)
+            load_batch(as_samples(table, scale, offset), chosen, chosen, NO_CORRUPTION, _NO_KEY, 0, block, block)
+            yield start, block
+
+    def _chain(self, chain: range, block: np.ndarray) -> np.ndarray:
+        for index in chain:
+            block = self._layer(index, block)
+        return block
+
+    def _layer(self, index: int, x: np.ndarray) -> np.ndarray:
+        layer = self.layers[index]
+        weight = dense.layer_weight.py_func(self.table, index, self.params)
+        out = np.empty((len(x), layer.n_out), self.params.dtype)
+        activation = self.table[index, dense.ACTIVATION]
+        layer_forward(x, weight, layer.tied_to is not None, self.bias(index), activation, out)
+        return out
+
+
+def check_finite(name: str, table: np.ndarray, first_row: int = 0) -> None:
+    """DataError naming the first value of ``table`` that is NaN or infinite."""
+    bad = np.argwhere(~np.isfinite(table))
+    if len(bad):
+        row, column = bad[0]
+        value = "NaN" if np.isnan(table[row, column]) else "inf"
+        raise DataError(f"{name}: expected finite numbers, found {value} in row {first_row + row}, column {column}")
+
+
+def _numbers(start: int, n: int, rows: Rows, subset: np.ndarray | None) -> np.ndarray:
+    if subset is None:
+        return np.arange(start, start + n)
+    stop = min(start + BLOCK_ROWS, rows.n_rows)
+    return subset[np.searchsorted(subset, start) : np.searchsorted(subset, stop)]
+
+
+def _initial_range(layer: Layer) -> float:
+    if layer.activation in ("relu", "softplus"):
+        return float(np.sqrt(6.0 / layer.n_in))
+    wide = 4.0 if layer.activation == "sigmoid" else 1.0
+    return float(wide * np.sqrt(6.0 / (layer.n_in + layer.n_out)))
+
+
+def _layer_table(layers: Sequence[Layer]) -> tuple[np.ndarray, int]:
+    """The kernels' layer table (L, 6) int64 and the total number of weights."""
+    table = np.zeros((len(layers), 6), np.int64)
+    n_weights = 0
+    for index, layer in enumerate(layers):
+        tied = layer.tied_to is not None
+        start = table[layer.tied_to, dense.WEIGHT] if tied else n_weights
+        table[index, :5] = layer.n_in, layer.n_out, ACTIVATIONS[layer.activation], start, 0
+        table[index, dense.TRANSPOSED] = tied
+        n_weights += 0 if tied else layer.n_in * layer.n_out
+    position = n_weights
+    for index, layer in enumerate(layers):
+        table[index, dense.BIAS] = position
+        position += layer.n_out
+    return table, n_weights

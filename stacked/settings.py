@@ -1,0 +1,119 @@
+"""Checking of parameters, schedules, and the frozen plan that a training loop follows.
+
+A schedule is a number, or a list of (epoch, value): the value holds from that epoch on, epochs counted from 0, the first entry
+at epoch 0.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from .errors import SettingError
+
+Schedule = tuple[tuple[int, float], ...]
+PRECISIONS = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one phase trains: everything the loop needs to know, checked."""
+
+    epochs: int
+    batch_size: int
+    optimizer: str
+    learning_rate: Schedule
+    momentum: Schedule
+    linear_decay: bool = False
+    l1: float = 0.0
+    l2: float = 0.0
+    validation_fraction: float = 0.0
+    patience: int | None = None
+    line_searches: int = 3
+
+
+def whole(name: str, value: Any, minimum: int = 1) -> int:
+    """``value`` as an int of at least ``minimum``."""
+    if isinstance(value, Integral) and not isinstance(value, bool) and value >= minimum:
+        return int(value)
+    raise SettingError(f"{name}: expected a whole number of at least {minimum}, found {value!r}")
+
+
+def real(name: str, value: Any, low: float = 0.0, high: float = float("inf"), open_high: bool = False) -> float:
+    """``value`` as a finite float in [low, high], or [low, high) if ``open_high``."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if number and low <= value and (value < high if open_high else value <= high) and np.isfinite(float(value)):
+        return float(value)
+    bounds = f"[{low:g}, {high:g}{')' if open_high or high == float('inf') else ']'}"
+    raise SettingError(f"{name}: expected a number in {bounds}, found {value!r}")
+
+
+def choice(name: str, value: Any, allowed: Sequence[str]) -> str:
+    """``value``, one of the allowed words."""
+    if isinstance(value, str) and value in allowed:
+        return value
+    raise SettingError(f"{name}: expected one of {', '.join(allowed)}; found {value!r}")
+
+
+def flag(name: str, value: Any) -> bool:
+    """``value`` as a bool."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise SettingError(f"{name}: expected True or False, found {value!r}")
+
+
+def schedule(name: str, value: Any, high: float = float("inf")) -> Schedule:
+    """A number, or a list of (epoch, value) that starts at epoch 0 and increases, as a `Schedule`; values in [0, high)."""
+    if isinstance(value, Real):
+        return ((0, real(name, value, 0.0, high, open_high=True)),)
+    try:
+        pairs = [(whole(f"{name} epoch", epoch, 0), real(name, v, 0.0, high, open_high=True)) for epoch, v in value]
+    except (TypeError, ValueError) as error:
+        if isinstance(error, SettingError):
+            raise
+        raise SettingError(f"{name}: expected a number or a list of (epoch, value), found {value!r}") from None
+    epochs = [epoch for epoch, _ in pairs]
+    if not pairs or epochs[0] != 0 or any(b <= a for a, b in pairwise(epochs)):
+        raise SettingError(f"{name}: the epochs of a schedule start at 0 and increase, found {epochs}")
+    return tuple(pairs)
+
+
+def value_at(steps: Schedule, epoch: int) -> float:
+    """Value of a schedule in an epoch."""
+    return [value for start, value in steps if start <= epoch][-1]
+
+
+def precision_dtype(precision: Any) -> np.dtype:
+    """Dtype of parameters and activations for a precision."""
+    return np.dtype(choice("precision", precision, PRECISIONS))
+
+
+def thread_count(n_threads: Any) -> int | None:
+    """Checked ``n_threads``: None, or at least 1 and at most what the kernels can use in this process."""
+    if n_threads is None:
+        return None
+    from .kernels.cpu import max_threads
+
+    count = whole("n_threads", n_threads)
+    if count > max_threads():
+        raise SettingError(
+            f"n_threads: expected at most {max_threads()}, found {count}; set the environment variable"
+            f" NUMBA_NUM_THREADS={count} before the start to allow more"
+        )
+    return count
+
+
+def seed_from(random_state: Any) -> int:
+    """A non-negative seed: an int as it is; None and RandomState draw one."""
+    if isinstance(random_state, Integral) and not isinstance(random_state, bool):
+        return whole("random_state", random_state, 0)
+    if random_state is None:
+        return int(np.random.default_rng().integers(2**31))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**31))
+    raise SettingError(f"random_state: expected a whole number, None or a NumPy generator, found {random_state!r}")

@@ -1,0 +1,44 @@
+"""SciPy's conjugate gradient and L-BFGS on the flat parameter vector, minibatch by minibatch.
+
+Hinton & Salakhutdinov 2006 fine-tuned with three line searches of conjugate gradient on each minibatch of 1,000 rows; here a
+line search is one iteration of the solver.
+"""
+
+import numpy as np
+
+from .kernels import dense
+from .network import Network
+from .settings import Plan
+
+METHODS = {"cg": "CG", "lbfgs": "L-BFGS-B"}
+
+
+def minimize_batch(
+    network: Network,
+    objective: dense.Objective,
+    plan: Plan,
+    batch: tuple[np.ndarray, np.ndarray, np.ndarray],
+    work: dense.Workspace,
+) -> float:
+    """Improve ``network.params`` in place by ``plan.line_searches`` iterations on one minibatch (inputs, targets, labels).
+
+    Returns the mean loss, with penalty, before. A result that is not finite leaves the parameters as they were.
+    """
+    from scipy.optimize import minimize
+
+    dtype = network.params.dtype
+    losses: list[float] = []
+
+    def loss_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        loss = dense.loss_gradient(
+            network.table, flat.astype(dtype, copy=False), objective, plan.l1, plan.l2, *batch, work
+        )  # fmt: skip
+        losses.append(loss)
+        return loss, work.gradient.astype(np.float64)
+
+    start = network.params.astype(np.float64)
+    options = {"maxiter": plan.line_searches}
+    result = minimize(loss_and_gradient, start, jac=True, method=METHODS[plan.optimizer], options=options)
+    if np.isfinite(result.fun) and np.isfinite(result.x).all() and result.fun <= losses[0]:
+        network.params[:] = result.x
+    return losses[0]

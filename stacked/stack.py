@@ -1,0 +1,415 @@
+"""Stacks of units: greedy layer-wise pretraining, unrolling, fine-tuning of the whole network.
+
+Hinton & Salakhutdinov 2006; Bengio et al. 2007; Vincent et al. 2010. Each unit trains on the clean codes of the finished unit
+below. A `StackedAutoencoder` unrolls the units into an encoder and a mirrored decoder, whose weights start as the transposed
+ones and whose biases as the units' visible biases, then fine-tunes all of it. A `StackedClassifier` puts a softmax layer on
+the encoder.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin, clone
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from .autoencoder import Autoencoder, loss_for
+from .data import Rows, Summary, summarize
+from .errors import DataError, SettingError
+from .feed import Feed, encoded, split_rows
+from .guard import check_chain, check_range
+from .inputs import rows_for
+from .kernels.cpu import thread_limit
+from .model import Model
+from .network import Layer, Network
+from .rbm import RBM
+from .scaling import SCALINGS, InputScaling, fit_scaling
+from .settings import Plan, choice, precision_dtype, seed_from, thread_count
+from .trainees import DenseTrainee
+from .training import Hooks, Phase, Progress, Record, run
+from .unit import Resume, Unit, initial_output_bias, restore, train_unit, training_plan
+
+FINETUNE_OPTIMIZERS = ("momentum", "nesterov", "adam", "cg", "lbfgs")
+FINETUNE = -1  # the "unit" of the second phase, in records and checkpoints
+_FINETUNE_STREAM = 2**20  # and in the keys of random streams
+Callback = Callable[[Record], Any]
+
+
+class Stack(Model):
+    """Base of the stacks: everything but what sits on top of the encoder."""
+
+    units: Any
+    units_: list[Unit]
+    scaling: str
+    precision: str
+    random_state: Any
+    validation_fraction: float
+
+    def pretrain(
+        self,
+        X: Any,
+        *,
+        callback: Callback | None = None,
+        checkpoint: Any = None,
+        resume: Resume | None = None,
+    ) -> "Stack":
+        """Train the units on X (n_samples, n_features), one after another, each on the codes of the one below.
+
+        callback receives a `Record` an epoch and may return True to stop the current unit. checkpoint is called at
+        epoch ends (see `stacked.checkpoint`); resume goes on from one.
+        """
+        self.plan()
+        rows = rows_for(self, X, reset=True)
+        with thread_limit(thread_count(self.n_threads)):
+            data = self._prepare(rows, reset=resume is None)
+            if resume is None:
+                self.units_, self.history_ = [], []
+                self.__dict__.pop("classes_", None)
+            self._pretrain_units(rows, data, callback, checkpoint, resume)
+            self.network_ = self._unroll()
+        return self
+
+    def finetune(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        callback: Callback | None = None,
+        checkpoint: Any = None,
+        resume: Resume | None = None,
+    ) -> "Stack":
+        """Train the whole network on X (n_samples, n_features); without pretraining it starts from random weights."""
+        plan = self.plan()
+        fitted = hasattr(self, "network_")
+        rows = rows_for(self, X, reset=not fitted)
+        labels = self._targets(rows, y)
+        with thread_limit(thread_count(self.n_threads)):
+            data = self._prepare(rows, reset=not fitted)
+            if not fitted:
+                self._start_random(rows, data)
+            self._finetune(rows, data, labels, plan, Hooks(callback), checkpoint, resume)
+        return self
+
+    def plan(self) -> Plan:
+        """Check every parameter, the units' too, and return the plan of fine-tuning; raises SettingError."""
+        if not isinstance(self.units, list | tuple) or not self.units or not all(isinstance(u, Unit) for u in self.units):
+            raise SettingError(f"units: expected a list of RBM and Autoencoder units, found {self.units!r}")
+        choice("scaling", self.scaling, SCALINGS)
+        precision_dtype(self.precision)
+        for unit in self.units:
+            self._clone(unit).validate()
+        check_chain(list(self.units))
+        self._loss()
+        return training_plan(self, "finetune_", FINETUNE_OPTIMIZERS)
+
+    def _prepare(self, rows: Rows, reset: bool) -> Summary:
+        """Summary of the data; on reset the scaling and the seed are chosen, and the range is checked."""
+        data = summarize(rows)
+        if reset:
+            self.scaling_ = fit_scaling(self.scaling, rows, data)
+            self.seed_ = seed_from(self.random_state)
+        check_range(self.units[0].output_activation, self._scaling_for(rows), data, f"{rows.name}, unit 0")
+        return data
+
+    def _scaling_for(self, rows: Rows) -> InputScaling:
+        scale, offset = self.scaling_.for_rows(rows)
+        return InputScaling(scale, offset, self.scaling_.sample_shape, self.scaling_.dtype, self.scaling_.mode)
+
+    def _clone(self, unit: Unit) -> Unit:
+        """A fresh unit with the stack's precision, threads, scaling and validation split."""
+        copy = clone(unit)
+        own = {"precision": self.precision, "n_threads": self.n_threads, "scaling": self.scaling}
+        return copy.set_params(**own, validation_fraction=self.validation_fraction)
+
+    def _pretrain_units(
+        self, rows: Rows, data: Summary, callback: Callback | None, checkpoint: Any, resume: Resume | None
+    ) -> None:
+        first = 0 if resume is None else resume.unit
+        del self.units_[first:]
+        below, statistics = rows, data
+        for index, template in enumerate(self.units):
+            if index > 0:
+                below = self._codes(below, self.units_[index - 1], index)
+            if index < first:
+                continue
+            statistics = data if index == 0 else summarize(below)
+            unit = self._clone(template)
+            self.units_.append(unit)
+            hooks = Hooks(callback, checkpoint and checkpoint.at(self, "pretrain", index))
+            going_on = resume if resume is not None and index == first else None
+            before = len(self.history_)
+            try:
+                train_unit(unit, below, self._scaling_for(rows), statistics, self.seed_, index, hooks, going_on)
+            finally:
+                self.history_[before:] = unit.history_ if hasattr(unit, "history_") else []
+
+    def _codes(self, below: Rows, unit: Unit, index: int) -> Rows:
+        """The data of unit ``index``: clean codes of the unit below."""
+        scale, offset = self.scaling_.for_rows(below) if index == 1 else (1.0, 0.0)
+        network = unit.network_
+        return encoded(
+            below, lambda table: network.apply_block(table, scale, offset, 1), unit.n_hidden, network.params.dtype
+        )  # fmt: skip
+
+    def _start_random(self, rows: Rows, data: Summary) -> None:
+        """An untrained network of the stack's shape."""
+        widths = [rows.n_columns, *(unit.n_hidden for unit in self.units)]
+        self.units_, self.history_ = [], []
+        self.network_ = Network.zeros(self._layers(widths), precision_dtype(self.precision))
+        self.network_.randomize(self.seed_, _FINETUNE_STREAM)
+        self._start_output(self._scaling_for(rows), data)
+        self.n_code_layers_ = len(self.units)
+
+    def _unroll(self) -> Network:
+        """The units as one network, with their weights and both kinds of biases."""
+        widths = [self.units_[0].n_features_in_, *(unit.n_hidden for unit in self.units_)]
+        network = Network.zeros(self._layers(widths), precision_dtype(self.precision))
+        for index, unit in enumerate(self.units_):
+            network.weight(index)[:] = unit.weight_
+            network.bias(index)[:] = unit.hidden_bias_
+        self.n_code_layers_ = len(self.units_)
+        self._unroll_top(network)
+        return network
+
+    def _encoder_layers(self, widths: list[int]) -> list[Layer]:
+        pairs = zip(widths, widths[1:], self.units, strict=False)
+        return [Layer(n_in, n_out, unit.code_activation) for n_in, n_out, unit in pairs]
+
+    def _finetune(
+        self,
+        rows: Rows,
+        data: Summary,
+        labels: np.ndarray | None,
+        plan: Plan,
+        hooks: Hooks,
+        checkpoint: Any,
+        resume: Resume | None,
+    ) -> None:
+        scaled = self.scaling_.for_rows(rows)
+        train_rows, validation = split_rows(rows.n_rows, plan.validation_fraction, self.seed_)
+        stream, loss = _FINETUNE_STREAM, self._loss()
+        trainee = DenseTrainee(self.network_, loss, plan, rows, scaled, self.seed_, stream, labels=labels)
+        feed = Feed(rows, *scaled, self.seed_, stream, labels, train_rows)
+        progress = Progress() if resume is None else resume.progress
+        if resume is not None:
+            restore(trainee, resume)
+        hooks.checkpoint = checkpoint and checkpoint.at(self, "finetune", FINETUNE)
+        phase = Phase("finetune", FINETUNE, plan, feed, trainee, "fine-tuning", "finetune_learning_rate", validation)
+        before = [record for record in self.history_ if record.phase != "finetune"]
+        try:
+            run(phase, hooks, progress)
+        finally:
+            self.history_ = before + progress.history
+
+    def _layers(self, widths: list[int]) -> list[Layer]:
+        raise NotImplementedError
+
+    def _unroll_top(self, network: Network) -> None:
+        raise NotImplementedError
+
+    def _start_output(self, scaling: InputScaling, data: Summary) -> None:
+        """Starting biases of an untrained network's outputs."""
+
+    def _loss(self) -> str:
+        raise NotImplementedError
+
+    def _targets(self, rows: Rows, y: Any) -> np.ndarray | None:
+        return None
+
+
+class StackedAutoencoder(Stack):
+    """Deep autoencoder: units pretrained one by one, unrolled, fine-tuned.
+
+    Parameters
+    ----------
+    units : list of `RBM` and `Autoencoder`, from the data upwards. Their precision, threads, scaling, validation split and seed
+        are those of the stack. None stands for one `Autoencoder`.
+    finetune_epochs, finetune_batch_size, finetune_learning_rate, finetune_momentum, finetune_weight_decay, finetune_l1 : as in
+        the units, for the whole network.
+    finetune_linear_decay : the learning rate falls linearly to zero over the epochs.
+    finetune_optimizer : "adam", "momentum", "nesterov", "cg" or "lbfgs" (``line_searches`` iterations on each minibatch).
+    finetune_loss : "auto" (cross-entropy for sigmoid outputs, else squared error), "cross_entropy" or "squared_error".
+
+    The others are those of `RBM`.
+
+    Attributes
+    ----------
+    units_ : the units as pretrained. network_ : the unrolled network. history_ : one `Record` an epoch of either phase.
+    """
+
+    kind = "stacked_autoencoder"
+
+    def __init__(
+        self,
+        units: Any = None,
+        finetune_epochs: int = 20,
+        finetune_optimizer: str = "adam",
+        finetune_learning_rate: Any = 1e-3,
+        finetune_momentum: Any = 0.9,
+        finetune_linear_decay: bool = True,
+        finetune_batch_size: int = 256,
+        finetune_weight_decay: float = 0.0,
+        finetune_l1: float = 0.0,
+        finetune_loss: str = "auto",
+        line_searches: int = 3,
+        validation_fraction: float = 0.0,
+        patience: int | None = None,
+        scaling: str = "auto",
+        precision: str = "float32",
+        n_threads: int | None = None,
+        random_state: Any = None,
+    ):
+        self.units = units
+        self.finetune_epochs = finetune_epochs
+        self.finetune_optimizer = finetune_optimizer
+        self.finetune_learning_rate = finetune_learning_rate
+        self.finetune_momentum = finetune_momentum
+        self.finetune_linear_decay = finetune_linear_decay
+        self.finetune_batch_size = finetune_batch_size
+        self.finetune_weight_decay = finetune_weight_decay
+        self.finetune_l1 = finetune_l1
+        self.finetune_loss = finetune_loss
+        self.line_searches = line_searches
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.scaling = scaling
+        self.precision = precision
+        self.n_threads = n_threads
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None, *, callback: Callback | None = None) -> "StackedAutoencoder":
+        """`pretrain`, then `finetune`, on X (n_samples, n_features)."""
+        self.pretrain(X, callback=callback)
+        self.finetune(X, callback=callback)
+        return self
+
+    def _layers(self, widths: list[int]) -> list[Layer]:
+        encoder = self._encoder_layers(widths)
+        pairs = zip(widths, widths[1:], self.units, strict=False)
+        decoder = [Layer(n_out, n_in, unit.output_activation) for n_in, n_out, unit in pairs]
+        return encoder + decoder[::-1]
+
+    def _unroll_top(self, network: Network) -> None:
+        for index, unit in enumerate(self.units_):
+            mirror = 2 * len(self.units_) - 1 - index
+            network.weight(mirror)[:] = unit.network_.weight(1)
+            network.bias(mirror)[:] = unit.visible_bias_
+
+    def _start_output(self, scaling: InputScaling, data: Summary) -> None:
+        last = len(self.network_.layers) - 1
+        self.network_.bias(last)[:] = initial_output_bias(self.network_.layers[last].activation, scaling, data)
+
+    def _loss(self) -> str:
+        return loss_for(self.finetune_loss, self.units[0].output_activation, "finetune_loss")
+
+
+class StackedClassifier(ClassifierMixin, Stack):
+    """Deep classifier: units pretrained one by one without labels, a softmax layer on top, fine-tuned with labels.
+
+    Parameters and attributes are those of `StackedAutoencoder`, but for ``finetune_loss`` (always softmax cross-entropy), and with
+    ``classes_`` (n_classes,), the labels in sorted order.
+    """
+
+    kind = "stacked_classifier"
+
+    def __init__(
+        self,
+        units: Any = None,
+        finetune_epochs: int = 20,
+        finetune_optimizer: str = "adam",
+        finetune_learning_rate: Any = 1e-3,
+        finetune_momentum: Any = 0.9,
+        finetune_linear_decay: bool = True,
+        finetune_batch_size: int = 100,
+        finetune_weight_decay: float = 0.0,
+        finetune_l1: float = 0.0,
+        line_searches: int = 3,
+        validation_fraction: float = 0.0,
+        patience: int | None = None,
+        scaling: str = "auto",
+        precision: str = "float32",
+        n_threads: int | None = None,
+        random_state: Any = None,
+    ):
+        self.units = units
+        self.finetune_epochs = finetune_epochs
+        self.finetune_optimizer = finetune_optimizer
+        self.finetune_learning_rate = finetune_learning_rate
+        self.finetune_momentum = finetune_momentum
+        self.finetune_linear_decay = finetune_linear_decay
+        self.finetune_batch_size = finetune_batch_size
+        self.finetune_weight_decay = finetune_weight_decay
+        self.finetune_l1 = finetune_l1
+        self.line_searches = line_searches
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.scaling = scaling
+        self.precision = precision
+        self.n_threads = n_threads
+        self.random_state = random_state
+
+    def fit(
+        self, X: Any, y: Any, X_unlabelled: Any = None, *, callback: Callback | None = None
+    ) -> "StackedClassifier":
+        """`pretrain` on ``X_unlabelled`` (default: X), then `finetune` on X (n_samples, n_features) with labels y (n_samples,)."""
+        self.pretrain(X if X_unlabelled is None else X_unlabelled, callback=callback)
+        self.finetune(X, y, callback=callback)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities (n_samples, n_classes), columns in the order of ``classes_``."""
+        check_is_fitted(self, "classes_")
+        rows, scaled = self._fitted_rows(X)
+        with thread_limit(thread_count(self.n_threads)):
+            return self.network_.apply(rows, *scaled)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Most probable labels (n_samples,)."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Accuracy on X (n_samples, n_features) with labels y (n_samples,)."""
+        return float(np.mean(self.predict(X) == np.asarray(y)))
+
+    def _layers(self, widths: list[int]) -> list[Layer]:
+        layers = self._encoder_layers(widths)
+        if hasattr(self, "classes_"):
+            layers.append(Layer(widths[-1], len(self.classes_), "softmax"))
+        return layers
+
+    def _unroll_top(self, network: Network) -> None:
+        """The softmax layer starts at zero."""
+
+    def _loss(self) -> str:
+        return "softmax_cross_entropy"
+
+    def _targets(self, rows: Rows, y: Any) -> np.ndarray:
+        """Class numbers (n_rows,) of the labels; sets ``classes_`` and puts the softmax layer on a pretrained encoder."""
+        y = rows.labels if y is None else y
+        if y is None:
+            raise DataError(f"{rows.name}: requires y to be passed, but the target y is None")
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        if len(y) != rows.n_rows:
+            raise DataError(f"{rows.name}: expected one label a row, found {len(y)} labels for {rows.n_rows} rows")
+        classes, numbers = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise DataError(f"{rows.name}: a classifier needs at least two classes, found one class ({classes[0]!r})")
+        known = getattr(self, "classes_", None)
+        self.classes_ = classes
+        if hasattr(self, "network_") and not (known is not None and np.array_equal(known, classes)):
+            self._replace_head()
+        return numbers.astype(np.int64)
+
+    def _replace_head(self) -> None:
+        """Put a new softmax layer, at zero, on the encoder."""
+        encoder = self.network_
+        widths = [self.n_features_in_, *(unit.n_hidden for unit in self.units)]
+        self.network_ = Network.zeros(self._layers(widths), encoder.params.dtype)
+        for index in range(len(self.units)):
+            self.network_.weight(index)[:] = encoder.weight(index)
+            self.network_.bias(index)[:] = encoder.bias(index)
+
+
+UNIT_CLASSES = {"RBM": RBM, "Autoencoder": Autoencoder}

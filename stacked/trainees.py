@@ -1,0 +1,125 @@
+"""The two things that the loop can train: an RBM by contrastive divergence, and a dense network by backpropagation."""
+
+import numpy as np
+
+from .data import Rows
+from .feed import Window
+from .kernels import dense
+from .kernels import rbm as rbm_kernel
+from .kernels.corruption import NO_CORRUPTION, Corruption
+from .kernels.losses import LOSSES
+from .kernels.random import CHAINS, CORRUPTION, SAMPLING, stream_key
+from .kernels.samples import load_batch
+from .kernels.updates import Update
+from .network import Network
+from .settings import Plan
+
+
+class _Scratch:
+    """The workspace for the largest minibatch so far, allocated once."""
+
+    def __init__(self, make):
+        self._make, self._size, self._workspace = make, 0, None
+
+    def get(self, batch_size: int):
+        if batch_size > self._size:
+            self._workspace, self._size = self._make(batch_size), batch_size
+        return self._workspace
+
+
+class RBMTrainee:
+    """An RBM. Arrays: ``params``, ``velocity`` (P,) and, for persistent chains, ``chains`` (batch size, H)."""
+
+    def __init__(
+        self,
+        network: Network,
+        machine: rbm_kernel.Machine,
+        rows: Rows,
+        scaled: tuple[float, float],
+        seed: int,
+        unit: int,
+        n_chains: int,
+    ):
+        self.network, self.machine, self.params = network, machine, network.params
+        self._rows, self._scaled = rows, scaled
+        self._key, self._chain_key = stream_key(seed, SAMPLING, unit), stream_key(seed, CHAINS, unit)
+        self._chains = np.zeros((n_chains if machine.persistent else 0, machine.n_hidden), self.params.dtype)
+        self.arrays = {"params": self.params, "velocity": np.zeros_like(self.params)}
+        if machine.persistent:
+            self.arrays["chains"] = self._chains
+        self._scratch = _Scratch(lambda size: rbm_kernel.workspace(machine, size, self.params.dtype))
+
+    def train(self, window: Window, rows: slice, batch_size: int, epoch: int, step: int, update: Update) -> float:
+        """Contrastive divergence on ``rows`` of a window; the summed squared reconstruction error."""
+        return rbm_kernel.train(
+            self.machine, self.params, update, window.samples, window.positions[rows], window.row_ids[rows], batch_size,
+            self._key, self._chain_key, epoch, step, self.arrays["velocity"], self._chains,
+            self._scratch.get(max(batch_size, len(self._chains))),
+        )  # fmt: skip
+
+    def validation_loss(self, subset: np.ndarray) -> float:
+        """Squared error per row of the mean-field reconstruction."""
+        return self.network.loss(self._rows, *self._scaled, "squared_error", subset=subset)
+
+
+class DenseTrainee:
+    """A dense network. Arrays: ``params``, ``velocity`` and, for Adam, ``squares`` (P,)."""
+
+    def __init__(
+        self,
+        network: Network,
+        loss: str,
+        plan: Plan,
+        rows: Rows,
+        scaled: tuple[float, float],
+        seed: int,
+        unit: int,
+        corruption: Corruption = NO_CORRUPTION,
+        labels: np.ndarray | None = None,
+    ):
+        self.network, self.loss, self.plan, self.params = network, loss, plan, network.params
+        self._rows, self._scaled, self._labels = rows, scaled, labels
+        self._key = stream_key(seed, CORRUPTION, unit)
+        self.objective = dense.Objective(LOSSES[loss], corruption, network.n_weights)
+        self._squares = np.zeros_like(self.params) if plan.optimizer == "adam" else np.zeros(0, self.params.dtype)
+        self.arrays = {"params": self.params}
+        if not self._by_line_search:
+            self.arrays["velocity"] = np.zeros_like(self.params)
+        if plan.optimizer == "adam":
+            self.arrays["squares"] = self._squares
+        self._scratch = _Scratch(lambda n: dense.workspace(network.table, len(self.params), n, self.params.dtype))
+
+    @property
+    def _by_line_search(self) -> bool:
+        return self.plan.optimizer in ("cg", "lbfgs")
+
+    def train(self, window: Window, rows: slice, batch_size: int, epoch: int, step: int, update: Update) -> float:
+        """Backpropagation on ``rows`` of a window; the summed loss."""
+        if self._by_line_search:
+            return self._line_searches(window, rows, batch_size, epoch)
+        return dense.train(
+            self.network.table, self.params, self.objective, update, window.samples, window.labels,
+            window.positions[rows], window.row_ids[rows], batch_size, self._key, epoch, step, self.arrays["velocity"],
+            self._squares, self._scratch.get(batch_size),
+        )  # fmt: skip
+
+    def _line_searches(self, window: Window, rows: slice, batch_size: int, epoch: int) -> float:
+        """A few line searches of conjugate gradient or L-BFGS on each minibatch, as Hinton & Salakhutdinov 2006 did."""
+        from .solvers import minimize_batch
+
+        total = 0.0
+        for start in range(rows.start, rows.stop, batch_size):
+            chosen = slice(start, min(start + batch_size, rows.stop))
+            positions = window.positions[chosen]
+            work = self._scratch.get(batch_size)
+            clean, corrupted = work.clean[: len(positions)], work.corrupted[: len(positions)]
+            noise = (self.objective.corruption, self._key, epoch)
+            load_batch(window.samples, positions, window.row_ids[chosen], *noise, clean, corrupted)
+            labels = window.labels[positions] if len(window.labels) else window.labels
+            batch = (corrupted, clean, labels)
+            total += len(positions) * minimize_batch(self.network, self.objective, self.plan, batch, work)
+        return total
+
+    def validation_loss(self, subset: np.ndarray) -> float:
+        """Mean loss over clean validation rows."""
+        return self.network.loss(self._rows, *self._scaled, self.loss, self._labels, subset)
