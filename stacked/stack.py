@@ -7,6 +7,7 @@ the encoder.
 """
 
 from collections.abc import Callable
+from copy import copy as shallow_copy
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from .unit import Resume, Unit, initial_output_bias, restore, train_unit, traini
 FINETUNE_OPTIMIZERS = ("momentum", "nesterov", "adam", "cg", "lbfgs")
 FINETUNE = -1  # the "unit" of the second phase, in records and checkpoints
 _FINETUNE_STREAM = 2**20  # and in the keys of random streams
+_SHARED = ("validation_fraction", "patience", "scaling", "precision", "n_threads", "random_state")
 Callback = Callable[[Record], Any]
 
 
@@ -102,6 +104,31 @@ class Stack(Model):
         check_chain(list(self.units))
         self._loss()
         return training_plan(self, "finetune_", FINETUNE_OPTIMIZERS)
+
+    def snapshot(self, unit: int | None, params: np.ndarray, history: list[Record]) -> "Stack":
+        """A copy as it stands during training: unit number ``unit``, or with None the whole network, has these parameters."""
+        copy = shallow_copy(self)
+        if unit is None:
+            copy.network_ = Network(self.network_.layers, params)
+        else:
+            current = shallow_copy(self.units_[unit])
+            current.network_ = Network(current.network_.layers, params)
+            copy.units_ = [*self.units_[:unit], current]
+            copy.network_ = copy._unroll()
+        done = [r for r in self.history_ if r.phase == "pretrain" and (unit is None or r.unit < unit)]
+        copy.history_ = done + history
+        return copy
+
+    def as_classifier(self, **params: Any) -> "StackedClassifier":
+        """A classifier on this stack's pretrained units, ready for `finetune` with labels; ``params`` are its own settings."""
+        check_is_fitted(self, "units_")
+        shared = {name: getattr(self, name) for name in ("units", *_SHARED)}
+        classifier = StackedClassifier(**{**shared, **params})
+        for name in ("units_", "scaling_", "seed_", "n_features_in_"):
+            setattr(classifier, name, getattr(self, name))
+        classifier.history_ = [r for r in self.history_ if r.phase == "pretrain"]
+        classifier.network_ = classifier._unroll()
+        return classifier
 
     def _prepare(self, rows: Rows, reset: bool) -> Summary:
         """Summary of the data; on reset the scaling and the seed are chosen, and the range is checked."""

@@ -1,0 +1,112 @@
+"""Checkpoints: the state at the end of an epoch, in the model file itself, from which a killed run goes on to the same bits.
+
+While training is unfinished the file holds ``/checkpoint``: the trainee's arrays (parameters, velocities, chains, best
+parameters so far) and a cursor (phase, unit, epoch, minibatches, early stopping, and what the data were).
+"""
+
+import time
+from collections.abc import Callable
+from os import PathLike
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .errors import ModelFileError
+from .model import Model
+from .persistence import from_record, save
+from .stack import FINETUNE, Stack
+from .store import Checkpoint, read_model
+from .training import Progress
+from .unit import Resume
+
+PHASES = ("pretrain", "finetune")
+
+
+class Checkpointer:
+    """Writes checkpoints of a stack in training to ``path``: the first at once, then at epoch ends ``every`` seconds apart.
+
+    ``notes`` is any JSON-able dict to keep beside the cursor, for example what the data were. `flush` writes the newest state
+    that was held back.
+    """
+
+    def __init__(self, path: str | PathLike[str], every: float = 60.0, notes: dict[str, Any] | None = None):
+        self.path, self.every, self.notes = path, every, notes or {}
+        self._pending: Callable[[], None] | None = None
+        self._written = -float("inf")
+
+    def at(self, stack: Stack, phase: str, unit: int) -> Callable[[Progress, dict[str, np.ndarray]], None]:
+        """The hook that the training loop calls for one unit or for fine-tuning."""
+
+        def reached(progress: Progress, arrays: dict[str, np.ndarray]) -> None:
+            state = {name: array.copy() for name, array in arrays.items()}
+            if progress.best_params is not None:
+                state["best_params"] = progress.best_params.copy()
+            cursor = {"phase": phase, "unit": unit, **progress.cursor(), "notes": self.notes}
+            history = list(progress.history)
+            self._pending = lambda: self._write(stack, Checkpoint(cursor, state), unit, history)
+            if time.monotonic() - self._written >= self.every:
+                self.flush()
+
+        return reached
+
+    def flush(self) -> None:
+        """Write the newest state, if it is not on disk yet."""
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            pending()
+            self._written = time.monotonic()
+
+    def discard(self) -> None:
+        """Forget what was held back: the training is finished."""
+        self._pending = None
+
+    def _write(self, stack: Stack, checkpoint: Checkpoint, unit: int, history: list) -> None:
+        snapshot = stack.snapshot(None if unit == FINETUNE else unit, checkpoint.arrays["params"], history)
+        save(snapshot, self.path, checkpoint)
+
+
+class Unfinished(NamedTuple):
+    """A run to go on with: the stack as it was, its phase, where to resume, and the notes of its checkpointer."""
+
+    model: Any
+    phase: str
+    resume: Resume
+    notes: dict[str, Any]
+
+
+def load_checkpoint(path: str | PathLike[str]) -> Unfinished:
+    """Read an unfinished run; ModelFileError if the file holds a finished model, or no usable checkpoint."""
+    record = read_model(path)
+    if record.checkpoint is None:
+        raise ModelFileError(f"{path}: the training is finished; there is nothing to resume")
+    model = from_record(record, str(path))
+    cursor, arrays = record.checkpoint.cursor, record.checkpoint.arrays
+    try:
+        phase, unit = str(cursor["phase"]), int(cursor["unit"])
+        best = cursor["best_loss"]
+        progress = Progress(
+            epoch=int(cursor["epoch"]),
+            step=int(cursor["step"]),
+            best_epoch=int(cursor["best_epoch"]),
+            best_loss=float("inf") if best is None else float(best),
+            reference_loss=cursor["reference_loss"],
+        )
+        notes = dict(cursor["notes"])
+        _check(model, phase, unit, arrays)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{path}: /checkpoint: the cursor is not understood ({error})") from None
+    in_phase = [r for r in model.history_ if r.phase == phase and r.unit == unit]
+    progress.history = in_phase
+    model.history_ = [r for r in model.history_ if r not in in_phase]
+    return Unfinished(model, phase, Resume(unit, progress, arrays), notes)
+
+
+def _check(model: Model, phase: str, unit: int, arrays: dict[str, np.ndarray]) -> None:
+    if not isinstance(model, Stack) or phase not in PHASES:
+        raise ValueError(f"phase {phase!r} of a {model.kind}")
+    if phase == "pretrain" and not 0 <= unit < len(model.units_):
+        raise ValueError(f"unit {unit} of {len(model.units_)}")
+    trained = model.network_ if phase == "finetune" else model.units_[unit].network_
+    for name, array in arrays.items():
+        if name != "chains" and (array.shape != trained.params.shape or array.dtype != trained.params.dtype):
+            raise ValueError(f"{name}: expected {trained.params.shape}, found {array.shape} {array.dtype}")
