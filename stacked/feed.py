@@ -95,8 +95,8 @@ class Feed:
         order = np.arange(-(-self.rows.n_rows // BLOCK_ROWS))
         shuffle(self._key, epoch, 0, order)
         groups = [np.sort(order[i : i + self._window_blocks]) for i in range(0, len(order), self._window_blocks)]
-        if self.rows.in_memory:
-            table = as_samples(self.rows.array, self.scale, self.offset)  # type: ignore[attr-defined]
+        if isinstance(self.rows, ArrayRows):
+            table = as_samples(self.rows.array, self.scale, self.offset)
             for part, blocks in enumerate(groups):
                 ids = self._shuffled_ids(epoch, part, blocks)
                 if len(ids):

@@ -14,7 +14,8 @@ def rows_for(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Rows:
     X: array-like or SciPy sparse (n, V), an array (n, ...) of images, an `h5py.Dataset`, or `Rows` such as `open_data`
     gives. Values are checked for NaN when they are read.
     """
-    tabular = not isinstance(X, Rows) and type(X).__module__.partition(".")[0] != "h5py" and np.ndim(X) <= 2
+    images = isinstance(X, np.ndarray) and X.ndim > 2
+    tabular = not (images or isinstance(X, Rows) or type(X).__module__.partition(".")[0] == "h5py")
     if tabular:
         from sklearn.utils.validation import validate_data
 

@@ -393,7 +393,8 @@ class StackedClassifier(ClassifierMixin, Stack):
 
     def predict(self, X: Any) -> np.ndarray:
         """Most probable labels (n_samples,)."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]
 
     def score(self, X: Any, y: Any = None) -> float:
         """Accuracy on X (n_samples, n_features) with labels y (n_samples,)."""
