@@ -38,9 +38,12 @@ class EncodedRows(Rows):
         self.in_memory = False
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Codes (stop - start, n_columns); start is a multiple of `BLOCK_ROWS`."""
-        blocks = range(start, stop, BLOCK_ROWS)
-        return np.concatenate([self.encode(self.below.read(b, min(b + BLOCK_ROWS, stop))) for b in blocks])
+        """Codes (stop - start, n_columns), from whole blocks: the bits of a code may depend on its block's size."""
+        first = start - start % BLOCK_ROWS
+        blocks = [
+            self.encode(self.below.read(b, min(b + BLOCK_ROWS, self.n_rows))) for b in range(first, stop, BLOCK_ROWS)
+        ]
+        return np.concatenate(blocks)[start - first : stop - first]
 
 
 def encoded(below: Rows, encode: Callable[[np.ndarray], np.ndarray], n_columns: int, dtype: np.dtype) -> Rows:

@@ -47,17 +47,26 @@ def check_chain(units: list[Any]) -> None:
             )
 
 
-class LossGuard:
-    """Stops a run whose loss is not finite or exceeds `EXPLODED` times that of the first minibatches."""
+def trivial_loss(data: Summary, scale: float) -> float:
+    """Squared error per sample of answering every value with the mean of all values of the scaled data."""
+    return (data.std * scale) ** 2 * len(data.column_mean)
 
-    def __init__(self, where: str, setting: str, reference: float | None = None):
-        self.where, self.setting, self.reference = where, setting, reference
+
+class LossGuard:
+    """Stops a run whose loss is not finite or exceeds `EXPLODED` times that of the first minibatches.
+
+    ``floor`` is the loss of a trivial answer (see `trivial_loss`): a run that starts far below it has not exploded when it
+    comes back to it.
+    """
+
+    def __init__(self, where: str, setting: str, floor: float, reference: float | None = None):
+        self.where, self.setting, self.floor, self.reference = where, setting, floor, reference
 
     def check(self, loss: float, epoch: int) -> None:
         """``loss`` per sample of some minibatches of an epoch."""
         if self.reference is None and math.isfinite(loss):
             self.reference = loss
-        if math.isfinite(loss) and (self.reference is None or loss <= EXPLODED * max(self.reference, 1e-12)):
+        if math.isfinite(loss) and (self.reference is None or loss <= EXPLODED * max(self.reference, self.floor)):
             return
         found = f"exploded from {self.reference:.4g} to {loss:.4g}" if math.isfinite(loss) else f"became {loss}"
         raise DivergedError(

@@ -3,6 +3,7 @@
 A fitted model is a `Network` (``network_``) whose first ``n_code_layers_`` layers encode, and the scaling of its input.
 """
 
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -73,7 +74,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self, "network_")
         rows = rows_for(self, X, reset=False)
         if self.scaling_.expects_unit_range(rows):
-            check_range(UNIT_RANGE[0], self.scaling_, summarize(rows), rows.name)
+            check_range(UNIT_RANGE[0], replace(self.scaling_, scale=1.0, offset=0.0), summarize(rows), rows.name)
         return rows, self.scaling_.for_rows(rows)
 
     def __sklearn_tags__(self) -> Any:

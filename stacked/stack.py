@@ -8,18 +8,19 @@ the encoder.
 
 from collections.abc import Callable
 from copy import copy as shallow_copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d
 
 from .autoencoder import Autoencoder, loss_for
 from .data import Rows, Summary, summarize
 from .errors import DataError, SettingError
 from .feed import Feed, encoded, split_rows
-from .guard import check_chain, check_range
+from .guard import check_chain, check_range, trivial_loss
 from .inputs import rows_for
 from .kernels.cpu import thread_limit
 from .model import Model
@@ -141,7 +142,7 @@ class Stack(Model):
 
     def _scaling_for(self, rows: Rows) -> InputScaling:
         scale, offset = self.scaling_.for_rows(rows)
-        return InputScaling(scale, offset, self.scaling_.sample_shape, self.scaling_.dtype, self.scaling_.mode)
+        return replace(self.scaling_, scale=scale, offset=offset)
 
     def _clone(self, unit: Unit) -> Unit:
         """A fresh unit with the stack's precision, threads, scaling and validation split."""
@@ -222,7 +223,9 @@ class Stack(Model):
         if resume is not None:
             restore(trainee, resume)
         hooks.checkpoint = checkpoint and checkpoint.at(self, "finetune", FINETUNE)
-        phase = Phase("finetune", FINETUNE, plan, feed, trainee, "fine-tuning", "finetune_learning_rate", validation)
+        trivial = trivial_loss(data, scaled[0]) if labels is None else float(np.log(labels.max() + 1))
+        where, setting = "fine-tuning", "finetune_learning_rate"
+        phase = Phase("finetune", FINETUNE, plan, feed, trainee, where, setting, trivial, validation)
         before = [record for record in self.history_ if record.phase != "finetune"]
         try:
             run(phase, hooks, progress)
@@ -418,6 +421,7 @@ class StackedClassifier(ClassifierMixin, Stack):
         if y is None:
             raise DataError(f"{rows.name}: requires y to be passed, but the target y is None")
         y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         if len(y) != rows.n_rows:
             raise DataError(f"{rows.name}: expected one label a row, found {len(y)} labels for {rows.n_rows} rows")

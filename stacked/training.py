@@ -91,6 +91,7 @@ class Phase:
     trainee: Trainee
     where: str
     setting: str
+    trivial_loss: float
     validation: np.ndarray | None = None
 
 
@@ -101,7 +102,7 @@ def run(phase: Phase, hooks: Hooks, progress: Progress | None = None) -> Progres
     raises DivergedError with the parameters set back to the end of the last good epoch.
     """
     progress = Progress() if progress is None else progress
-    guard = LossGuard(phase.where, phase.setting, progress.reference_loss)
+    guard = LossGuard(phase.where, phase.setting, phase.trivial_loss, progress.reference_loss)
     if hooks.checkpoint is not None:
         hooks.checkpoint(progress, phase.trainee.arrays)
     for epoch in range(progress.epoch, phase.plan.epochs):

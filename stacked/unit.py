@@ -12,7 +12,7 @@ import numpy as np
 from .data import Rows, Summary, summarize
 from .errors import SettingError
 from .feed import Feed, split_rows
-from .guard import check_range
+from .guard import check_range, trivial_loss
 from .inputs import rows_for
 from .kernels.cpu import thread_limit
 from .model import Model
@@ -170,7 +170,8 @@ def train_unit(
     unit.n_features_in_, unit.history_ = rows.n_columns, progress.history
     feed = Feed(rows, *scaled, seed, index, subset=train_rows)
     where, setting = f"unit {index} ({type(unit).__name__}, {rows.n_columns}-{unit.n_hidden})", "learning_rate"
-    run(Phase("pretrain", index, plan, feed, trainee, where, setting, validation), hooks, progress)
+    trivial = trivial_loss(data, scaled[0])
+    run(Phase("pretrain", index, plan, feed, trainee, where, setting, trivial, validation), hooks, progress)
 
 
 def restore(trainee: Trainee, resume: Resume) -> None:

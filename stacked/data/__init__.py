@@ -1,0 +1,22 @@
+"""Data: every form of DATA becomes `Rows`, read by blocks, in the dtype of its file."""
+
+from .builtin import BUILTIN_NAMES
+from .h5rows import H5Rows
+from .readers import open_data
+from .rows import BLOCK_ROWS, ArrayRows, Rows, as_rows
+from .sparse import SparseRows
+from .summary import Summary, fingerprint, summarize
+
+__all__ = [
+    "BLOCK_ROWS",
+    "BUILTIN_NAMES",
+    "ArrayRows",
+    "H5Rows",
+    "Rows",
+    "SparseRows",
+    "Summary",
+    "as_rows",
+    "fingerprint",
+    "open_data",
+    "summarize",
+]

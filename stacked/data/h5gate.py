@@ -1,0 +1,48 @@
+"""The gate that an HDF5 dataset passes before it is read.
+
+h5py follows silently what a file plants: soft and external links, virtual datasets, external raw storage. The gate
+takes each component of a path by hard link only and refuses the rest.
+"""
+
+from typing import Any
+
+from ..errors import DataError
+from .keys import Shape, listing
+
+
+def dataset_at(file: Any, path: str, name: str) -> Any:
+    """The h5py dataset at ``path``, reached by hard links only, whose numbers lie in this file.
+
+    `DataError` for a missing name (it lists those there are), a link of another kind, a group, a dataset without a
+    shape, a virtual one, or external storage.
+    """
+    import h5py
+
+    node = file
+    for part in filter(None, path.split("/")):
+        if not isinstance(node, h5py.Group) or not node.id.links.exists(part.encode()):
+            raise DataError(f"{name}: expected a dataset at {path!r}, found {listing(shapes(file))}")
+        if node.id.links.get_info(part.encode()).type != h5py.h5l.TYPE_HARD:
+            raise DataError(f"{name}: expected a dataset of this file at {path!r}, found a soft or external link")
+        node = node[part]
+    if not isinstance(node, h5py.Dataset):
+        raise DataError(f"{name}: expected a dataset at {path!r}, found a group; there are {listing(shapes(file))}")
+    if node.shape is None:
+        raise DataError(f"{name}: expected a dataset with numbers at {path!r}, found an empty one")
+    if node.is_virtual or node.external:
+        raise DataError(f"{name}: expected numbers stored in this file at {path!r}, found a reference to other files")
+    return node
+
+
+def shapes(file: Any) -> dict[str, Shape]:
+    """Every dataset that hard links lead to, by path."""
+    import h5py
+
+    found: dict[str, Shape] = {}
+
+    def visit(path: str, node: Any) -> None:
+        if isinstance(node, h5py.Dataset) and node.shape is not None:
+            found[path] = node.shape
+
+    file.visititems(visit)
+    return found

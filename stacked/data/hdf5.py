@@ -1,0 +1,73 @@
+"""HDF5 files as data: which dataset is meant, whether it is loaded or streamed, and the labels beside it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+from . import memory
+from .files import reading
+from .h5gate import dataset_at, shapes
+from .h5rows import H5Rows
+from .keys import choose_data, choose_labels, label_keys
+from .labels import optional_labels
+from .rows import ArrayRows, Rows
+
+
+def open_hdf5(path: Path, key: str | None, name: str) -> Rows:
+    """The rows of the dataset ``key``, or of the one that `choose_data` finds, with the labels beside it.
+
+    They are loaded, unless they would take more than a quarter of the available memory: then they are `H5Rows`.
+    """
+    with reading(name, "an HDF5 file"):
+        inner, labels = _find(path, key, name)
+        rows = H5Rows(path, inner, name)
+        rows.labels = None if labels is None else optional_labels(labels, rows.n_rows, name)
+        if rows.nbytes > memory.available_memory() // 4:
+            return rows
+        with rows:
+            array = np.empty((rows.n_rows, *rows.sample_shape), rows.dtype)
+            for start, stop in rows.slices():
+                array[start:stop] = rows.read(start, stop).reshape(-1, *rows.sample_shape)
+        return ArrayRows(array, name, rows.labels)
+
+
+def read_hdf5_labels(path: Path, key: str | None, name: str) -> np.ndarray:
+    """The dataset ``key``, or the only column, or the one with a usual name for labels; numbers or text."""
+    import h5py
+
+    with reading(name, "an HDF5 file"), h5py.File(path, "r") as file:
+        if key is None:
+            key = choose_labels(shapes(file), name)
+        return _read_column(dataset_at(file, key, name), name)
+
+
+def _find(path: Path, key: str | None, name: str) -> tuple[str, np.ndarray | None]:
+    """The path of the dataset meant and the values of a column beside it that may be its labels."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        inner = choose_data(shapes(file), name) if key is None else key
+        dataset = dataset_at(file, inner, name)
+        parent, _, own = dataset.name.rpartition("/")
+        for candidate in label_keys(own):
+            beside = f"{parent}/{candidate}"
+            try:
+                labels = dataset_at(file, beside, name)
+                if labels.ndim in (1, 2) and labels.shape[0] == labels.size == dataset.shape[0]:
+                    return inner, _read_column(labels, name)
+            except DataError:  # not there, or not to be trusted: then there are no labels
+                continue
+    return inner, None
+
+
+def _read_column(dataset: Any, name: str) -> np.ndarray:
+    if dataset.ndim not in (1, 2) or dataset.shape[0] != dataset.size:
+        raise DataError(f"{name}: expected one column of labels, found shape {dataset.shape}")
+    memory.require_memory(name, dataset.size * max(dataset.dtype.itemsize, 64))
+    if dataset.dtype.kind == "O":  # on a damaged heap of variable-length text the HDF5 library may never return
+        raise DataError(f"{name}: expected integers or text of fixed length (dtype 'S'), found one of variable length")
+    if dataset.dtype.kind not in "biufS":
+        raise DataError(f"{name}: expected integer or text labels, found dtype {dataset.dtype}")
+    return dataset[...]

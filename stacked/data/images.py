@@ -1,0 +1,89 @@
+"""A folder of images as data: all of one size, and the names of its sub-folders, if it has any, as labels."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+from . import memory
+from .files import one_line, reading
+from .rows import ArrayRows, Rows
+
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".ppm", ".pbm", ".tif", ".tiff", ".webp"}
+_MODES = {"1": "L", "LA": "L", "La": "L", "I;16B": "I;16", "I;16L": "I;16"}  # all the other modes become RGB
+_KEPT = {"L", "I;16", "I", "F"}
+
+
+def open_images(folder: Path, name: str) -> Rows:
+    """The images of a folder, sorted by name: (n, h, w) for greyscale ones, (n, h, w, 3) for colour (alpha is dropped).
+
+    Images lie in the folder itself, or one level down in folders that are their labels. `DataError` when there are
+    none, when Pillow is missing, and for an image that is damaged or of another size or kind than the first.
+    """
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise DataError(
+            f"{name}: expected Pillow to be there to read images, found that it is not: pip install 'stacked[images]'"
+        ) from error
+    with reading(name, "a folder of images"):
+        files = _list(folder, name)
+        array: np.ndarray | None = None
+        for i, path in enumerate(files):
+            pixels = _decode(Image, path, array)
+            if array is None:
+                memory.require_memory(name, len(files) * pixels.nbytes)
+                array = np.empty((len(files), *pixels.shape), pixels.dtype)
+            array[i] = pixels
+    assert array is not None
+    labels = None if files[0].parent == folder else [path.parent.name for path in files]
+    return ArrayRows(array, name, labels)
+
+
+def _list(folder: Path, name: str) -> list[Path]:
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    flat = [entry for entry in entries if _is_image(entry)]
+    nested = [file for entry in entries if entry.is_dir() for file in sorted(entry.iterdir()) if _is_image(file)]
+    if flat and nested:
+        raise DataError(
+            f"{name}: expected images or folders of images, found both: {one_line(flat[0].name)} and "
+            f"{one_line(nested[0].parent.name)}/"
+        )
+    if not flat and not nested:
+        kinds = " ".join(sorted(_SUFFIXES))
+        raise DataError(f"{name}: expected a folder of images ({kinds}) or of one folder a class, found no images")
+    return flat or nested
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def _decode(image: Any, path: Path, others: np.ndarray | None) -> np.ndarray:
+    """The pixels of one file, (h, w) or (h, w, 3); the size is compared before anything is decoded."""
+    name = one_line(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", image.DecompressionBombWarning)
+            with image.open(path) as picture:
+                height, width = picture.height, picture.width
+                if others is not None and others.shape[1:3] != (height, width):
+                    raise DataError(
+                        f"{name}: expected {others.shape[2]} x {others.shape[1]} pixels as in the first image, found "
+                        f"{width} x {height}"
+                    )
+                mode = _MODES.get(picture.mode, picture.mode if picture.mode in _KEPT else "RGB")
+                pixels = np.asarray(picture if picture.mode == mode else picture.convert(mode))
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's decoders raise types of their own, and some of everything else
+        raise DataError(f"{name}: expected an image, found a damaged one ({one_line(error)})") from error
+    if others is not None and (pixels.shape, pixels.dtype) != (others.shape[1:], others.dtype):
+        raise DataError(f"{name}: expected {_kind(others[0])} as in the first image, found {_kind(pixels)}")
+    return pixels
+
+
+def _kind(pixels: np.ndarray) -> str:
+    return f"a {'colour' if pixels.ndim == 3 else 'greyscale'} image of {pixels.dtype}"

@@ -1,0 +1,54 @@
+"""The digest of a model file: SHA-256 over everything in it but the digest itself.
+
+Every dataset and attribute is one element, named ``/encoder/0/weight`` or ``/encoder/0@activation`` (``/@kind`` on the
+root). The elements are taken in the order of their names' bytes. Each adds one line of UTF-8, ended by a line feed,
+
+    <name> <type> <shape>
+
+and then its bytes: little-endian and in C order. Type and shape are
+
+    datasets     NumPy's type string (<f4, <f8, <i8, |u1, |S5) and the lengths joined by commas: ``<f4 784,1000``;
+                 a scalar has the shape ``-``; rows of a history have the type ``<i8,<f8,<f8,<f8,<f8``
+    texts        ``utf-8`` and the number of bytes, without padding
+    integers     ``<i8 -``; floats ``<f8 -``; lists of integers ``<i8 <length>``
+
+The digest is written in lower-case hexadecimal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from .elements import Elements
+
+
+def digest_of(elements: Elements) -> str:
+    """The digest of these elements, 64 hexadecimal digits."""
+    named = elements.arrays | elements.attributes
+    total = hashlib.sha256()
+    for name in sorted(named, key=str.encode):
+        value = named[name]
+        if isinstance(value, str):
+            block = value.encode()
+            total.update(f"{name} utf-8 {len(block)}\n".encode() + block)
+        else:
+            array = _little(value)
+            total.update(f"{name} {_type(array.dtype)} {_shape(array.shape)}\n".encode())
+            total.update(array.reshape(-1).view(np.uint8).data)
+    return total.hexdigest()
+
+
+def _little(value: Any) -> np.ndarray:
+    array = np.asarray(value, order="C")
+    return array.astype(array.dtype.newbyteorder("<"), copy=False)
+
+
+def _type(dtype: np.dtype) -> str:
+    return dtype.str if dtype.names is None else ",".join(dtype[name].str for name in dtype.names)
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return ",".join(map(str, shape)) or "-"

@@ -1,0 +1,102 @@
+"""What a model file holds, as plain typed records of arrays: B rows, V visible, H hidden units.
+
+Records compare by identity (``eq=False``), because arrays have no single truth value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+FORMAT_NAME = "stacked-model"
+FORMAT_VERSION = 1
+KINDS = ("rbm", "autoencoder", "stacked_autoencoder", "stacked_classifier")
+CLASSIFIER = "stacked_classifier"
+INPUT_DTYPES = ("uint8", "float32", "float64")
+# bfloat16 is a precision of the products: its master weights are float32.
+PRECISIONS: dict[str, np.dtype] = {"float32": np.dtype("<f4"), "bfloat16": np.dtype("<f4"), "float64": np.dtype("<f8")}
+HISTORY_DTYPE = np.dtype(
+    [
+        ("epoch", "<i8"),
+        ("loss", "<f8"),
+        ("validation_loss", "<f8"),  # NaN where the epoch was not validated
+        ("seconds", "<f8"),
+        ("samples_per_second", "<f8"),
+    ]
+)
+
+
+def weights_dtype(precision: str) -> np.dtype:
+    """The dtype in which weights trained at ``precision`` are stored."""
+    return PRECISIONS[precision]
+
+
+@dataclass(frozen=True, eq=False)
+class LayerArrays:
+    """One dense layer, ``y = activation(x @ weight + bias)``: weight (n_in, n_out), bias (n_out,)."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+    activation: str
+
+
+@dataclass(frozen=True, eq=False)
+class UnitArrays:
+    """One unit as pretrained: ``kind`` is "RBM" or "Autoencoder", ``params`` its JSON-able parameters.
+
+    ``arrays``: weight (V, H), visible_bias (V,), hidden_bias (H,), and decoder_weight (H, V) of an untied Autoencoder.
+    """
+
+    kind: str
+    params: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class InputSpec:
+    """What raw rows look like and how they become visible units: ``x * scale + offset``."""
+
+    scale: float
+    offset: float
+    sample_shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """A few rows (B, V) and what the model answered when it was saved (B, n_out)."""
+
+    input: np.ndarray
+    output: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """Where unfinished training stands: a JSON-able cursor, and arrays of 0 to 3 dimensions.
+
+    Names are ``[a-z0-9_]+`` parts joined by ``/``; types are float32, float64, int64 and uint8.
+    """
+
+    cursor: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class ModelRecord:
+    """Everything in a model file. ``stacked_version`` is filled in on write."""
+
+    kind: str
+    params: dict[str, Any]
+    encoder: tuple[LayerArrays, ...]
+    decoder: tuple[LayerArrays, ...]
+    head: LayerArrays | None
+    classes: np.ndarray | None
+    units: tuple[UnitArrays, ...]
+    input: InputSpec
+    history: dict[str, np.ndarray]
+    probe: Probe | None
+    checkpoint: Checkpoint | None
+    precision: str
+    stacked_version: str = ""

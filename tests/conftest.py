@@ -1,0 +1,35 @@
+"""Fixtures in common: small data, the optional real data, and quiet threads on small machines."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+# Waiting threads sleep instead of spinning: test machines are small and shared. Must be set before the first parallel kernel.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """scikit-learn's 1,797 digits in [0, 1] with labels."""
+    from stacked import open_data
+
+    return open_data("digits")
+
+
+@pytest.fixture(scope="session")
+def small(digits):
+    """(300, 64) float32 rows in [0, 1]."""
+    return np.ascontiguousarray(digits.array[:300])
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """Folder of MNIST's IDX files; the test is skipped where it is absent."""
+    folder = DATA / "mnist"
+    if not (folder / "train-images-idx3-ubyte.gz").exists():
+        pytest.skip(f"MNIST is not in {folder}")
+    return folder

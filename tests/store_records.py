@@ -1,0 +1,130 @@
+"""Small model records of every kind, a comparison of records, and the file digest written out a second time."""
+
+import hashlib
+from dataclasses import fields, is_dataclass, replace
+from itertools import pairwise
+
+import h5py
+import numpy as np
+
+from stacked.store import (
+    HISTORY_DTYPE,
+    Checkpoint,
+    InputSpec,
+    LayerArrays,
+    ModelRecord,
+    Probe,
+    UnitArrays,
+    weights_dtype,
+)
+
+SIZES = (6, 4, 3)
+
+
+def normal(rng, dtype, *shape):
+    return rng.standard_normal(shape).astype(dtype)
+
+
+def layer(rng, dtype, n_in, n_out, activation="sigmoid"):
+    return LayerArrays(normal(rng, dtype, n_in, n_out), normal(rng, dtype, n_out), activation)
+
+
+def unit(rng, dtype, kind, visible, hidden, tied=True):
+    arrays = {
+        "weight": normal(rng, dtype, visible, hidden),
+        "visible_bias": normal(rng, dtype, visible),
+        "hidden_bias": normal(rng, dtype, hidden),
+    }
+    if not tied:
+        arrays["decoder_weight"] = normal(rng, dtype, hidden, visible)
+    return UnitArrays(kind, {"n_hidden": hidden, "learning_rate": 0.1, "tied": tied, "note": None}, arrays)
+
+
+def history(rows):
+    table = np.zeros(rows, HISTORY_DTYPE)
+    table["epoch"] = np.arange(rows)
+    table["loss"] = 1 / (1 + np.arange(rows))
+    table["validation_loss"] = np.nan
+    table["seconds"], table["samples_per_second"] = 0.5, 1e5
+    return table
+
+
+def checkpoint(rng):
+    arrays = {
+        "velocity/weight": normal(rng, "f4", 6, 4),
+        "velocity/bias": normal(rng, "f8", 4),
+        "chains": np.zeros((2, 3, 4), "u1"),
+        "step": np.array(7, "i8"),
+        "nothing": np.empty((0, 4), "f4"),
+    }
+    return Checkpoint({"phase": "finetune", "epoch": 3, "best": [0.5, None]}, arrays)
+
+
+def make_record(kind="stacked_autoencoder", precision="float32", unfinished=True, labels=None, untied=False):
+    rng, dtype = np.random.default_rng(0), weights_dtype(precision)
+    widths = SIZES if kind.startswith("stacked") else SIZES[:2]
+    classifier = kind == "stacked_classifier"
+    pairs = list(pairwise(widths))
+    unit_kind = "Autoencoder" if untied or kind == "autoencoder" else "RBM"
+    labels = np.array([3, 5], "i8") if labels is None else labels
+    return ModelRecord(
+        kind=kind,
+        params={"units": [{"n_hidden": n} for n in widths[1:]], "random_state": 0, "precision": precision},
+        encoder=tuple(layer(rng, dtype, *pair) for pair in pairs),
+        decoder=() if classifier else tuple(layer(rng, dtype, b, a, "linear") for a, b in reversed(pairs)),
+        head=layer(rng, dtype, widths[-1], len(labels), "softmax") if classifier else None,
+        classes=labels if classifier else None,
+        units=tuple(unit(rng, dtype, unit_kind, *pair, tied=not untied) for pair in pairs),
+        input=InputSpec(1 / 255, 0.0, (2, 3), "uint8"),
+        history={"unit_0": history(3), "finetune": history(0)},
+        probe=Probe(normal(rng, dtype, 2, 6), normal(rng, dtype, 2, 6)),
+        checkpoint=checkpoint(rng) if unfinished else None,
+        precision=precision,
+    )
+
+
+def assert_same(a, b, path="record"):
+    """Equal in every field, type, shape and bit."""
+    if is_dataclass(a):
+        assert type(a) is type(b), path
+        for field in fields(a):
+            assert_same(getattr(a, field.name), getattr(b, field.name), f"{path}.{field.name}")
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), path
+        for key in a:
+            assert_same(a[key], b[key], f"{path}[{key}]")
+    elif isinstance(a, tuple):
+        assert len(a) == len(b), path
+        for i, pair in enumerate(zip(a, b, strict=True)):
+            assert_same(*pair, f"{path}[{i}]")
+    elif isinstance(a, np.ndarray):
+        assert (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes()), path
+    else:
+        assert a == b, path
+
+
+def stamped(record, version):
+    return replace(record, stacked_version=version)
+
+
+def naive_digest(path):
+    """The digest as its documentation describes it, from what plain h5py sees."""
+    elements = {}
+    with h5py.File(path) as file:
+        names = ["/"]
+        file.visit(lambda name: names.append("/" + name))
+        for name in names:
+            if isinstance(file[name], h5py.Dataset):
+                elements[name] = file[name][()]
+            elements |= {f"{name}@{key}": value for key, value in file[name].attrs.items()}
+    del elements["/@digest"]
+    total = hashlib.sha256()
+    for name, value in sorted(elements.items()):
+        if "@" in name and isinstance(value, bytes):
+            total.update(b"%s utf-8 %d\n%s" % (name.encode(), len(value), value))
+            continue
+        array = np.asarray(value)
+        kind = array.dtype.str if array.dtype.names is None else "<i8,<f8,<f8,<f8,<f8"
+        shape = ",".join(str(length) for length in array.shape) or "-"
+        total.update(f"{name} {kind} {shape}\n".encode() + array.tobytes())
+    return total.hexdigest()

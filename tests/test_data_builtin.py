@@ -1,0 +1,94 @@
+"""The built-in data sets: determinism, what they show, and the arguments they take."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from stacked.data import BUILTIN_NAMES, fingerprint, open_data, summarize
+from stacked.errors import DataError
+
+LARGEST_STROKE = 0.35  # share of a curve's image that ink may cover
+
+
+@pytest.mark.parametrize(
+    ("spec", "shape", "dtype", "labelled"),
+    [
+        ("digits", (1797, 8, 8), np.float32, True),
+        ("curves:50", (50, 28, 28), np.uint8, False),
+        ("blocks", (5000, 16, 16), np.uint8, True),
+    ],
+)
+def test_shape_dtype_and_labels(spec, shape, dtype, labelled):
+    rows = open_data(spec)
+    assert (rows.n_rows, *rows.sample_shape) == shape and rows.n_columns == np.prod(shape[1:])
+    assert rows.dtype == dtype and rows.name == spec and rows.in_memory
+    assert (rows.labels is not None) == labelled
+    assert not summarize(rows).constant
+
+
+def test_curves_have_twenty_thousand_rows_by_default():
+    rows = open_data("curves")
+    assert rows.n_rows == 20_000
+    np.testing.assert_array_equal(rows.read(0, 40), open_data("curves:40:0").read(0, 40))
+
+
+@pytest.mark.parametrize("name", ["curves", "blocks"])
+def test_a_seed_gives_the_same_rows_and_another_seed_others(name):
+    assert fingerprint(open_data(f"{name}:30:5")) == fingerprint(open_data(f"{name}:30:5"))
+    assert fingerprint(open_data(f"{name}:30:5")) != fingerprint(open_data(f"{name}:30:6"))
+
+
+@pytest.mark.parametrize("name", ["curves", "blocks"])
+def test_a_smaller_set_is_the_start_of_a_larger_one(name):
+    np.testing.assert_array_equal(open_data(f"{name}:2100").read(0, 1500), open_data(f"{name}:1500").read(0, 1500))
+
+
+def test_digits_lie_between_zero_and_one():
+    rows = open_data("digits")
+    summary = summarize(rows)
+    assert (summary.minimum, summary.maximum) == (0, 1)
+    assert set(rows.labels) == set(range(10))
+
+
+def test_a_curve_is_one_connected_stroke_with_soft_edges():
+    images = open_data("curves:200").read(0, 200).reshape(-1, 28, 28)
+    for image in images:
+        assert ndimage.label(image > 100, structure=np.ones((3, 3)))[1] == 1
+    assert np.all(images.reshape(200, -1).max(axis=1) > 240)
+    assert np.all((images > 25).mean(axis=(1, 2)) < LARGEST_STROKE)
+    assert np.mean((images > 0) & (images < 255)) > np.mean(images == 255)
+
+
+def test_the_label_of_blocks_is_how_many_there_are():
+    rows = open_data("blocks:300:7")
+    images = rows.read(0, 300).reshape(-1, 16, 16)
+    counted = [ndimage.label(image, structure=np.ones((3, 3)))[1] for image in images]
+    np.testing.assert_array_equal(rows.labels, counted)
+    assert set(rows.labels) == {1, 2, 3, 4} and set(np.unique(images)) == {0, 255}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        *("digits:5", "curves:0", "curves:x", "curves:", "curves:-1", "curves:10:1:2", "curves:²", f"curves:{10**18}"),
+        *("blocks:5:x", f"blocks:5:{2**64}", f"blocks:{'9' * 5000}"),
+    ],
+)
+def test_bad_arguments_are_named(spec):
+    with pytest.raises(DataError) as caught:
+        open_data(spec)
+    assert str(caught.value).startswith(spec[:200]) and "\n" not in str(caught.value)
+
+
+def test_an_unknown_name_lists_the_built_in_ones(tmp_path):
+    with pytest.raises(DataError) as caught:
+        open_data("mnisst")
+    assert all(name in str(caught.value) for name in ("mnisst", *BUILTIN_NAMES))
+
+
+def test_a_file_called_like_a_built_in_set_needs_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.savetxt("digits", [[1, 2]])
+    assert open_data("digits").n_rows == 1797
+    with pytest.raises(DataError, match=r"\./digits: expected IDX"):
+        open_data("./digits")

@@ -1,0 +1,176 @@
+"""Model files: what is written is what is read, by us and by plain h5py."""
+
+import json
+import time
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+
+import stacked
+from stacked.errors import ModelFileError
+from stacked.store import Probe, read_info, read_model, weights_dtype, write_model
+
+from .store_records import assert_same, history, make_record, naive_digest, stamped
+
+RECORDS = {
+    "rbm": make_record("rbm"),
+    "rbm, finished": make_record("rbm", unfinished=False),
+    "autoencoder": make_record("autoencoder", "float64"),
+    "untied autoencoder": make_record("autoencoder", untied=True),
+    "stacked_autoencoder": make_record("stacked_autoencoder", "bfloat16"),
+    "stacked_classifier": make_record("stacked_classifier"),
+    "classifier of texts": make_record("stacked_classifier", labels=np.array(["ant", "bee", "žába"])),
+    "no probe, no history": replace(make_record(unfinished=False), probe=None, history={}, units=()),
+    "classifier without labels yet": replace(make_record("stacked_classifier"), head=None, classes=None),
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_round_trip(tmp_path, name):
+    write_model(tmp_path / "model.h5", RECORDS[name])
+    assert_same(read_model(tmp_path / "model.h5"), stamped(RECORDS[name], stacked.__version__))
+
+
+def test_a_second_write_gives_the_same_bytes(tmp_path):
+    write_model(tmp_path / "a.h5", make_record())
+    time.sleep(1.1)  # HDF5 stores times in whole seconds, unless told not to
+    write_model(tmp_path / "b.h5", read_model(tmp_path / "a.h5"))
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+def test_arrays_come_back_native_and_writable(tmp_path):
+    write_model(tmp_path / "model.h5", make_record())
+    weight = read_model(tmp_path / "model.h5").encoder[0].weight
+    assert weight.flags.writeable and weight.flags.c_contiguous and weight.dtype.isnative
+
+
+def test_any_memory_order_and_byte_order_is_stored_alike(tmp_path):
+    record = make_record()
+    first = record.encoder[0]
+    other = replace(first, weight=np.asfortranarray(first.weight), bias=first.bias.astype(">f4"))
+    write_model(tmp_path / "a.h5", record)
+    write_model(tmp_path / "b.h5", replace(record, encoder=(other, *record.encoder[1:])))
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+def test_plain_h5py_reads_it(tmp_path):
+    record = make_record("stacked_classifier")
+    write_model(tmp_path / "model.h5", record)
+    with h5py.File(tmp_path / "model.h5") as file:
+        assert file.attrs["format"].decode() == "stacked-model" and file.attrs["format_version"] == 1
+        assert file.attrs["kind"].decode() == record.kind
+        assert json.loads(file.attrs["config"])["params"] == record.params
+        np.testing.assert_array_equal(file["encoder/1/weight"], record.encoder[1].weight)
+        assert file["encoder/1"].attrs["activation"].decode() == "sigmoid"
+        assert file["units/0"].attrs["kind"].decode() == "RBM"
+        assert json.loads(file["units/0"].attrs["params"]) == record.units[0].params
+        assert file["input"].attrs["scale"] == 1 / 255 and tuple(file["input"].attrs["sample_shape"]) == (2, 3)
+        assert file["classes"][:].tolist() == [3, 5]
+        assert file["history/unit_0"]["loss"].tolist() == record.history["unit_0"]["loss"].tolist()
+        assert json.loads(file["checkpoint"].attrs["cursor"])["epoch"] == 3
+        assert file["checkpoint/step"][()] == 7
+
+
+def test_a_config_beyond_the_64_kib_of_an_object_header(tmp_path):
+    record = replace(make_record(), params={"note": "x" * 500_000})
+    write_model(tmp_path / "model.h5", record)
+    assert read_model(tmp_path / "model.h5").params == record.params
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_the_digest_is_as_documented(tmp_path, name):
+    write_model(tmp_path / "model.h5", RECORDS[name])
+    with h5py.File(tmp_path / "model.h5") as file:
+        assert file.attrs["digest"].decode() == naive_digest(tmp_path / "model.h5")
+
+
+@pytest.mark.parametrize(
+    "options", [{"compression": "gzip"}, {"compression": "gzip", "shuffle": True, "fletcher32": True}]
+)
+def test_a_file_repacked_with_gzip_reads_the_same(tmp_path, options):
+    path = tmp_path / "model.h5"
+    rng = np.random.default_rng(1)
+    record = make_record(unfinished=False)
+    record = replace(record, history={"unit_0": history(50)}, probe=Probe(rng.random((70, 6)), rng.random((70, 6))))
+    write_model(path, record)
+    with h5py.File(path, "r+") as file:
+        for name in ("probe/input", "history/unit_0", "encoder/0/weight"):
+            values = file[name][()]
+            del file[name]
+            chunks = tuple(1 + length // 3 for length in values.shape)
+            file.create_dataset(name, data=values, chunks=chunks, **options)
+    assert_same(read_model(path), stamped(record, stacked.__version__))
+
+
+def test_info(tmp_path):
+    path = tmp_path / "model.h5"
+    write_model(path, make_record("stacked_classifier"))
+    info = json.loads(json.dumps(read_info(path), allow_nan=False))
+    assert (info["format"], info["version"], info["kind"]) == ("stacked-model", 1, "stacked_classifier")
+    assert info["layers"][1] == {"part": "encoder", "n_in": 4, "n_out": 3, "activation": "sigmoid"}
+    assert info["layers"][2] == {"part": "head", "n_in": 3, "n_out": 2, "activation": "softmax"}
+    assert info["parameters"] == 7 * 4 + 5 * 3 + 4 * 2
+    assert info["units"][0] == {"kind": "RBM", "n_visible": 6, "n_hidden": 4}
+    assert info["history"]["unit_0"] == {"epochs": 3, "loss": 1 / 3, "validation_loss": None, "seconds": 1.5}
+    assert info["history"]["finetune"]["epochs"] == 0
+    assert info["checkpoint"]["cursor"]["phase"] == "finetune"
+    assert info["classes"] == [3, 5] and info["digest"] == naive_digest(path)
+    assert info["file_size"] == path.stat().st_size
+
+
+def test_weights_dtype():
+    assert [weights_dtype(p).str for p in ("float32", "bfloat16", "float64")] == ["<f4", "<f4", "<f8"]
+
+
+def changed(**new):
+    return replace(make_record(), **new)
+
+
+def first_layer(**new):
+    record = make_record()
+    return replace(record, encoder=(replace(record.encoder[0], **new), record.encoder[1]))
+
+
+UNWRITABLE = {
+    "NaN": (first_layer(bias=np.full(4, np.nan, "f4")), "/encoder/0/bias: holds NaN"),
+    "dtype": (first_layer(weight=np.zeros((6, 4))), "/encoder/0/weight: expected the type float32, found float64"),
+    "shape": (first_layer(bias=np.zeros(3, "f4")), "/encoder/0/bias: expected the shape (4,), found (3,)"),
+    "chain": (first_layer(weight=np.zeros((6, 5), "f4")), "layer 1 takes 4 inputs, but layer 0 gives 5"),
+    "no encoder": (changed(encoder=()), "encoder: no layers"),
+    "no decoder": (changed(decoder=()), "decoder: no layers"),
+    "two-layer RBM": (changed(kind="rbm"), "expected one layer each way and one unit RBM, found (2, 2, 'RBM', 'RBM')"),
+    "activation": (first_layer(activation="no name"), "/encoder/0@activation: expected a name"),
+    "kind": (changed(kind="transformer"), "/@kind: unknown kind of model 'transformer'"),
+    "precision": (changed(precision="float16"), "precision: expected one of float32"),
+    "params": (changed(params={"a": float("nan")}), "/@config: cannot be stored as JSON"),
+    "object params": (changed(params={"a": object()}), "/@config: cannot be stored as JSON"),
+    "sample shape": (changed(input=replace(make_record().input, sample_shape=(5,))), "/input@sample_shape"),
+    "phase": (changed(history={"no/phase": history(1)}), "history: expected a name"),
+    "classes": (make_record("stacked_classifier", labels=np.array([1.5, 2.5])), "classes"),
+    "surrogate": (make_record("stacked_classifier", labels=np.array(["a", "\ud800"])), "/classes: a label is no valid"),
+}
+
+
+@pytest.mark.parametrize("name", UNWRITABLE)
+def test_what_could_not_be_read_is_not_written(tmp_path, name):
+    record, message = UNWRITABLE[name]
+    with pytest.raises(ModelFileError) as caught:
+        write_model(tmp_path / "model.h5", record)
+    assert message in str(caught.value) and "\n" not in str(caught.value) and "damaged" not in str(caught.value)
+    assert str(caught.value).startswith(str(tmp_path / "model.h5"))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a b", "A", "a//b", "../x", "/a", "a/", ".", ""])
+def test_names_of_checkpoint_arrays(tmp_path, name):
+    record = make_record()
+    arrays = {name: np.zeros(2)}
+    with pytest.raises(ModelFileError, match="names of a-z"):
+        write_model(tmp_path / "m.h5", replace(record, checkpoint=replace(record.checkpoint, arrays=arrays)))
+
+
+def test_numpy_scalars_are_parameters_too(tmp_path):
+    write_model(tmp_path / "m.h5", changed(params={"seed": np.int64(3), "rate": np.float32(0.5), "on": np.True_}))
+    assert read_model(tmp_path / "m.h5").params == {"seed": 3, "rate": 0.5, "on": True}
