@@ -50,11 +50,15 @@ class Checkpointer:
         return reached
 
     def flush(self) -> None:
-        """Write the newest state, if it is not on disk yet."""
+        """Write the newest state, if it is not on disk yet; interrupted, it can be called again."""
         if self._pending is not None:
-            pending, self._pending = self._pending, None
-            pending()
-            self._written = time.monotonic()
+            self._pending()
+            self._pending, self._written = None, time.monotonic()
+
+    @property
+    def has_written(self) -> bool:
+        """Whether the file holds a state of this run."""
+        return self._written > -float("inf")
 
     def discard(self) -> None:
         """Forget what was held back: the training is finished."""

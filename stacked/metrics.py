@@ -1,0 +1,80 @@
+"""How good a fitted model is on rows: the numbers of ``stacked evaluate``.
+
+All are computed block by block, so rows may be larger than memory. With x the scaled rows (n, V) and r their reconstruction:
+
+    squared_error   mean over the rows of  sum_j (x_j - r_j)^2
+    cross_entropy   mean over the rows of  -sum_j [x_j log r_j + (1 - x_j) log(1 - r_j)], in nats
+    rmse            sqrt(squared_error / V): the root of the mean over rows and features
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .data import Rows
+from .errors import DataError
+from .kernels.cpu import thread_limit
+from .settings import thread_count
+
+
+def reconstruction_metrics(model: Any, X: Any) -> dict[str, Any]:
+    """Of a fitted model with a decoder, on X (n_samples, n_features): n_samples, n_features, and the three numbers above.
+
+    ``cross_entropy`` is None where the outputs are not sigmoid.
+    """
+    rows, scaled = model._fitted_rows(X)
+    network = model.network_
+    sigmoid = network.layers[-1].activation == "sigmoid"
+    with thread_limit(thread_count(model.n_threads)):
+        squared_error = network.loss(rows, *scaled, "squared_error")
+        cross_entropy = network.loss(rows, *scaled, "cross_entropy") if sigmoid else None
+    return {
+        "n_samples": rows.n_rows,
+        "n_features": rows.n_columns,
+        "squared_error": squared_error,
+        "cross_entropy": cross_entropy,
+        "rmse": math.sqrt(squared_error / rows.n_columns),
+    }
+
+
+def classification_metrics(model: Any, X: Any, y: Any = None) -> dict[str, Any]:
+    """Of a fitted classifier, on X (n_samples, n_features) with labels y (n_samples,); y=None takes those of `Rows`.
+
+    n_samples, n_features, accuracy, errors (their number), cross_entropy (nats a sample), classes, and confusion: a row a true
+    class, a column a predicted one. DataError if a label is not among the model's classes.
+    """
+    rows, scaled = model._fitted_rows(X)
+    classes = model.classes_
+    true = class_numbers(rows, rows.labels if y is None else y, classes)
+    with thread_limit(thread_count(model.n_threads)):
+        predicted = model.network_.apply(rows, *scaled).argmax(axis=1)
+        cross_entropy = model.network_.loss(rows, *scaled, "softmax_cross_entropy", true)
+    n_classes = len(classes)
+    confusion = np.bincount(true * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
+    errors = int((true != predicted).sum())
+    return {
+        "n_samples": rows.n_rows,
+        "n_features": rows.n_columns,
+        "accuracy": 1 - errors / rows.n_rows,
+        "errors": errors,
+        "cross_entropy": cross_entropy,
+        "classes": classes.tolist(),
+        "confusion": confusion.tolist(),
+    }
+
+
+def class_numbers(rows: Rows, labels: Any, classes: np.ndarray) -> np.ndarray:
+    """Positions (n_rows,) int64 of the labels among the sorted classes."""
+    if labels is None:
+        raise DataError(f"{rows.name}: expected rows with labels, found none")
+    labels = np.asarray(labels)
+    if labels.shape != (rows.n_rows,):
+        raise DataError(f"{rows.name}: expected {rows.n_rows} labels, one a row, found shape {labels.shape}")
+    known = np.isin(labels, classes)
+    if not known.all():
+        shown = ", ".join(map(str, classes[:10].tolist())) + (", ..." if len(classes) > 10 else "")
+        raise DataError(
+            f"{rows.name}: expected labels among {shown}; found {labels[np.argmin(known)]} at row {np.argmin(known)}"
+        )
+    return np.searchsorted(classes, labels).astype(np.int64)
