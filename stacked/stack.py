@@ -278,7 +278,7 @@ class StackedAutoencoder(Stack):
         finetune_learning_rate: Any = 1e-3,
         finetune_momentum: Any = 0.9,
         finetune_linear_decay: bool = True,
-        finetune_batch_size: int = 256,
+        finetune_batch_size: int = 100,
         finetune_weight_decay: float = 0.0,
         finetune_l1: float = 0.0,
         finetune_loss: str = "auto",

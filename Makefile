@@ -1,0 +1,45 @@
+# `make demo` and `make test` work on a fresh machine: they make their own virtual environment in .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+ENV := $(abspath $(VENV))
+SOURCES := pyproject.toml $(shell find stacked kernels cli tests -name '*.py')
+
+.PHONY: demo test lint format bench clean
+
+demo: $(ENV)/.installed  ## train a small deep autoencoder on digits and draw what it makes of them
+	$(ENV)/bin/stacked demo
+
+test: $(ENV)/.developing  ## the whole test suite
+	$(ENV)/bin/python -m pytest
+
+lint: $(ENV)/.developing  ## ruff, and mypy on the package as it installs
+	$(ENV)/bin/ruff check .
+	$(ENV)/bin/ruff format --check .
+	rm -rf $(ENV)/typed
+	$(ENV)/bin/python -m pip install --quiet --no-deps --target $(ENV)/typed .
+	cd $(ENV) && MYPYPATH=typed bin/mypy --config-file $(CURDIR)/pyproject.toml -p stacked
+
+format: $(ENV)/.developing
+	$(ENV)/bin/ruff check --fix .
+	$(ENV)/bin/ruff format .
+
+bench: $(ENV)/.developing  ## kernels against their naive twins, with GFLOP/s
+	$(ENV)/bin/stacked bench
+
+clean:
+	rm -rf $(ENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+$(ENV)/.made:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(ENV)
+	touch $@
+
+$(ENV)/.installed: $(ENV)/.made $(SOURCES)
+	$(ENV)/bin/python -m pip install --quiet '.[plot]'
+	touch $@
+
+# An editable install: tests, and the processes that they start, run these very sources and share their compiled kernels.
+$(ENV)/.developing: $(ENV)/.made $(SOURCES)
+	$(ENV)/bin/python -m pip install --quiet --editable '.[plot,images,test,lint]'
+	touch $@
