@@ -1,0 +1,153 @@
+"""Killed at any moment, `--resume` ends with the same bits: real processes, real signals, random moments."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+STACKED = [sys.executable, "-m", "stacked.cli"]
+ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "passive"}
+ROOT = Path(__file__).resolve().parent.parent
+if (ROOT / "kernels").is_dir():  # a source checkout: the processes run these very sources
+    ENVIRONMENT["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+
+DATA = "blocks:6000"
+STACK = ["--layers", "300-100", "--epochs", "6", "--batch-size", "20", "--seed", "3"]
+UNITS = {
+    "rbm": ["--unit", "rbm"],
+    "persistent chains": ["--unit", "rbm", "--persistent", "--learning-rate", "0.02"],
+    "denoising": ["--unit", "dae", "--corruption-level", "0.3", "--learning-rate", "0.01"],
+}
+TUNING = {
+    "momentum": ["--optimizer", "momentum", "--learning-rate", "0.05"],
+    "adam": ["--optimizer", "adam", "--learning-rate", "0.001"],
+}
+SETTINGS = ["--checkpoint-every", "0", "--quiet"]
+INTERRUPTS = {signal.SIGTERM: 143, signal.SIGINT: 130}
+
+
+def _run(*arguments, check=True):
+    done = subprocess.run(
+        [*STACKED, *map(str, arguments)], env=ENVIRONMENT, capture_output=True, text=True, timeout=300
+    )  # fmt: skip
+    assert not check or done.returncode == 0, done.stderr
+    return done
+
+
+def _written(path):
+    """Changes whenever the file is replaced."""
+    return (path.stat().st_ino, path.stat().st_mtime_ns) if path.exists() else None
+
+
+def _killed(arguments, path, delay, kill):
+    """Start a run, wait until it writes a checkpoint and then ``delay`` seconds, and kill it; whether it was still training."""
+    before = _written(path)
+    process = subprocess.Popen([*STACKED, *map(str, arguments)], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 240
+    while _written(path) == before and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(delay)
+    process.send_signal(kill)
+    _, stderr = process.communicate(timeout=60)
+    if process.returncode == 0:
+        return False
+    assert process.returncode in (-kill, INTERRUPTS.get(kill)), stderr
+    if kill in INTERRUPTS:
+        assert "--resume" in stderr and "Traceback" not in stderr
+    return True
+
+
+def _arrays(path):
+    """Every array of a finished model file but the times of the history."""
+    found = {}
+    with h5py.File(path) as file:
+        assert "checkpoint" not in file
+
+        def keep(name, item):
+            if isinstance(item, h5py.Dataset):
+                history = name.startswith("history/")
+                found[name] = item["loss"] if history else item[:]
+
+        file.visititems(keep)
+    return found
+
+
+def _assert_same(one, other):
+    a, b = _arrays(one), _arrays(other)
+    assert a.keys() == b.keys() and len(a) > 6
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+def _kill_until_done(arguments, command, path, seed, kills):
+    """Run, kill at random moments, resume, kill again ..., until the run gets through; the number of kills that struck."""
+    moments = random.Random(seed)
+    struck = 0
+    for round_number in range(40):
+        kill = kills[round_number % len(kills)]
+        if _killed(arguments, path, moments.uniform(0.0, 0.35), kill):
+            struck += 1
+            arguments = [command, "--resume", path, *SETTINGS]
+            if struck == 4:
+                break
+        else:
+            return struck
+    _run(command, "--resume", path, "--quiet")
+    return struck
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled():
+    """Compile once, before anything is timed or killed."""
+    from stacked import RBM, Autoencoder, StackedAutoencoder
+
+    x = np.random.default_rng(0).integers(0, 256, (50, 12), np.uint8)
+    for optimizer in ("adam", "momentum"):
+        StackedAutoencoder([RBM(3, epochs=1), Autoencoder(2, epochs=1)], finetune_epochs=1, finetune_optimizer=optimizer).fit(x)
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_pretraining_killed_at_random_moments_resumes_to_the_same_bits(name, tmp_path):
+    whole, killed = tmp_path / "whole.h5", tmp_path / "killed.h5"
+    _run("pretrain", DATA, "-o", whole, *STACK, *UNITS[name], "--quiet")
+    arguments = ["pretrain", DATA, "-o", killed, *STACK, *UNITS[name], *SETTINGS]
+    struck = _kill_until_done(arguments, "pretrain", killed, name, [signal.SIGKILL])
+    assert struck >= 2
+    _assert_same(whole, killed)
+
+
+@pytest.mark.parametrize("name", TUNING)
+def test_finetuning_killed_at_random_moments_resumes_to_the_same_bits(name, tmp_path):
+    pretrained, whole, killed = tmp_path / "model.h5", tmp_path / "whole.h5", tmp_path / "killed.h5"
+    _run("pretrain", DATA, "-o", pretrained, "--layers", "300-100", "--epochs", "1", "--unit", "rbm", "--seed", "3", "--quiet")
+    tuning = [*TUNING[name], "--epochs", "8", "--batch-size", "20"]
+    _run("finetune", pretrained, DATA, "-o", whole, *tuning, "--quiet")
+    arguments = ["finetune", pretrained, DATA, "-o", killed, *tuning, *SETTINGS]
+    assert _kill_until_done(arguments, "finetune", killed, name, [signal.SIGKILL]) >= 2
+    _assert_same(whole, killed)
+
+
+def test_sigterm_and_ctrl_c_leave_a_checkpoint_and_say_how_to_go_on(tmp_path):
+    whole, killed = tmp_path / "whole.h5", tmp_path / "killed.h5"
+    _run("pretrain", DATA, "-o", whole, *STACK, "--unit", "rbm", "--quiet")
+    arguments = ["pretrain", DATA, "-o", killed, *STACK, "--unit", "rbm", "--quiet"]  # a checkpoint a minute: only the first
+    struck = _kill_until_done(arguments, "pretrain", killed, 1, [signal.SIGTERM, signal.SIGINT])
+    assert struck >= 2
+    _assert_same(whole, killed)
+
+
+def test_a_classifier_killed_while_finetuning_resumes_with_its_labels(tmp_path):
+    pretrained, whole, killed = tmp_path / "model.h5", tmp_path / "whole.h5", tmp_path / "killed.h5"
+    _run("pretrain", DATA, "-o", pretrained, "--layers", "200", "--epochs", "1", "--unit", "rbm", "--seed", "3", "--quiet")
+    tuning = ["--classify", "--epochs", "12", "--batch-size", "20"]
+    _run("finetune", pretrained, DATA, "-o", whole, *tuning, "--quiet")
+    arguments = ["finetune", pretrained, DATA, "-o", killed, *tuning, *SETTINGS]
+    assert _kill_until_done(arguments, "finetune", killed, 5, [signal.SIGKILL]) >= 1
+    _assert_same(whole, killed)
