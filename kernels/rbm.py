@@ -45,7 +45,7 @@ class Machine(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """Scratch of the trainer for minibatches of at most B rows."""
+    """Scratch of the trainer; B is the larger of the minibatch size and the number of persistent chains."""
 
     data: np.ndarray  # (B, V)
     reconstruction: np.ndarray  # (B, V) mean
@@ -58,7 +58,7 @@ class Workspace(NamedTuple):
 
 
 def workspace(machine: Machine, batch_size: int, dtype: np.dtype) -> Workspace:
-    """Allocate the scratch for minibatches of at most ``batch_size`` rows."""
+    """Allocate the scratch for minibatches, and persistent chains, of at most ``batch_size`` rows."""
     visible = np.zeros((3, batch_size, machine.n_visible), dtype)
     hidden = np.zeros((3, batch_size, machine.n_hidden), dtype)
     n_params = machine.n_visible * machine.n_hidden + machine.n_hidden + machine.n_visible
@@ -218,8 +218,12 @@ def hidden_free_energy(kind, x):
         return -softplus(x)
     if kind == GAUSSIAN:
         return -0.5 * x * x
-    total = 0.0  # a rectified unit stands for binary copies with biases shifted by -1/2, -3/2, ... (Nair & Hinton 2010)
+    # A rectified unit stands for binary copies with biases shifted by -1/2, -3/2, ... (Nair & Hinton 2010). Copies above 40 are
+    # summed at once, softplus being the identity there: a diverged machine must not keep the loop running.
     shifted = x - 0.5
+    n_sure = max(0.0, np.floor(shifted - 40.0))
+    total = -n_sure * (shifted - 0.5 * (n_sure - 1.0))
+    shifted -= n_sure
     while shifted > -40.0:
         total -= max(shifted, 0.0) + math.log1p(math.exp(-abs(shifted)))
         shifted -= 1.0

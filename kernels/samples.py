@@ -25,10 +25,24 @@ class Samples(NamedTuple):
     offset: float
 
 
+class _Memory:
+    """An array's memory under NumPy's array interface, declared writable."""
+
+    def __init__(self, array: np.ndarray):
+        self._array = array  # keeps the memory alive
+        self.__array_interface__ = {**array.__array_interface__, "data": (array.ctypes.data, False)}
+
+
 def as_samples(array: np.ndarray, scale: float = 1.0, offset: float = 0.0) -> Samples:
-    """View of ``array`` (N, V), C-contiguous uint8, float32 or float64, as a `Samples` table; nothing is copied."""
+    """View of ``array`` (N, V), C-contiguous uint8, float32 or float64, as a `Samples` table; nothing is copied.
+
+    Numba types a read-only array apart and would compile a second trainer for it, so the view does not say that it is one.
+    Kernels never write to samples.
+    """
     code = DTYPE_CODES[array.dtype.name]
     table = array.view(np.uint8).reshape(array.shape[0], array.shape[1] * array.itemsize)
+    if not table.flags.writeable:
+        table = np.asarray(_Memory(table))
     return Samples(table, code, float(scale), float(offset))
 
 

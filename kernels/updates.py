@@ -64,13 +64,15 @@ def _update_range(update, rate, correction, params, gradient, velocity, squares,
             velocity[i] = m * velocity[i] - step
             params[i] += m * velocity[i] - step
     else:
-        one, b, epsilon = cast(1), cast(ADAM_DECAY), cast(ADAM_EPSILON)
+        # 1 - b is taken in float64: in float32 it would be off by 1e-5 and no longer match the bias correction.
+        b, new_b, new_m = cast(ADAM_DECAY), cast(1.0 - ADAM_DECAY), cast(1.0 - update.momentum)
+        epsilon = cast(ADAM_EPSILON)
         scale = cast(1.0 / (1.0 - ADAM_DECAY**correction))
         r = cast(rate / (1.0 - update.momentum**correction))
         for i in range(params.shape[0]):
             g = gradient[i] + penalty_slope(params[i], l1, l2)
-            velocity[i] = m * velocity[i] + (one - m) * g
-            squares[i] = b * squares[i] + (one - b) * (g * g)
+            velocity[i] = m * velocity[i] + new_m * g
+            squares[i] = b * squares[i] + new_b * (g * g)
             params[i] -= r * velocity[i] / (np.sqrt(squares[i] * scale) + epsilon)
 
 

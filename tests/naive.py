@@ -1,0 +1,443 @@
+"""Plain NumPy twins of the compiled kernels: same names, same arguments, written from the formulas and not from the kernels.
+
+Nothing of the project is imported, so settings come as any record with the right attributes. Arithmetic is in float64;
+random numbers, and samples drawn by comparing with them, are in the dtype of the arrays, because there every bit counts.
+`TWINS` maps "module.kernel" to its twin; `train` of the two trainers is `dense_train` and `rbm_train` here.
+"""
+
+import numpy as np
+
+LINEAR, SIGMOID, TANH, RELU, SOFTPLUS, SOFTMAX = range(6)
+SQUARED_ERROR, CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY = range(3)
+NO_CORRUPTION, MASKING, SALT_AND_PEPPER, GAUSSIAN_NOISE = range(4)
+UINT8, FLOAT32, FLOAT64 = range(3)
+MOMENTUM, NESTEROV, ADAM = range(3)
+GAUSSIAN, BERNOULLI, RECTIFIED = LINEAR, SIGMOID, RELU
+
+
+def _float64(array):
+    return np.asarray(array, np.float64)
+
+
+# ---- random ----------------------------------------------------------------------------------------------------------
+
+
+def philox(c0, c1, c2, c3, k0, k1):
+    """Philox 4x32-10 of Salmon et al. 2011 (figure 2 and table 2) for scalars or arrays of 32-bit words held as uint64."""
+    mask, half = np.uint64(2**32 - 1), np.uint64(32)
+    left0, right0, left1, right1, k0, k1 = (np.asarray(word, np.uint64) for word in (c0, c1, c2, c3, k0, k1))
+    for _ in range(10):
+        product0, product1 = left0 * np.uint64(0xD2511F53), left1 * np.uint64(0xCD9E8D57)
+        left0, left1 = (product1 >> half) ^ right0 ^ k0, (product0 >> half) ^ right1 ^ k1
+        right0, right1 = product1 & mask, product0 & mask
+        k0, k1 = (k0 + np.uint64(0x9E3779B9)) & mask, (k1 + np.uint64(0xBB67AE85)) & mask
+    return left0, right0, left1, right1
+
+
+def _words(key, epoch, row, draw, first_column, n):
+    """The 32-bit words of columns ``first_column`` .. ``first_column + n - 1``; n is a multiple of 4."""
+    blocks = np.arange(first_column // 4, (first_column + n) // 4, dtype=np.uint64)
+    words = philox(blocks, *(np.full_like(blocks, word) for word in (row, epoch, draw)), key.word0, key.word1)
+    return np.stack(words, axis=1).ravel()
+
+
+def _whole_blocks(n):
+    return 4 * ((n + 3) // 4)
+
+
+def fill_uniform(key, epoch, row, draw, first_column, out):
+    """The upper 24 bits of every word, as a fraction."""
+    words = _words(key, epoch, row, draw, first_column, _whole_blocks(out.size))
+    out[:] = (words // 2**8)[: out.size] / 2**24
+
+
+def fill_normal(key, epoch, row, draw, first_column, out):
+    """Box & Muller: sqrt(-2 log u) exp(2 pi i w), u in (0, 1], w in [0, 1); real parts in even columns, imaginary in odd ones."""
+    bits = _words(key, epoch, row, draw, first_column, _whole_blocks(out.size)) // 2**8
+    u, w = (bits[0::2] + 1) / 2**24, bits[1::2] / 2**24
+    z = np.sqrt(-2 * np.log(u)) * np.exp(2j * np.pi * w)
+    out[:] = z.view(np.float64)[: out.size]
+
+
+def fill_uniform_matrix(key, epoch, draw, out):
+    for row in range(len(out)):
+        fill_uniform(key, epoch, row, draw, 0, out[row])
+
+
+def fill_normal_matrix(key, epoch, draw, out):
+    for row in range(len(out)):
+        fill_normal(key, epoch, row, draw, 0, out[row])
+
+
+def shuffle(key, epoch, part, order):
+    """Fisher & Yates from the end; element i changes places with element floor(word_i (i + 1) / 2**32)."""
+    words = [int(word) for word in _words(key, epoch, part, 0, 0, _whole_blocks(order.size))]
+    for i in reversed(range(1, order.size)):
+        j = words[i] * (i + 1) // 2**32
+        order[[i, j]] = order[[j, i]]
+
+
+# ---- activations -----------------------------------------------------------------------------------------------------
+
+
+def _activated(activation, a):
+    a = _float64(a)
+    if activation == SIGMOID:
+        return np.exp(-np.logaddexp(0, -a))
+    if activation == TANH:
+        return np.tanh(a)
+    if activation == RELU:
+        return np.maximum(a, 0)
+    if activation == SOFTPLUS:
+        return np.logaddexp(0, a)
+    if activation == SOFTMAX:
+        return np.exp(a - np.logaddexp.reduce(a, axis=-1, keepdims=True))
+    return a
+
+
+def _slope(activation, y):
+    """f'(a) for y = f(a)."""
+    y = _float64(y)
+    if activation == SIGMOID:
+        return y - y**2
+    if activation == TANH:
+        return 1 - y**2
+    if activation == RELU:
+        return np.heaviside(y, 0)
+    if activation == SOFTPLUS:
+        return -np.expm1(-y)
+    return np.ones_like(y)
+
+
+def activate(activation, row):
+    row[:] = _activated(activation, row)
+
+
+def differentiate(activation, output, delta):
+    delta[:] = delta * _slope(activation, output)
+
+
+# ---- losses ----------------------------------------------------------------------------------------------------------
+
+
+def squared_error(output, target):
+    return np.sum((_float64(output) - _float64(target)) ** 2)
+
+
+def cross_entropy(logits, target, terms):
+    a, t = _float64(logits), _float64(target)
+    return np.sum(t * np.logaddexp(0, -a) + (1 - t) * np.logaddexp(0, a))  # -log s(a) = log(1 + exp(-a))
+
+
+def softmax_cross_entropy(logits, label):
+    return np.logaddexp.reduce(_float64(logits)) - float(logits[label])
+
+
+def loss_and_delta(loss, activation, output, target, labels, delta):
+    rows = range(len(output))
+    if loss == SQUARED_ERROR:
+        delta[:] = 2 * (_float64(output) - target) * _slope(activation, output) / len(output)
+        return sum(squared_error(output[r], target[r]) for r in rows)
+    if loss == CROSS_ENTROPY:
+        delta[:] = (_activated(SIGMOID, output) - target) / len(output)
+        return sum(cross_entropy(output[r], target[r], None) for r in rows)
+    truth = np.eye(output.shape[1])[labels]
+    delta[:] = (_activated(SOFTMAX, output) - truth) / len(output)
+    return sum(softmax_cross_entropy(output[r], labels[r]) for r in rows)
+
+
+# ---- corruption and samples ------------------------------------------------------------------------------------------
+
+
+def corrupt(corruption, key, epoch, row, clean, out):
+    clean, cast = clean.copy(), out.dtype.type
+    noise = np.empty_like(out)
+    if corruption.kind == GAUSSIAN_NOISE:
+        fill_normal(key, epoch, row, 0, 0, noise)
+        out[:] = clean + corruption.level * _float64(noise)
+        return
+    fill_uniform(key, epoch, row, 0, 0, noise)
+    hit = noise < cast(corruption.level)
+    if corruption.kind == NO_CORRUPTION:
+        out[:] = clean
+    elif corruption.kind == MASKING:
+        out[:] = np.where(hit, 0, clean)
+    else:
+        fill_uniform(key, epoch, row, 1, 0, noise)
+        out[:] = np.where(hit, np.where(noise < cast(0.5), cast(corruption.low), cast(corruption.high)), clean)
+
+
+def load_row(samples, index, out):
+    dtype = {UINT8: np.uint8, FLOAT32: np.float32, FLOAT64: np.float64}[samples.dtype_code]
+    raw = np.frombuffer(samples.bytes[index].tobytes(), dtype)
+    out[:] = _float64(raw) * samples.scale + samples.offset
+
+
+def load_batch(samples, positions, row_ids, corruption, key, epoch, clean, corrupted):
+    for r, (position, row_id) in enumerate(zip(positions, row_ids, strict=True)):
+        load_row(samples, position, clean[r])
+        corrupt(corruption, key, epoch, row_id, clean[r], corrupted[r])
+
+
+# ---- products --------------------------------------------------------------------------------------------------------
+
+
+def layer_forward(x, weight, transposed, bias, activation, out):
+    matrix = _float64(weight.T if transposed else weight)
+    out[:] = _activated(activation, x @ matrix + bias)
+
+
+def layer_backward(delta, weight, transposed, below, activation, out):
+    matrix = _float64(weight.T if transposed else weight)
+    out[:] = delta @ matrix.T * _slope(activation, below)
+
+
+def weight_gradient(x, delta, transposed, keep, out):
+    product = _float64(x).T @ delta
+    out[:] = (out if keep else 0) + (product.T if transposed else product)
+
+
+def column_sums(x, out):
+    out[:] = _float64(x).sum(axis=0)
+
+
+# ---- updates ---------------------------------------------------------------------------------------------------------
+
+
+def apply_update(update, step, n_weights, gradient, params, velocity, squares):
+    is_weight = np.arange(params.size) < n_weights
+    p, v = _float64(params), _float64(velocity)
+    g = gradient + is_weight * (update.l1 * np.sign(p) + update.l2 * p)
+    m, rate = update.momentum, update.learning_rate
+    if update.decay_steps > 0:
+        rate *= max(0, 1 - step / update.decay_steps)
+    if update.optimizer == ADAM:
+        velocity[:] = v = m * v + (1 - m) * g
+        squares[:] = s = 0.999 * _float64(squares) + 0.001 * g**2
+        unbiased_v, unbiased_s = v / (1 - m ** (step + 1)), s / (1 - 0.999 ** (step + 1))
+        params[:] = p - rate * unbiased_v / (np.sqrt(unbiased_s) + 1e-8)
+        return
+    velocity[:] = v = m * v - rate * g
+    params[:] = p + v if update.optimizer == MOMENTUM else p + m * v - rate * g
+
+
+def add_penalty(params, n_weights, l1, l2, gradient):
+    w = _float64(params[:n_weights])
+    gradient[:n_weights] += l1 * np.sign(w) + l2 * w
+    return l1 * np.abs(w).sum() + l2 / 2 * (w**2).sum()
+
+
+# ---- dense networks --------------------------------------------------------------------------------------------------
+
+
+def _matrix(layer, vector):
+    """The matrix (n_in, n_out) that a row of the layer table applies, as a view of ``vector``."""
+    n_in, n_out, _, start, _, transposed = layer
+    block = vector[start : start + n_in * n_out]
+    return block.reshape(n_out, n_in).T if transposed else block.reshape(n_in, n_out)
+
+
+def _layer_outputs(table, params, loss, inputs):
+    """The input and then every layer's output; the last are logits under the cross-entropies."""
+    values, params = [_float64(inputs)], _float64(params)
+    for number, layer in enumerate(table):
+        _, n_out, activation, _, bias, _ = layer
+        is_logit = number == len(table) - 1 and loss != SQUARED_ERROR
+        sums = values[-1] @ _matrix(layer, params) + params[bias : bias + n_out]
+        values.append(sums if is_logit else _activated(activation, sums))
+    return values
+
+
+def forward(table, params, loss, inputs, outputs):
+    packed = np.concatenate([value.ravel() for value in _layer_outputs(table, params, loss, inputs)[1:]])
+    outputs[: packed.size] = packed
+
+
+def batch_gradient(table, params, objective, inputs, target, labels, outputs, deltas, gradient):
+    """Backpropagation; ``outputs`` and ``deltas`` are scratch of the kernel and stay as they are."""
+    values = _layer_outputs(table, params, objective.loss, inputs)
+    result, delta = np.zeros(params.size), np.empty_like(values[-1])
+    total = loss_and_delta(objective.loss, table[-1][2], values[-1], target, labels, delta)
+    for number in reversed(range(len(table))):
+        _, n_out, _, _, bias, _ = table[number]
+        shared = _matrix(table[number], result)
+        shared += values[number].T @ delta
+        result[bias : bias + n_out] = delta.sum(axis=0)
+        if number > 0:
+            delta = delta @ _matrix(table[number], _float64(params)).T * _slope(table[number - 1][2], values[number])
+    gradient[:] = result
+    return total
+
+
+def loss_gradient(table, params, objective, l1, l2, inputs, target, labels, work):
+    gradient = np.empty(params.size)
+    total = batch_gradient(table, params, objective, inputs, target, labels, None, None, gradient)
+    penalty = add_penalty(params, objective.n_weights, l1, l2, gradient)
+    work.gradient[:] = gradient
+    return total / len(inputs) + penalty
+
+
+def dense_train(
+    table, params, objective, update, samples, labels, positions, row_ids, batch_size, key, epoch, step, velocity,
+    squares, work,
+):  # fmt: skip
+    """Minibatches in order, each a gradient of its own mean loss and one update."""
+    total, gradient = 0.0, np.empty(params.size)
+    for number, rows in enumerate(_minibatches(positions.size, batch_size)):
+        clean, corrupted = np.empty((2, rows.size, table[0][0]), params.dtype)
+        load_batch(samples, positions[rows], row_ids[rows], objective.corruption, key, epoch, clean, corrupted)
+        goal = labels[positions[rows]] if objective.loss == SOFTMAX_CROSS_ENTROPY else None
+        total += batch_gradient(table, params, objective, corrupted, clean, goal, None, None, gradient)
+        apply_update(update, step + number, objective.n_weights, gradient, params, velocity, squares)
+    return total
+
+
+def _minibatches(n, batch_size):
+    return np.split(np.arange(n), np.arange(batch_size, n, batch_size))
+
+
+# ---- restricted Boltzmann machines -----------------------------------------------------------------------------------
+
+
+def _machine_parts(machine, params):
+    """W (V, H), hidden biases (H,), visible biases (V,) in float64."""
+    n_visible, n_hidden = machine.n_visible, machine.n_hidden
+    weight, hidden_bias, visible_bias = np.split(_float64(params), [n_visible * n_hidden, (n_visible + 1) * n_hidden])
+    return weight.reshape(n_visible, n_hidden), hidden_bias, visible_bias
+
+
+def _noise(fill, key, epoch, row_ids, draw, like):
+    noise = np.empty_like(like)
+    for r, row_id in enumerate(row_ids):
+        fill(key, epoch, row_id, draw, 0, noise[r])
+    return noise
+
+
+def _mean_and_sample(kind, a, key, epoch, row_ids, draw, dtype):
+    """Mean and sample of units with pre-activations ``a`` (B, n); rectified ones as in Nair & Hinton 2010, section 2."""
+    mean = _activated(kind, a).astype(dtype)
+    if kind == BERNOULLI:
+        return mean, (_noise(fill_uniform, key, epoch, row_ids, draw, mean) < mean).astype(dtype)
+    noise = _float64(_noise(fill_normal, key, epoch, row_ids, draw, mean))
+    if kind == GAUSSIAN:
+        return mean, (a + noise).astype(dtype)
+    return mean, np.maximum(0, a + noise * np.sqrt(_activated(SIGMOID, a))).astype(dtype)
+
+
+def sample_layer(x, weight, transposed, bias, kind, key, epoch, row_ids, draw, mean, sample):
+    a = x @ _float64(weight.T if transposed else weight) + bias
+    mean[:], sample[:] = _mean_and_sample(kind, a, key, epoch, row_ids, draw, mean.dtype)
+
+
+def statistics(machine, visible, hidden, out):
+    v, h = _float64(visible), _float64(hidden)
+    products = np.einsum("bi,bj->ij", v, h) / len(v)
+    out[:] = np.concatenate([products.ravel(), h.mean(axis=0), v.mean(axis=0)])
+
+
+def divergence_gradient(machine, params, key, chain_key, epoch, step, data, row_ids, chains, work):
+    """<v h> of the model's side minus <v h> of the data's side (Hinton 2002; Tieleman 2008 for persistent chains)."""
+    weight, hidden_bias, visible_bias = _machine_parts(machine, params)
+
+    def hidden_given(v, *where):
+        return _mean_and_sample(machine.hidden, v @ weight + hidden_bias, *where, params.dtype)
+
+    def visible_given(h, *where):
+        return _mean_and_sample(machine.visible, h @ weight.T + visible_bias, *where, params.dtype)
+
+    positive, state = hidden_given(data, key, epoch, row_ids, 0)
+    data_side, model_side = np.empty((2, params.size))
+    statistics(machine, data, positive, data_side)
+    if machine.persistent:
+        reconstruction = visible_given(positive, key, epoch, row_ids, 0)[0]
+        where, draw = (chain_key, step, np.arange(len(chains))), 0
+        fantasy, negative, state = None, None, chains.copy()
+    else:
+        where, draw = (key, epoch, row_ids), 1
+    for k in range(machine.k if machine.persistent else machine.k - 1):
+        _, fantasy = visible_given(state, *where, draw + 2 * k)
+        negative, state = hidden_given(fantasy, *where, draw + 2 * k + 1)
+    if machine.persistent:
+        chains[:] = state
+    else:
+        fantasy = reconstruction = visible_given(state, key, epoch, row_ids, 0)[0]
+        negative = hidden_given(fantasy, key, epoch, row_ids, 0)[0]
+    statistics(machine, fantasy, negative, model_side)
+    work.gradient[:] = model_side - data_side
+    return reconstruction_error(data, reconstruction)
+
+
+def reconstruction_error(data, reconstruction):
+    return np.sum((_float64(data) - _float64(reconstruction)) ** 2)
+
+
+def rbm_train(
+    machine, params, update, samples, positions, row_ids, batch_size, key, chain_key, epoch, step, velocity, chains, work,
+):  # fmt: skip
+    """Minibatches in order, each a gradient and one update."""
+    total = 0.0
+    for number, rows in enumerate(_minibatches(positions.size, batch_size)):
+        data = np.empty((rows.size, machine.n_visible), params.dtype)
+        for r, position in enumerate(positions[rows]):
+            load_row(samples, position, data[r])
+        total += divergence_gradient(
+            machine, params, key, chain_key, epoch, step + number, data, row_ids[rows], chains, work
+        )  # fmt: skip
+        n_weights = machine.n_visible * machine.n_hidden
+        apply_update(update, step + number, n_weights, work.gradient, params, velocity, None)
+    return total
+
+
+def _free_energies(machine, params, visible):
+    weight, hidden_bias, visible_bias = _machine_parts(machine, params)
+    v = _float64(visible)
+    a = v @ weight + hidden_bias
+    if machine.hidden == BERNOULLI:
+        hidden = -np.logaddexp(0, a)
+    elif machine.hidden == GAUSSIAN:
+        hidden = -(a**2) / 2
+    else:  # binary copies of one unit, biases shifted by -1/2, -3/2, ...
+        copies = np.arange(np.ceil(max(a.max(), 0)) + 60) + 0.5
+        hidden = -np.logaddexp(0, a[..., None] - copies).sum(axis=-1)
+    own = ((v - visible_bias) ** 2).sum(axis=1) / 2 if machine.visible == GAUSSIAN else -(v @ visible_bias)
+    return own + hidden.sum(axis=1)
+
+
+def free_energy(machine, params, visible, preactivation, out):
+    out[:] = _free_energies(machine, params, visible)
+
+
+def pseudo_likelihood(machine, params, visible, preactivation, out):
+    """log p(v_i | rest) = -log(1 + exp(F(v) - F(v with bit i flipped)))."""
+    energy = _free_energies(machine, params, visible)
+    out[:] = 0
+    for i in range(visible.shape[1]):
+        flipped = visible.copy()
+        flipped[:, i] = 1 - flipped[:, i]
+        out -= np.logaddexp(0, energy - _free_energies(machine, params, flipped))
+
+
+_TWINS_OF = {
+    "random": (philox, fill_uniform, fill_normal, fill_uniform_matrix, fill_normal_matrix, shuffle),
+    "activations": (activate, differentiate),
+    "losses": (squared_error, cross_entropy, softmax_cross_entropy, loss_and_delta),
+    "corruption": (corrupt,),
+    "samples": (load_row, load_batch),
+    "product": (layer_forward, layer_backward, weight_gradient, column_sums),
+    "updates": (apply_update, add_penalty),
+    "dense": (forward, batch_gradient, loss_gradient, dense_train),
+    "rbm": (
+        sample_layer,
+        statistics,
+        divergence_gradient,
+        reconstruction_error,
+        rbm_train,
+        free_energy,
+        pseudo_likelihood,
+    ),
+}
+TWINS = {
+    f"{module}.{twin.__name__.removeprefix(module + '_')}": twin
+    for module, twins in _TWINS_OF.items()
+    for twin in twins
+}

@@ -1,0 +1,146 @@
+"""Every kernel, on every small case, in both precisions, equals its NumPy twin and leaves its inputs alone."""
+
+import copy
+import inspect
+from importlib import import_module
+
+import numpy as np
+import pytest
+from numba.core.dispatcher import Dispatcher
+from stacked.kernels import KERNELS, activations, corruption, losses, rbm, samples, updates
+
+from . import naive
+from .cases import call, cases, compiled, excesses
+from .cases_problem import parameters
+
+DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+NAMES = [f"{module}.{name}" for module, names in KERNELS.items() for name in names]
+
+# Public compiled functions that need no twin, and why.
+HELPERS = {
+    "activations.sigmoid": "a scalar, measured through activate",
+    "activations.softplus": "a scalar, measured through activate",
+    "losses.loss_row": "one row of loss_and_delta",
+    "losses.forward_activation": "chooses a code, seen through dense.forward",
+    "product.multiply_tile": "one tile of layer_forward",
+    "product.tile_count": "index arithmetic, seen through every product of several tiles",
+    "product.tile_bounds": "index arithmetic, seen through every product of several tiles",
+    "updates.learning_rate_at": "a scalar, seen through the schedules of apply_update",
+    "updates.penalty_slope": "a scalar, seen through add_penalty",
+    "dense.layer_weight": "a view",
+    "dense.layer_bias": "a view",
+    "dense.layer_rows": "a view",
+    "dense.backward": "the second half of batch_gradient",
+    "rbm.split": "views",
+    "rbm.sample_row": "one row of sample_layer",
+    "rbm.gibbs_reconstruct": "the loop inside divergence_gradient",
+    "rbm.hidden_free_energy": "one unit of free_energy",
+    "rbm.visible_energy": "one row of free_energy",
+}
+
+
+def _same(left, right):
+    """Whether two arguments are equal to the bit."""
+    if isinstance(left, tuple):
+        return all(map(_same, left, right))
+    return np.array_equal(np.asarray(left), np.asarray(right), equal_nan=np.asarray(left).dtype.kind == "f")
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("case", cases("small"), ids=str)
+def test_kernel_equals_its_twin(case, dtype):
+    problem = case.make(dtype, 1)
+    got = call(case.kernel, compiled(case.kernel), problem)
+    expected = call(case.kernel, naive.TWINS[case.kernel], problem)
+    worst = excesses(problem, got, expected, dtype)
+    assert all(value <= 1 for value in worst.values()), worst
+    outputs = {output.partition(".")[0] for output in problem.outputs} | set(problem.scratch)
+    for name, before in zip(parameters(case.kernel), problem.args, strict=True):
+        assert name in outputs or _same(before, got[name]), f"{name} was modified"
+
+
+def test_every_kernel_has_a_case_and_a_twin():
+    assert {case.kernel for case in cases("small")} == set(NAMES) == set(naive.TWINS)
+
+
+def test_every_kernel_but_the_scalar_one_has_a_benchmark():
+    assert {case.kernel for case in cases("bench")} == set(NAMES) - {"random.philox"}
+
+
+def test_labels_of_cases_are_unique():
+    for size in ("small", "bench"):
+        labels = [str(case) for case in cases(size)]
+        assert len(set(labels)) == len(labels)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_twin_has_the_same_parameters(name):
+    assert tuple(inspect.signature(naive.TWINS[name]).parameters) == parameters(name)
+
+
+def test_twins_import_nothing_but_numpy():
+    lines = inspect.getsource(naive).splitlines()
+    assert [line for line in lines if line.lstrip().startswith(("import ", "from "))] == ["import numpy as np"]
+
+
+def test_every_public_compiled_function_is_a_kernel_or_a_helper():
+    public = set()
+    for name in ("random", "activations", "losses", "corruption", "samples", "product", "updates", "dense", "rbm"):
+        module = import_module(f"stacked.kernels.{name}")
+        for function, value in vars(module).items():
+            own = isinstance(value, Dispatcher) and value.py_func.__module__ == module.__name__
+            if own and not function.startswith("_"):
+                assert value.__doc__, f"{name}.{function} has no docstring"
+                public.add(f"{name}.{function}")
+    assert public == set(NAMES) | set(HELPERS)
+
+
+@pytest.mark.parametrize(
+    "module, names",
+    [
+        (activations, ("LINEAR", "SIGMOID", "TANH", "RELU", "SOFTPLUS", "SOFTMAX")),
+        (losses, ("SQUARED_ERROR", "CROSS_ENTROPY", "SOFTMAX_CROSS_ENTROPY")),
+        (corruption, ("MASKING", "SALT_AND_PEPPER")),
+        (samples, ("UINT8", "FLOAT32", "FLOAT64")),
+        (updates, ("MOMENTUM", "NESTEROV", "ADAM")),
+        (rbm, ("GAUSSIAN", "BERNOULLI", "RECTIFIED")),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_twins_use_the_codes_of_the_kernels(module, names):
+    assert [getattr(naive, name) for name in names] == [getattr(module, name) for name in names]
+
+
+def _wide_range(dtype):
+    small = np.geomspace(1e-6, 80, 4000)
+    return np.concatenate([-small[::-1], [0.0], small]).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype, limit", [(DTYPES[0], 1e-6), (DTYPES[1], 1e-13)], ids=str)
+@pytest.mark.parametrize("name", ["sigmoid", "tanh", "softplus"])
+def test_relative_error_of_activations_over_their_whole_range(name, dtype, limit):
+    row = _wide_range(dtype)
+    got, expected = row.copy(), row.astype(np.float64)
+    activations.activate(activations.ACTIVATIONS[name], got)
+    naive.activate(activations.ACTIVATIONS[name], expected)
+    np.testing.assert_allclose(got, expected, rtol=limit, atol=0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", activations.ACTIVATIONS)
+def test_activations_keep_nan(name, dtype):
+    row = np.array([0.5, np.nan, -0.5], dtype)
+    activations.activate(activations.ACTIVATIONS[name], row)
+    assert np.isnan(row[1])
+
+
+@pytest.mark.parametrize("raw", ["uint8", "float32", "float64"])
+def test_as_samples_is_a_view(raw):
+    rows = np.arange(6).reshape(2, 3).astype(raw)
+    before = copy.deepcopy(rows)
+    table = samples.as_samples(rows, 2.0, 1.0)
+    assert np.shares_memory(table.bytes, rows) and table.bytes.shape == (2, 3 * rows.itemsize)
+    out = np.empty(3)
+    samples.load_row(table, 1, out)
+    assert out.tolist() == [7.0, 9.0, 11.0]
+    assert np.array_equal(rows, before)

@@ -1,0 +1,97 @@
+"""The number of threads leaves no trace: training ends with the same bits on one, two, three and four."""
+
+import copy
+import hashlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from stacked.kernels import cpu, dense, rbm
+from stacked.kernels.losses import CROSS_ENTROPY
+
+from .cases_elementwise import corruption_of, key, samples_of, update_of
+from .cases_products import dense_network, dense_params, machine_of, machine_params
+
+FLOAT32 = np.dtype(np.float32)
+REPETITIONS = 3
+# (n_visible, n_hidden, rows, batch): the second has products of several tiles in rows and in columns.
+SHAPES = {"small": (37, 21, 50, 8), "several tiles": (530, 300, 1030, 520)}
+NAMES = [f"{trainer} {shape}" for trainer in ("dense", "rbm", "persistent rbm") for shape in SHAPES]
+
+
+def _dense_args(n_visible, n_hidden, n, batch_size):
+    table, n_weights, n_params = dense_network((n_visible, n_hidden, n_visible), ("sigmoid", "sigmoid"), True)
+    params = dense_params(FLOAT32, 1, table, n_weights, n_params)
+    objective = dense.Objective(CROSS_ENTROPY, corruption_of("masking"), n_weights)
+    rows = np.arange(n)[::-1].copy()
+    flat = np.zeros((2, n_params), FLOAT32)
+    args = (table, params, objective, update_of("adam"), samples_of("uint8", 1, n, n_visible), rows[:0], rows, rows + 9)
+    return (*args, batch_size, key(1), 2, 0, *flat, dense.workspace(table, n_params, batch_size, FLOAT32))
+
+
+def _rbm_args(n_visible, n_hidden, n, batch_size, persistent):
+    machine = machine_of("bernoulli", "bernoulli", n_visible, n_hidden, 2, persistent)
+    params = machine_params(FLOAT32, 1, machine)
+    rows = np.arange(n)[::-1].copy()
+    chains = np.zeros((batch_size if persistent else 0, n_hidden), FLOAT32)
+    args = (machine, params, update_of("momentum"), samples_of("uint8", 1, n, n_visible), rows, rows + 9, batch_size)
+    work = rbm.workspace(machine, batch_size, FLOAT32)
+    return (*args, key(1), key(2), 2, 0, np.zeros_like(params), chains, work)
+
+
+def _digest(name, n_threads):
+    """Digest of the parameters after training."""
+    trainer, shape = next((t, s) for t in ("dense", "rbm", "persistent rbm") for s in SHAPES if name == f"{t} {s}")
+    if trainer == "dense":
+        train, args = dense.train, _dense_args(*SHAPES[shape])
+    else:
+        train, args = rbm.train, _rbm_args(*SHAPES[shape], trainer != "rbm")
+    args = copy.deepcopy(args)
+    with cpu.thread_limit(n_threads) as count:
+        assert count == n_threads
+        loss = train(*args)
+    params = args[1]
+    assert np.isfinite(params).all()
+    return hashlib.sha256(params.tobytes() + np.float64(loss).tobytes()).hexdigest()
+
+
+def print_digests():
+    """Entry point of the subprocess with four threads."""
+    for name in NAMES:
+        for n_threads in (1, 2, 3, 4):
+            print(_digest(name, n_threads), name, n_threads, sep="\t")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.skipif(cpu.max_threads() < 2, reason="one thread in this process; the subprocess has four")
+def test_two_threads_give_the_bits_of_one(name):
+    expected = _digest(name, 1)
+    assert all(_digest(name, n_threads) == expected for n_threads in (1, 2) for _ in range(REPETITIONS))
+
+
+def test_up_to_four_threads_give_the_bits_of_this_process():
+    environment = {**os.environ, "NUMBA_NUM_THREADS": "4", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", f"import {__name__} as module; module.print_digests()"]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    assert answer.returncode == 0, answer.stderr
+    lines = [line.split("\t") for line in answer.stdout.splitlines()]
+    assert len(lines) == 4 * len(NAMES)
+    expected = {name: _digest(name, 1) for name in NAMES}
+    assert not [(name, n_threads) for digest, name, n_threads in lines if digest != expected[name]]
+
+
+def test_thread_limit_is_lifted_afterwards():
+    import numba
+
+    before = numba.get_num_threads()
+    with pytest.raises(KeyError), cpu.thread_limit(1):
+        assert numba.get_num_threads() == 1
+        raise KeyError
+    assert numba.get_num_threads() == before
+
+
+def test_without_a_number_all_available_cores_are_used():
+    with cpu.thread_limit(None) as count:
+        assert count == min(cpu.available_cores(), cpu.max_threads())
