@@ -12,8 +12,8 @@ from .kernels.cpu import thread_limit
 from .model import Model
 from .network import Layer, Network
 from .rbm import RBM
-from .scaling import InputScaling
-from .settings import precision_dtype
+from .scaling import SCALINGS, InputScaling
+from .settings import choice, precision_dtype
 from .stack import UNIT_CLASSES, Stack, StackedAutoencoder, StackedClassifier
 from .store import (
     HISTORY_DTYPE,
@@ -79,30 +79,36 @@ def to_record(model: Model, checkpoint: Checkpoint | None = None) -> ModelRecord
 
 def from_record(record: ModelRecord, name: str) -> Model:
     """The estimator that a record describes; ``name`` is the file, for messages."""
-    cls = KINDS[record.kind]
     try:
-        params = dict(record.params["estimator"])
-        if "units" in params:
-            params["units"] = [UNIT_CLASSES[unit["class"]](**unit["params"]) for unit in params["units"]]
-        model = cls(**params)
-        model.seed_ = int(record.params["seed"])
-        mode = str(record.params["scaling"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelFileError(f"{name}: config: the estimator's parameters are not understood ({error})") from None
-    model.scaling_ = InputScaling(
-        record.input.scale, record.input.offset, tuple(record.input.sample_shape), record.input.dtype, mode
-    )
+        model = _build(record)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{name}: config: does not describe a model that this program knows ({error!r})") from None
+    if record.probe is not None:
+        _check_probe(model, record.probe, name)
+    return model
+
+
+def _build(record: ModelRecord) -> Model:
+    params = dict(record.params["estimator"])
+    if "units" in params:
+        params["units"] = [UNIT_CLASSES[unit["class"]](**unit["params"]) for unit in params["units"]]
+    model = KINDS[record.kind](**params)
+    model.seed_ = int(record.params["seed"])
+    mode = choice("scaling", record.params["scaling"], SCALINGS)
+    given = record.input
+    model.scaling_ = InputScaling(given.scale, given.offset, tuple(given.sample_shape), given.dtype, mode)
     layers = [*record.encoder, *record.decoder] + ([record.head] if record.head is not None else [])
     model.n_code_layers_ = len(record.encoder)
     model.n_features_in_ = record.encoder[0].weight.shape[0]
     model.history_ = _records(record.history)
     model.network_ = _network(layers, tied=isinstance(model, Unit) and model.tied, precision=record.precision)
     if isinstance(model, Stack):
+        model.plan()
         model.units_ = [_unit(stored, model, record.precision) for stored in record.units]
+    elif isinstance(model, Unit):
+        model.validate()
     if record.classes is not None:
         model.classes_ = record.classes  # type: ignore[attr-defined]
-    if record.probe is not None:
-        _check_probe(model, record.probe, name)
     return model
 
 
@@ -118,6 +124,7 @@ def jsonable(value: Any) -> Any:
 def _params(model: Model) -> dict[str, Any]:
     params = {name: value for name, value in model.get_params(deep=False).items() if name != "units"}
     out = {name: jsonable(value) for name, value in params.items()}
+    out["n_threads"] = None  # of the machine, not of the model
     if isinstance(model, Stack):
         out["units"] = [{"class": type(unit).__name__, "params": _params(unit)} for unit in model.units]
     return out
@@ -154,6 +161,8 @@ def _network(layers: list[LayerArrays], tied: bool, precision: str) -> Network:
 def _unit(stored: UnitArrays, stack: Stack, precision: str) -> Unit:
     unit = UNIT_CLASSES[stored.kind](**stored.params)
     n_visible, n_hidden = stored.arrays["weight"].shape
+    if n_hidden != unit.n_hidden:
+        raise ValueError(f"a unit of {unit.n_hidden} hidden units has weights of shape {(n_visible, n_hidden)}")
     network = Network.zeros(unit.layers(n_visible), precision_dtype(precision))
     network.weight(0)[:] = stored.arrays["weight"]
     network.bias(0)[:] = stored.arrays["hidden_bias"]

@@ -72,6 +72,54 @@ def test_weights_that_answer_otherwise_than_the_probe_are_refused(small, tmp_pat
         load(tmp_path / "bad.h5")
 
 
+def _tampered(record, **changes):
+    """A copy of a record with other estimator parameters."""
+    from dataclasses import replace
+
+    params = {**record.params, "estimator": {**record.params["estimator"], **changes}}
+    return replace(record, params=params)
+
+
+HOSTILE = {
+    "unknown parameter": lambda r: _tampered(r, colour="red"),
+    "parameter of a wrong type": lambda r: _tampered(r, finetune_epochs="many"),
+    "no units": lambda r: _tampered(r, units=[]),
+    "unknown unit": lambda r: _tampered(r, units=[{"class": "os.system", "params": {}}]),
+    "unit of another size": lambda r: _resized(r),
+    "unknown activation": lambda r: _replaced(r, encoder=(_replaced(r.encoder[0], activation="exec"), *r.encoder[1:])),
+    "unknown scaling": lambda r: _replaced(r, params={**r.params, "scaling": "best"}),
+    "no seed": lambda r: _replaced(r, params={"estimator": r.params["estimator"], "scaling": "auto"}),
+}
+
+
+def _replaced(record, **changes):
+    from dataclasses import replace
+
+    return replace(record, **changes)
+
+
+def _resized(record):
+    unit = record.units[0]
+    return _replaced(record, units=(_replaced(unit, params={**unit.params, "n_hidden": 999}), *record.units[1:]))
+
+
+@pytest.mark.parametrize("threat", HOSTILE)
+def test_a_whole_file_that_describes_no_known_model_is_refused(threat, small, tmp_path):
+    from stacked.store import read_model, write_model
+
+    _stack().pretrain(small).save(tmp_path / "model.h5")
+    write_model(tmp_path / "bad.h5", HOSTILE[threat](read_model(tmp_path / "model.h5")))
+    with pytest.raises(ModelFileError) as caught:
+        load(tmp_path / "bad.h5")
+    assert "bad.h5" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_model_saved_with_more_threads_than_here_still_answers(small, tmp_path):
+    model = RBM(8, random_state=0, **TRAINED).fit(small).set_params(n_threads=512)
+    model.save(tmp_path / "model.h5")
+    assert load(tmp_path / "model.h5").transform(small).shape == (300, 8)
+
+
 class Killed(Exception):
     """Stands for a kill between two epochs."""
 
