@@ -117,7 +117,14 @@ class Autoencoder(Unit):
         return training_plan(self, optimizers=UNIT_OPTIMIZERS)
 
     def trainee(
-        self, network: Network, rows: Rows, scaled: tuple[float, float], data: Summary, seed: int, index: int, plan: Plan
+        self,
+        network: Network,
+        rows: Rows,
+        scaled: tuple[float, float],
+        data: Summary,
+        seed: int,
+        index: int,
+        plan: Plan,
     ) -> DenseTrainee:
         """Backpropagation through this unit."""
         scale, offset = scaled

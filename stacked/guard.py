@@ -23,7 +23,9 @@ def check_range(kind: str, scaling: InputScaling, summary: Summary, where: str) 
             " set scaling='minmax', or use gaussian visible units (linear outputs)"
         )
     if kind == "tanh" and (low < -1 - _SLACK or high > 1 + _SLACK):
-        raise DataError(f"{where}: tanh outputs expect data in [-1, 1], found [{low:.6g}, {high:.6g}]; rescale the data")
+        raise DataError(
+            f"{where}: tanh outputs expect data in [-1, 1], found [{low:.6g}, {high:.6g}]; rescale the data"
+        )
     if kind in ("relu", "softplus") and low < -_SLACK:
         raise DataError(f"{where}: {kind} outputs expect data of at least 0, found {low:.6g}; set scaling='minmax'")
 
@@ -31,7 +33,9 @@ def check_range(kind: str, scaling: InputScaling, summary: Summary, where: str) 
 def check_width(rows: Rows, expected: int) -> None:
     """Rows given to a fitted model must have its number of features."""
     if rows.n_columns != expected:
-        raise DataError(f"{rows.name}: X has {rows.n_columns} features, but the model is expecting {expected} features as input")
+        raise DataError(
+            f"{rows.name}: X has {rows.n_columns} features, but the model is expecting {expected} features as input"
+        )
 
 
 def check_chain(units: list[Any]) -> None:

@@ -94,7 +94,13 @@ class Network:
         return self._chain(range(last), block)
 
     def loss(
-        self, rows: Rows, scale: float, offset: float, loss: str, labels: np.ndarray | None = None, subset=None
+        self,
+        rows: Rows,
+        scale: float,
+        offset: float,
+        loss: str,
+        labels: np.ndarray | None = None,
+        subset: np.ndarray | None = None,
     ) -> float:
         """Mean loss per row over all rows, or over those in ``subset`` (sorted row numbers), without corruption."""
         total, count, code = 0.0, 0, LOSSES[loss]

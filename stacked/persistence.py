@@ -72,7 +72,7 @@ def to_record(model: Model, checkpoint: Checkpoint | None = None) -> ModelRecord
         history=_history(model.history_),
         probe=None if checkpoint is not None else _probe(model),
         checkpoint=checkpoint,
-        precision=model.precision,  # type: ignore[attr-defined]
+        precision=model.precision,
         stacked_version="",
     )
 
@@ -108,7 +108,7 @@ def _build(record: ModelRecord) -> Model:
     elif isinstance(model, Unit):
         model.validate()
     if record.classes is not None:
-        model.classes_ = record.classes  # type: ignore[attr-defined]
+        model.classes_ = record.classes
     return model
 
 
@@ -131,7 +131,7 @@ def _params(model: Model) -> dict[str, Any]:
 
 
 def _units(model: Model) -> list[Unit]:
-    return list(model.units_) if isinstance(model, Stack) else [model]  # type: ignore[list-item]
+    return list(model.units_) if isinstance(model, Stack) else [model]
 
 
 def _layer_arrays(network: Network, index: int) -> LayerArrays:
@@ -147,7 +147,7 @@ def _unit_arrays(unit: Unit) -> UnitArrays:
 
 
 def _network(layers: list[LayerArrays], tied: bool, precision: str) -> Network:
-    shapes = [Layer(*layer.weight.shape, layer.activation) for layer in layers]
+    shapes = [Layer(layer.weight.shape[0], layer.weight.shape[1], layer.activation) for layer in layers]
     if tied:
         shapes[1] = Layer(shapes[1].n_in, shapes[1].n_out, shapes[1].activation, tied_to=0)
     network = Network.zeros(shapes, precision_dtype(precision))

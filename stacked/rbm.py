@@ -121,7 +121,14 @@ class RBM(Unit):
         weight[:] = INITIAL_STD * numbers
 
     def trainee(
-        self, network: Network, rows: Rows, scaled: tuple[float, float], data: Summary, seed: int, index: int, plan: Plan
+        self,
+        network: Network,
+        rows: Rows,
+        scaled: tuple[float, float],
+        data: Summary,
+        seed: int,
+        index: int,
+        plan: Plan,
     ) -> RBMTrainee:
         """Contrastive divergence on this machine."""
         n_chains = min(plan.batch_size, rows.n_rows)

@@ -6,8 +6,8 @@ at epoch 0.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
 from itertools import pairwise
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ class Plan:
 
 def whole(name: str, value: Any, minimum: int = 1) -> int:
     """``value`` as an int of at least ``minimum``."""
-    if isinstance(value, Integral) and not isinstance(value, bool) and value >= minimum:
+    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= minimum:
         return int(value)
     raise SettingError(f"{name}: expected a whole number of at least {minimum}, found {value!r}")
 

@@ -96,7 +96,11 @@ class Stack(Model):
 
     def plan(self) -> Plan:
         """Check every parameter, the units' too, and return the plan of fine-tuning; raises SettingError."""
-        if not isinstance(self.units, list | tuple) or not self.units or not all(isinstance(u, Unit) for u in self.units):
+        if (
+            not isinstance(self.units, list | tuple)
+            or not self.units
+            or not all(isinstance(u, Unit) for u in self.units)
+        ):
             raise SettingError(f"units: expected a list of RBM and Autoencoder units, found {self.units!r}")
         choice("scaling", self.scaling, SCALINGS)
         precision_dtype(self.precision)
@@ -379,9 +383,7 @@ class StackedClassifier(ClassifierMixin, Stack):
         self.n_threads = n_threads
         self.random_state = random_state
 
-    def fit(
-        self, X: Any, y: Any, X_unlabelled: Any = None, *, callback: Callback | None = None
-    ) -> "StackedClassifier":
+    def fit(self, X: Any, y: Any, X_unlabelled: Any = None, *, callback: Callback | None = None) -> "StackedClassifier":
         """`pretrain` on ``X_unlabelled`` (default: X), then `finetune` on X (n_samples, n_features) with labels y (n_samples,)."""
         self.pretrain(X if X_unlabelled is None else X_unlabelled, callback=callback)
         self.finetune(X, y, callback=callback)

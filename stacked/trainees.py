@@ -1,5 +1,8 @@
 """The two things that the loop can train: an RBM by contrastive divergence, and a dense network by backpropagation."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from .data import Rows
@@ -18,10 +21,10 @@ from .settings import Plan
 class _Scratch:
     """The workspace for the largest minibatch so far, allocated once."""
 
-    def __init__(self, make):
+    def __init__(self, make: Callable[[int], Any]):
         self._make, self._size, self._workspace = make, 0, None
 
-    def get(self, batch_size: int):
+    def get(self, batch_size: int) -> Any:
         if batch_size > self._size:
             self._workspace, self._size = self._make(batch_size), batch_size
         return self._workspace

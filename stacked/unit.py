@@ -91,7 +91,14 @@ class Unit(Model):
         network.randomize(seed, index)
 
     def trainee(
-        self, network: Network, rows: Rows, scaled: tuple[float, float], data: Summary, seed: int, index: int, plan: Plan
+        self,
+        network: Network,
+        rows: Rows,
+        scaled: tuple[float, float],
+        data: Summary,
+        seed: int,
+        index: int,
+        plan: Plan,
     ) -> Trainee:
         """What the training loop drives."""
         raise NotImplementedError

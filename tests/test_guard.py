@@ -63,7 +63,9 @@ def test_divergence_names_unit_epoch_and_setting_and_keeps_good_weights(unit, se
 
 
 def test_divergence_later_keeps_the_last_good_epoch(small):
-    unit = Autoencoder(16, activation="relu", output="linear", learning_rate=[(0, 0.01), (3, 1e4)], random_state=0, epochs=9)
+    unit = Autoencoder(
+        16, activation="relu", output="linear", learning_rate=[(0, 0.01), (3, 1e4)], random_state=0, epochs=9
+    )
     kept = []
     with pytest.raises(DivergedError, match="epoch 4"):
         unit.fit(small, callback=lambda record: kept.append(unit.network_.params.copy()))
@@ -72,7 +74,9 @@ def test_divergence_later_keeps_the_last_good_epoch(small):
 
 
 def test_finetuning_that_diverges_names_its_own_setting(small, digits):
-    clf = StackedClassifier([Autoencoder(16, activation="relu", output="linear", learning_rate=0.01, epochs=1)], random_state=0)
+    clf = StackedClassifier(
+        [Autoencoder(16, activation="relu", output="linear", learning_rate=0.01, epochs=1)], random_state=0
+    )
     clf.set_params(finetune_optimizer="momentum", finetune_learning_rate=1e6)
     with pytest.raises(DivergedError, match=r"fine-tuning.*finetune_learning_rate"):
         clf.fit(small, digits.labels[:300])

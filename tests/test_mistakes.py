@@ -21,7 +21,11 @@ def test_03_visible_biases_start_at_the_logit_of_the_clipped_mean(small):
 
 
 def test_04_unrolling_keeps_the_visible_biases_in_the_decoder(small):
-    units = [RBM(12, epochs=2), Autoencoder(8, epochs=2, tied=False), RBM(4, hidden="gaussian", learning_rate=0.01, epochs=2)]
+    units = [
+        RBM(12, epochs=2),
+        Autoencoder(8, epochs=2, tied=False),
+        RBM(4, hidden="gaussian", learning_rate=0.01, epochs=2),
+    ]
     deep = StackedAutoencoder(units, random_state=0).pretrain(small)
     codes = small
     for unit in deep.units_:
@@ -81,5 +85,3 @@ def test_10_rmse_is_the_root_and_training_leaves_the_callers_rows_in_order(small
     difference = (small - unit.reconstruct(small)).astype(float)
     assert found["rmse"] == pytest.approx(np.sqrt((difference**2).mean()), rel=1e-5)
     assert found["squared_error"] == pytest.approx((difference**2).sum(1).mean(), rel=1e-5)
-
-

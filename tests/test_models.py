@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import scipy.sparse
 from sklearn.base import clone
+from stacked.kernels.activations import ACTIVATIONS
 
 from stacked import RBM, Autoencoder, DataError, SettingError, StackedAutoencoder, StackedClassifier
-from stacked.kernels.activations import ACTIVATIONS
 
 UNITS = {
     "rbm": RBM(32, epochs=8, random_state=0),
@@ -15,7 +15,9 @@ UNITS = {
     "rbm persistent": RBM(32, persistent=True, learning_rate=0.1, momentum=0.5, epochs=20, random_state=0),
     "rbm gaussian code": RBM(16, hidden="gaussian", learning_rate=0.02, epochs=20, random_state=0),
     "rbm rectified": RBM(32, hidden="rectified", learning_rate=0.02, epochs=20, random_state=0),
-    "rbm gaussian visible": RBM(32, visible="gaussian", scaling="standard", learning_rate=0.01, epochs=20, random_state=0),
+    "rbm gaussian visible": RBM(
+        32, visible="gaussian", scaling="standard", learning_rate=0.01, epochs=20, random_state=0
+    ),
     "autoencoder": Autoencoder(32, epochs=8, random_state=0),
     "autoencoder untied": Autoencoder(32, tied=False, epochs=8, random_state=0),
     "autoencoder nesterov": Autoencoder(32, optimizer="nesterov", epochs=8, random_state=0),
@@ -68,7 +70,9 @@ def test_uint8_images_are_scaled_to_the_unit_range(digits):
 @pytest.mark.parametrize("scaling", ["minmax", "standard"])
 def test_scaling_is_undone_by_inverse_transform(scaling, small):
     raw = small * 50 - 7
-    unit = Autoencoder(48, output="linear", learning_rate=0.01, scaling=scaling, epochs=60, batch_size=10, random_state=0)
+    unit = Autoencoder(
+        48, output="linear", learning_rate=0.01, scaling=scaling, epochs=60, batch_size=10, random_state=0
+    )
     reconstruction = unit.fit(raw).reconstruct(raw)
     assert np.mean((raw - reconstruction) ** 2) < 0.25 * raw.var(axis=0).mean()
 
@@ -97,7 +101,10 @@ def test_sparse_images_and_hdf5_rows_train_to_the_same_bits(small, tmp_path):
 def test_stack_beats_pca_of_the_same_size_on_digits(digits):
     from sklearn.decomposition import PCA
 
-    units = [RBM(256, epochs=15, batch_size=50), RBM(8, hidden="gaussian", learning_rate=0.002, epochs=15, batch_size=50)]
+    units = [
+        RBM(256, epochs=15, batch_size=50),
+        RBM(8, hidden="gaussian", learning_rate=0.002, epochs=15, batch_size=50),
+    ]
     deep = StackedAutoencoder(units, finetune_epochs=40, finetune_batch_size=50, random_state=0).fit(digits)
     X = digits.array
     pca = PCA(8).fit(X)
@@ -132,7 +139,9 @@ def test_units_given_to_a_stack_are_not_modified(small):
 
 
 def test_finetuning_from_random_weights_works_without_pretraining(small):
-    deep = StackedAutoencoder([Autoencoder(32), Autoencoder(8)], finetune_epochs=20, finetune_batch_size=20, random_state=0)
+    deep = StackedAutoencoder(
+        [Autoencoder(32), Autoencoder(8)], finetune_epochs=20, finetune_batch_size=20, random_state=0
+    )
     deep.finetune(small)
     finetune = [r.loss for r in deep.history_]
     assert len(finetune) == 20 and finetune[-1] < 0.95 * finetune[0]
@@ -153,7 +162,13 @@ def test_callback_gets_a_record_an_epoch_and_may_stop(small):
 def test_early_stopping_restores_the_best_weights(small):
     snapshots = {}
     unit = Autoencoder(
-        64, learning_rate=[(0, 0.1), (4, 3.0)], epochs=30, validation_fraction=0.3, patience=2, batch_size=10, random_state=0
+        64,
+        learning_rate=[(0, 0.1), (4, 3.0)],
+        epochs=30,
+        validation_fraction=0.3,
+        patience=2,
+        batch_size=10,
+        random_state=0,
     )
     unit.fit(small, callback=lambda r: snapshots.update({r.epoch: (r.validation_loss, unit.weight_.copy())}))
     losses = [record.validation_loss for record in unit.history_]

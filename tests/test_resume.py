@@ -110,7 +110,9 @@ def compiled():
 
     x = np.random.default_rng(0).integers(0, 256, (50, 12), np.uint8)
     for optimizer in ("adam", "momentum"):
-        StackedAutoencoder([RBM(3, epochs=1), Autoencoder(2, epochs=1)], finetune_epochs=1, finetune_optimizer=optimizer).fit(x)
+        StackedAutoencoder(
+            [RBM(3, epochs=1), Autoencoder(2, epochs=1)], finetune_epochs=1, finetune_optimizer=optimizer
+        ).fit(x)
 
 
 @pytest.mark.parametrize("name", UNITS)
@@ -126,7 +128,21 @@ def test_pretraining_killed_at_random_moments_resumes_to_the_same_bits(name, tmp
 @pytest.mark.parametrize("name", TUNING)
 def test_finetuning_killed_at_random_moments_resumes_to_the_same_bits(name, tmp_path):
     pretrained, whole, killed = tmp_path / "model.h5", tmp_path / "whole.h5", tmp_path / "killed.h5"
-    _run("pretrain", DATA, "-o", pretrained, "--layers", "300-100", "--epochs", "1", "--unit", "rbm", "--seed", "3", "--quiet")
+    _run(
+        "pretrain",
+        DATA,
+        "-o",
+        pretrained,
+        "--layers",
+        "300-100",
+        "--epochs",
+        "1",
+        "--unit",
+        "rbm",
+        "--seed",
+        "3",
+        "--quiet",
+    )
     tuning = [*TUNING[name], "--epochs", "8", "--batch-size", "20"]
     _run("finetune", pretrained, DATA, "-o", whole, *tuning, "--quiet")
     arguments = ["finetune", pretrained, DATA, "-o", killed, *tuning, *SETTINGS]
@@ -137,7 +153,16 @@ def test_finetuning_killed_at_random_moments_resumes_to_the_same_bits(name, tmp_
 def test_sigterm_and_ctrl_c_leave_a_checkpoint_and_say_how_to_go_on(tmp_path):
     whole, killed = tmp_path / "whole.h5", tmp_path / "killed.h5"
     _run("pretrain", DATA, "-o", whole, *STACK, "--unit", "rbm", "--quiet")
-    arguments = ["pretrain", DATA, "-o", killed, *STACK, "--unit", "rbm", "--quiet"]  # a checkpoint a minute: only the first
+    arguments = [
+        "pretrain",
+        DATA,
+        "-o",
+        killed,
+        *STACK,
+        "--unit",
+        "rbm",
+        "--quiet",
+    ]  # a checkpoint a minute: only the first
     struck = _kill_until_done(arguments, "pretrain", killed, 1, [signal.SIGTERM, signal.SIGINT])
     assert struck >= 2
     _assert_same(whole, killed)
@@ -145,7 +170,21 @@ def test_sigterm_and_ctrl_c_leave_a_checkpoint_and_say_how_to_go_on(tmp_path):
 
 def test_a_classifier_killed_while_finetuning_resumes_with_its_labels(tmp_path):
     pretrained, whole, killed = tmp_path / "model.h5", tmp_path / "whole.h5", tmp_path / "killed.h5"
-    _run("pretrain", DATA, "-o", pretrained, "--layers", "200", "--epochs", "1", "--unit", "rbm", "--seed", "3", "--quiet")
+    _run(
+        "pretrain",
+        DATA,
+        "-o",
+        pretrained,
+        "--layers",
+        "200",
+        "--epochs",
+        "1",
+        "--unit",
+        "rbm",
+        "--seed",
+        "3",
+        "--quiet",
+    )
     tuning = ["--classify", "--epochs", "12", "--batch-size", "20"]
     _run("finetune", pretrained, DATA, "-o", whole, *tuning, "--quiet")
     arguments = ["finetune", pretrained, DATA, "-o", killed, *tuning, *SETTINGS]

@@ -21,7 +21,9 @@ ESTIMATORS = {
     "persistent RBM": RBM(3, persistent=True, scaling="minmax", random_state=0, **SHORT),
     "linear Autoencoder": Autoencoder(3, output="linear", learning_rate=0.01, random_state=0, **SHORT),
     "denoising Autoencoder": Autoencoder(3, corruption_level=0.2, scaling="minmax", random_state=0, **SHORT),
-    "StackedAutoencoder": StackedAutoencoder([RBM(4, **SHORT), TOP], finetune_epochs=2, scaling="minmax", random_state=0),
+    "StackedAutoencoder": StackedAutoencoder(
+        [RBM(4, **SHORT), TOP], finetune_epochs=2, scaling="minmax", random_state=0
+    ),
     "StackedClassifier": StackedClassifier(
         [Autoencoder(20, epochs=5, batch_size=10)],
         finetune_epochs=60,
