@@ -30,7 +30,7 @@ def source_digest() -> str:
 def _stamp(kernel: Any) -> Any:
     """Replace the per-file stamp of a kernel's cache by the digest of all sources; without one, do not cache."""
     cache_file = getattr(kernel._cache, "_cache_file", None)
-    if hasattr(cache_file, "_source_stamp"):
+    if cache_file is not None and hasattr(cache_file, "_source_stamp"):
         cache_file._source_stamp = source_digest()
     else:
         kernel._cache.disable()

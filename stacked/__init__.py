@@ -16,17 +16,18 @@ if not (_Path(__file__).parent / "kernels").is_dir():
 
 if _TYPE_CHECKING:
     from .autoencoder import Autoencoder
+    from .classifier import StackedClassifier
     from .data import open_data
+    from .deep import StackedAutoencoder
     from .errors import DataError, DivergedError, ModelFileError, SettingError, StackedError
     from .persistence import load
     from .rbm import RBM
-    from .stack import StackedAutoencoder, StackedClassifier
 
 _HOME = {
     "RBM": "rbm",
     "Autoencoder": "autoencoder",
-    "StackedAutoencoder": "stack",
-    "StackedClassifier": "stack",
+    "StackedAutoencoder": "deep",
+    "StackedClassifier": "classifier",
     "load": "persistence",
     "open_data": "data",
     "StackedError": "errors",

@@ -111,29 +111,34 @@ class Feed:
         with ThreadPoolExecutor(1) as reader:
             ahead = reader.submit(self._fetch, groups[0])
             for part, blocks in enumerate(groups):
-                tables = ahead.result()
+                table = ahead.result()
                 if part + 1 < len(groups):
                     ahead = reader.submit(self._fetch, groups[part + 1])
                 ids = self._shuffled_ids(epoch, part, blocks)
                 if len(ids):
-                    yield self._window(blocks, tables, ids)
+                    yield self._window(blocks, table, ids)
 
-    def _fetch(self, blocks: np.ndarray) -> list[np.ndarray]:
-        """Read raw blocks, on the reading thread: no kernel runs here."""
+    def _fetch(self, blocks: np.ndarray) -> np.ndarray:
+        """Raw rows of some blocks, read on the reading thread: no kernel runs here."""
         source = self.rows.below if isinstance(self.rows, EncodedRows) else self.rows
-        return [source.read(b * BLOCK_ROWS, min((b + 1) * BLOCK_ROWS, source.n_rows)) for b in blocks]
+        ends = np.minimum((blocks + 1) * BLOCK_ROWS, source.n_rows)
+        table = np.empty((int((ends - blocks * BLOCK_ROWS).sum()), source.n_columns), source.dtype)
+        filled = 0
+        for start, stop in zip(blocks * BLOCK_ROWS, ends, strict=True):
+            table[filled : filled + stop - start] = source.read(int(start), int(stop))
+            filled += stop - start
+        return table
 
-    def _window(self, blocks: np.ndarray, tables: list[np.ndarray], ids: np.ndarray) -> Window:
+    def _window(self, blocks: np.ndarray, table: np.ndarray, ids: np.ndarray) -> Window:
+        """Only the last block of the data set may be short, and blocks are sorted, so they start at multiples."""
         if isinstance(self.rows, EncodedRows):
-            tables = [self.rows.encode(table) for table in tables]
-        first = np.cumsum([0] + [len(table) for table in tables[:-1]])
-        block = np.searchsorted(blocks, ids // BLOCK_ROWS)
-        positions = first[block] + ids % BLOCK_ROWS
+            starts = range(0, len(table), BLOCK_ROWS)
+            table = np.concatenate([self.rows.encode(table[start : start + BLOCK_ROWS]) for start in starts])
+        positions = np.searchsorted(blocks, ids // BLOCK_ROWS) * BLOCK_ROWS + ids % BLOCK_ROWS
         labels = self.labels
         if len(labels):
-            parts = [labels[b * BLOCK_ROWS : (b + 1) * BLOCK_ROWS] for b in blocks]
-            labels = np.concatenate(parts)
-        return Window(as_samples(np.concatenate(tables), self.scale, self.offset), labels, positions, ids)
+            labels = np.concatenate([labels[b * BLOCK_ROWS : (b + 1) * BLOCK_ROWS] for b in blocks])
+        return Window(as_samples(table, self.scale, self.offset), labels, positions, ids)
 
     def _shuffled_ids(self, epoch: int, part: int, blocks: np.ndarray) -> np.ndarray:
         """Row numbers of a window's blocks, those outside the subset left out, shuffled."""

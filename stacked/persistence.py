@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from .autoencoder import Autoencoder
+from .classifier import StackedClassifier
 from .data import ArrayRows
+from .deep import StackedAutoencoder
 from .errors import ModelFileError
 from .kernels.cpu import thread_limit
 from .model import Model
@@ -14,7 +16,7 @@ from .network import Layer, Network
 from .rbm import RBM
 from .scaling import SCALINGS, InputScaling
 from .settings import choice, precision_dtype
-from .stack import UNIT_CLASSES, Stack, StackedAutoencoder, StackedClassifier
+from .stack import Stack
 from .store import (
     HISTORY_DTYPE,
     Checkpoint,
@@ -30,6 +32,7 @@ from .training import Record
 from .unit import Unit
 
 KINDS: dict[str, type[Model]] = {cls.kind: cls for cls in (RBM, Autoencoder, StackedAutoencoder, StackedClassifier)}
+UNIT_CLASSES: dict[str, type[Unit]] = {cls.__name__: cls for cls in (RBM, Autoencoder)}
 PROBE_TOLERANCE = {"float32": 1e-4, "float64": 1e-9}  # another CPU's products may round differently
 
 

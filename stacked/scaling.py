@@ -38,10 +38,15 @@ class InputScaling:
         return self.mode == "auto" and self.dtype == "uint8" and self.scale != 1.0 and rows.dtype.name != "uint8"
 
 
-def fit_scaling(mode: str, rows: Rows, summary: Summary) -> InputScaling:
-    """Scaling for training rows."""
+def check_varies(rows: Rows, summary: Summary) -> None:
+    """DataError for rows that are all the same number."""
     if summary.constant:
         raise DataError(f"{rows.name}: every value is {summary.minimum:g}; constant data cannot be learnt")
+
+
+def fit_scaling(mode: str, rows: Rows, summary: Summary) -> InputScaling:
+    """Scaling for training rows."""
+    check_varies(rows, summary)
     scale, offset = 1.0, 0.0
     if mode == "auto" and rows.dtype.name == "uint8" and summary.maximum > 1:
         scale = 1 / 255

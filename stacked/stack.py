@@ -1,36 +1,34 @@
 """Stacks of units: greedy layer-wise pretraining, unrolling, fine-tuning of the whole network.
 
 Hinton & Salakhutdinov 2006; Bengio et al. 2007; Vincent et al. 2010. Each unit trains on the clean codes of the finished unit
-below. A `StackedAutoencoder` unrolls the units into an encoder and a mirrored decoder, whose weights start as the transposed
-ones and whose biases as the units' visible biases, then fine-tunes all of it. A `StackedClassifier` puts a softmax layer on
-the encoder.
+below. What sits on top of the encoder is the subclass's: a mirrored decoder (`deep.py`) or a softmax layer (`classifier.py`).
 """
 
 from collections.abc import Callable
 from copy import copy as shallow_copy
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin, clone
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
 
-from .autoencoder import Autoencoder, loss_for
 from .data import Rows, Summary, summarize
-from .errors import DataError, SettingError
+from .errors import SettingError
 from .feed import Feed, encoded, split_rows
 from .guard import check_chain, check_range, trivial_loss
 from .inputs import rows_for
 from .kernels.cpu import thread_limit
 from .model import Model
 from .network import Layer, Network
-from .rbm import RBM
-from .scaling import SCALINGS, InputScaling, fit_scaling
+from .scaling import SCALINGS, InputScaling, check_varies, fit_scaling
 from .settings import Plan, choice, precision_dtype, seed_from, thread_count
 from .trainees import DenseTrainee
 from .training import Hooks, Phase, Progress, Record, run
-from .unit import Resume, Unit, initial_output_bias, restore, train_unit, training_plan
+from .unit import Resume, Unit, restore, train_unit, training_plan
+
+if TYPE_CHECKING:
+    from .classifier import StackedClassifier
 
 FINETUNE_OPTIMIZERS = ("momentum", "nesterov", "adam", "cg", "lbfgs")
 FINETUNE = -1  # the "unit" of the second phase, in records and checkpoints
@@ -126,6 +124,8 @@ class Stack(Model):
 
     def as_classifier(self, **params: Any) -> "StackedClassifier":
         """A classifier on this stack's pretrained units, ready for `finetune` with labels; ``params`` are its own settings."""
+        from .classifier import StackedClassifier
+
         check_is_fitted(self, "units_")
         shared = {name: getattr(self, name) for name in ("units", *_SHARED)}
         classifier = StackedClassifier(**{**shared, **params})
@@ -138,6 +138,7 @@ class Stack(Model):
     def _prepare(self, rows: Rows, reset: bool) -> Summary:
         """Summary of the data; on reset the scaling and the seed are chosen, and the range is checked."""
         data = summarize(rows)
+        check_varies(rows, data)
         if reset:
             self.scaling_ = fit_scaling(self.scaling, rows, data)
             self.seed_ = seed_from(self.random_state)
@@ -250,200 +251,3 @@ class Stack(Model):
 
     def _targets(self, rows: Rows, y: Any) -> np.ndarray | None:
         return None
-
-
-class StackedAutoencoder(Stack):
-    """Deep autoencoder: units pretrained one by one, unrolled, fine-tuned.
-
-    Parameters
-    ----------
-    units : list of `RBM` and `Autoencoder`, from the data upwards. Their precision, threads, scaling, validation split and seed
-        are those of the stack. None stands for one `Autoencoder`.
-    finetune_epochs, finetune_batch_size, finetune_learning_rate, finetune_momentum, finetune_weight_decay, finetune_l1 : as in
-        the units, for the whole network.
-    finetune_linear_decay : the learning rate falls linearly to zero over the epochs.
-    finetune_optimizer : "adam", "momentum", "nesterov", "cg" or "lbfgs" (``line_searches`` iterations on each minibatch).
-    finetune_loss : "auto" (cross-entropy for sigmoid outputs, else squared error), "cross_entropy" or "squared_error".
-
-    The others are those of `RBM`.
-
-    Attributes
-    ----------
-    units_ : the units as pretrained. network_ : the unrolled network. history_ : one `Record` an epoch of either phase.
-    """
-
-    kind = "stacked_autoencoder"
-
-    def __init__(
-        self,
-        units: Any = None,
-        finetune_epochs: int = 20,
-        finetune_optimizer: str = "adam",
-        finetune_learning_rate: Any = 1e-3,
-        finetune_momentum: Any = 0.9,
-        finetune_linear_decay: bool = True,
-        finetune_batch_size: int = 100,
-        finetune_weight_decay: float = 0.0,
-        finetune_l1: float = 0.0,
-        finetune_loss: str = "auto",
-        line_searches: int = 3,
-        validation_fraction: float = 0.0,
-        patience: int | None = None,
-        scaling: str = "auto",
-        precision: str = "float32",
-        n_threads: int | None = None,
-        random_state: Any = None,
-    ):
-        self.units = units
-        self.finetune_epochs = finetune_epochs
-        self.finetune_optimizer = finetune_optimizer
-        self.finetune_learning_rate = finetune_learning_rate
-        self.finetune_momentum = finetune_momentum
-        self.finetune_linear_decay = finetune_linear_decay
-        self.finetune_batch_size = finetune_batch_size
-        self.finetune_weight_decay = finetune_weight_decay
-        self.finetune_l1 = finetune_l1
-        self.finetune_loss = finetune_loss
-        self.line_searches = line_searches
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.scaling = scaling
-        self.precision = precision
-        self.n_threads = n_threads
-        self.random_state = random_state
-
-    def fit(self, X: Any, y: Any = None, *, callback: Callback | None = None) -> "StackedAutoencoder":
-        """`pretrain`, then `finetune`, on X (n_samples, n_features)."""
-        self.pretrain(X, callback=callback)
-        self.finetune(X, callback=callback)
-        return self
-
-    def _layers(self, widths: list[int]) -> list[Layer]:
-        encoder = self._encoder_layers(widths)
-        pairs = zip(widths, widths[1:], self.units, strict=False)
-        decoder = [Layer(n_out, n_in, unit.output_activation) for n_in, n_out, unit in pairs]
-        return encoder + decoder[::-1]
-
-    def _unroll_top(self, network: Network) -> None:
-        for index, unit in enumerate(self.units_):
-            mirror = 2 * len(self.units_) - 1 - index
-            network.weight(mirror)[:] = unit.network_.weight(1)
-            network.bias(mirror)[:] = unit.visible_bias_
-
-    def _start_output(self, scaling: InputScaling, data: Summary) -> None:
-        last = len(self.network_.layers) - 1
-        self.network_.bias(last)[:] = initial_output_bias(self.network_.layers[last].activation, scaling, data)
-
-    def _loss(self) -> str:
-        return loss_for(self.finetune_loss, self.units[0].output_activation, "finetune_loss")
-
-
-class StackedClassifier(ClassifierMixin, Stack):
-    """Deep classifier: units pretrained one by one without labels, a softmax layer on top, fine-tuned with labels.
-
-    Parameters and attributes are those of `StackedAutoencoder`, but for ``finetune_loss`` (always softmax cross-entropy), and with
-    ``classes_`` (n_classes,), the labels in sorted order.
-    """
-
-    kind = "stacked_classifier"
-
-    def __init__(
-        self,
-        units: Any = None,
-        finetune_epochs: int = 20,
-        finetune_optimizer: str = "adam",
-        finetune_learning_rate: Any = 1e-3,
-        finetune_momentum: Any = 0.9,
-        finetune_linear_decay: bool = True,
-        finetune_batch_size: int = 100,
-        finetune_weight_decay: float = 0.0,
-        finetune_l1: float = 0.0,
-        line_searches: int = 3,
-        validation_fraction: float = 0.0,
-        patience: int | None = None,
-        scaling: str = "auto",
-        precision: str = "float32",
-        n_threads: int | None = None,
-        random_state: Any = None,
-    ):
-        self.units = units
-        self.finetune_epochs = finetune_epochs
-        self.finetune_optimizer = finetune_optimizer
-        self.finetune_learning_rate = finetune_learning_rate
-        self.finetune_momentum = finetune_momentum
-        self.finetune_linear_decay = finetune_linear_decay
-        self.finetune_batch_size = finetune_batch_size
-        self.finetune_weight_decay = finetune_weight_decay
-        self.finetune_l1 = finetune_l1
-        self.line_searches = line_searches
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.scaling = scaling
-        self.precision = precision
-        self.n_threads = n_threads
-        self.random_state = random_state
-
-    def fit(self, X: Any, y: Any, X_unlabelled: Any = None, *, callback: Callback | None = None) -> "StackedClassifier":
-        """`pretrain` on ``X_unlabelled`` (default: X), then `finetune` on X (n_samples, n_features) with labels y (n_samples,)."""
-        self.pretrain(X if X_unlabelled is None else X_unlabelled, callback=callback)
-        self.finetune(X, y, callback=callback)
-        return self
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities (n_samples, n_classes), columns in the order of ``classes_``."""
-        check_is_fitted(self, "classes_")
-        rows, scaled = self._fitted_rows(X)
-        with thread_limit(thread_count(self.n_threads)):
-            return self.network_.apply(rows, *scaled)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Most probable labels (n_samples,)."""
-        best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Accuracy on X (n_samples, n_features) with labels y (n_samples,)."""
-        return float(np.mean(self.predict(X) == np.asarray(y)))
-
-    def _layers(self, widths: list[int]) -> list[Layer]:
-        layers = self._encoder_layers(widths)
-        if hasattr(self, "classes_"):
-            layers.append(Layer(widths[-1], len(self.classes_), "softmax"))
-        return layers
-
-    def _unroll_top(self, network: Network) -> None:
-        """The softmax layer starts at zero."""
-
-    def _loss(self) -> str:
-        return "softmax_cross_entropy"
-
-    def _targets(self, rows: Rows, y: Any) -> np.ndarray:
-        """Class numbers (n_rows,) of the labels; sets ``classes_`` and puts the softmax layer on a pretrained encoder."""
-        y = rows.labels if y is None else y
-        if y is None:
-            raise DataError(f"{rows.name}: requires y to be passed, but the target y is None")
-        y = column_or_1d(y, warn=True)
-        assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
-        if len(y) != rows.n_rows:
-            raise DataError(f"{rows.name}: expected one label a row, found {len(y)} labels for {rows.n_rows} rows")
-        classes, numbers = np.unique(y, return_inverse=True)
-        if len(classes) < 2:
-            raise DataError(f"{rows.name}: a classifier needs at least two classes, found one class ({classes[0]!r})")
-        known = getattr(self, "classes_", None)
-        self.classes_ = classes
-        if hasattr(self, "network_") and not (known is not None and np.array_equal(known, classes)):
-            self._replace_head()
-        return numbers.astype(np.int64)
-
-    def _replace_head(self) -> None:
-        """Put a new softmax layer, at zero, on the encoder."""
-        encoder = self.network_
-        widths = [self.n_features_in_, *(unit.n_hidden for unit in self.units)]
-        self.network_ = Network.zeros(self._layers(widths), encoder.params.dtype)
-        for index in range(len(self.units)):
-            self.network_.weight(index)[:] = encoder.weight(index)
-            self.network_.bias(index)[:] = encoder.bias(index)
-
-
-UNIT_CLASSES = {"RBM": RBM, "Autoencoder": Autoencoder}

@@ -1,0 +1,123 @@
+"""Deep classifier: a softmax layer on the encoder of a pretrained stack (Bengio et al. 2007; Vincent et al. 2010)."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d
+
+from .data import Rows
+from .errors import DataError
+from .kernels.cpu import thread_limit
+from .network import Layer, Network
+from .settings import thread_count
+from .stack import Callback, Stack
+
+
+class StackedClassifier(ClassifierMixin, Stack):
+    """Deep classifier: units pretrained one by one without labels, a softmax layer on top, fine-tuned with labels.
+
+    Parameters and attributes are those of `StackedAutoencoder`, but for ``finetune_loss`` (always softmax cross-entropy), and with
+    ``classes_`` (n_classes,), the labels in sorted order.
+    """
+
+    kind = "stacked_classifier"
+
+    def __init__(
+        self,
+        units: Any = None,
+        finetune_epochs: int = 20,
+        finetune_optimizer: str = "adam",
+        finetune_learning_rate: Any = 1e-3,
+        finetune_momentum: Any = 0.9,
+        finetune_linear_decay: bool = True,
+        finetune_batch_size: int = 100,
+        finetune_weight_decay: float = 0.0,
+        finetune_l1: float = 0.0,
+        line_searches: int = 3,
+        validation_fraction: float = 0.0,
+        patience: int | None = None,
+        scaling: str = "auto",
+        precision: str = "float32",
+        n_threads: int | None = None,
+        random_state: Any = None,
+    ):
+        self.units = units
+        self.finetune_epochs = finetune_epochs
+        self.finetune_optimizer = finetune_optimizer
+        self.finetune_learning_rate = finetune_learning_rate
+        self.finetune_momentum = finetune_momentum
+        self.finetune_linear_decay = finetune_linear_decay
+        self.finetune_batch_size = finetune_batch_size
+        self.finetune_weight_decay = finetune_weight_decay
+        self.finetune_l1 = finetune_l1
+        self.line_searches = line_searches
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.scaling = scaling
+        self.precision = precision
+        self.n_threads = n_threads
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, X_unlabelled: Any = None, *, callback: Callback | None = None) -> "StackedClassifier":
+        """`pretrain` on ``X_unlabelled`` (default: X), then `finetune` on X (n_samples, n_features) with labels y (n_samples,)."""
+        self.pretrain(X if X_unlabelled is None else X_unlabelled, callback=callback)
+        self.finetune(X, y, callback=callback)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities (n_samples, n_classes), columns in the order of ``classes_``."""
+        check_is_fitted(self, "classes_")
+        rows, scaled = self._fitted_rows(X)
+        with thread_limit(thread_count(self.n_threads)):
+            return self.network_.apply(rows, *scaled)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Most probable labels (n_samples,)."""
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Accuracy on X (n_samples, n_features) with labels y (n_samples,)."""
+        return float(np.mean(self.predict(X) == np.asarray(y)))
+
+    def _layers(self, widths: list[int]) -> list[Layer]:
+        layers = self._encoder_layers(widths)
+        if hasattr(self, "classes_"):
+            layers.append(Layer(widths[-1], len(self.classes_), "softmax"))
+        return layers
+
+    def _unroll_top(self, network: Network) -> None:
+        """The softmax layer starts at zero."""
+
+    def _loss(self) -> str:
+        return "softmax_cross_entropy"
+
+    def _targets(self, rows: Rows, y: Any) -> np.ndarray:
+        """Class numbers (n_rows,) of the labels; sets ``classes_`` and puts the softmax layer on a pretrained encoder."""
+        y = rows.labels if y is None else y
+        if y is None:
+            raise DataError(f"{rows.name}: requires y to be passed, but the target y is None")
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
+        check_classification_targets(y)
+        if len(y) != rows.n_rows:
+            raise DataError(f"{rows.name}: expected one label a row, found {len(y)} labels for {rows.n_rows} rows")
+        classes, numbers = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise DataError(f"{rows.name}: a classifier needs at least two classes, found one class ({classes[0]!r})")
+        known = getattr(self, "classes_", None)
+        self.classes_ = classes
+        if hasattr(self, "network_") and not (known is not None and np.array_equal(known, classes)):
+            self._replace_head()
+        return numbers.astype(np.int64)
+
+    def _replace_head(self) -> None:
+        """Put a new softmax layer, at zero, on the encoder."""
+        encoder = self.network_
+        widths = [self.n_features_in_, *(unit.n_hidden for unit in self.units)]
+        self.network_ = Network.zeros(self._layers(widths), encoder.params.dtype)
+        for index in range(len(self.units)):
+            self.network_.weight(index)[:] = encoder.weight(index)
+            self.network_.bias(index)[:] = encoder.bias(index)
