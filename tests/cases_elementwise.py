@@ -4,6 +4,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+
 from stacked.kernels.activations import ACTIVATIONS, SIGMOID, SOFTMAX, SOFTPLUS
 from stacked.kernels.corruption import CORRUPTIONS, Corruption
 from stacked.kernels.losses import LOSSES, SOFTMAX_CROSS_ENTROPY

@@ -3,6 +3,7 @@
 from itertools import product
 
 import numpy as np
+
 from stacked.kernels import dense, rbm
 from stacked.kernels.activations import ACTIVATIONS
 from stacked.kernels.losses import LOSSES

@@ -7,6 +7,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 from numba.core.dispatcher import Dispatcher
+
 from stacked.kernels import KERNELS, activations, corruption, losses, rbm, samples, updates
 
 from . import naive

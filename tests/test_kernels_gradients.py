@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from stacked.kernels import dense
 from stacked.kernels.activations import ACTIVATIONS, activate, differentiate
 from stacked.kernels.corruption import NO_CORRUPTION

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from scipy.special import expit
+
 from stacked.kernels import activations, corruption, dense, losses, product, rbm, samples, updates
 from stacked.kernels.random import CHAINS, CORRUPTION, SAMPLING, stream_key
 

@@ -5,6 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 from scipy import stats
+
 from stacked.kernels import random
 
 from . import naive

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from scipy.special import expit, logsumexp
+
 from stacked.kernels import product as products
 from stacked.kernels import rbm
 from stacked.kernels.random import CHAINS, SAMPLING, stream_key

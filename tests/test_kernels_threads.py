@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from stacked.kernels import cpu, dense, rbm
 from stacked.kernels.losses import CROSS_ENTROPY
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import scipy.sparse
 from sklearn.base import clone
-from stacked.kernels.activations import ACTIVATIONS
 
 from stacked import RBM, Autoencoder, DataError, SettingError, StackedAutoencoder, StackedClassifier
+from stacked.kernels.activations import ACTIVATIONS
 
 UNITS = {
     "rbm": RBM(32, epochs=8, random_state=0),

@@ -3,10 +3,10 @@
 import h5py
 import numpy as np
 import pytest
-from stacked.kernels.cpu import max_threads
 
 from stacked import RBM, Autoencoder, StackedAutoencoder, StackedClassifier, feed, training
 from stacked.data import ArrayRows, H5Rows
+from stacked.kernels.cpu import max_threads
 
 UNITS = {
     "rbm": lambda: RBM(24, epochs=3, batch_size=32, random_state=0),

@@ -1,0 +1,49 @@
+"""The boundary between failures and the terminal: what is expected ends in one line and exit code 1, a bug in a traceback."""
+
+import errno
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import click
+
+from stacked.errors import StackedError
+
+EXIT_INTERRUPTED = 130  # 128 + SIGINT
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn expected failures into click's one-line error (exit code 1), and Ctrl-C into exit code 130."""
+    try:
+        with warnings.catch_warnings():
+            if not sys.warnoptions:  # libraries warn of what the checks report in one line
+                warnings.simplefilter("ignore")
+            yield
+    except StackedError as error:
+        raise _failure(str(error)) from error
+    except MemoryError as error:
+        raise _failure(f"not enough memory: {error}" if str(error) else "not enough memory") from error
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # the reader of a pipe has left: click ends quietly
+            raise
+        _give_up_stdout()
+        raise _failure(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error) from error
+    except KeyboardInterrupt:
+        click.echo("stopped", err=True)
+        raise SystemExit(EXIT_INTERRUPTED) from None
+
+
+def _failure(message: object) -> click.ClickException:
+    return click.ClickException(" ".join(str(message).split()))
+
+
+def _give_up_stdout() -> None:
+    """Drop what a full disk did not take of the standard output, or Python would try again, loudly, when it exits."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+        return
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

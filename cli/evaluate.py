@@ -1,0 +1,75 @@
+"""``stacked evaluate``."""
+
+import json
+from typing import Any
+
+import click
+
+from . import options as opt
+
+
+@click.command()
+@opt.model_argument
+@opt.data_argument
+@opt.labels_option
+@opt.threads_option
+@opt.json_option
+@opt.config_option
+def evaluate(model: str, data: str, labels: str | None, n_threads: int | None, as_json: bool) -> None:
+    """Measure MODEL on DATA: how well it reconstructs or, for a classifier, predicts.
+
+    Errors are per sample, summed over features, of the data as the model sees them (images scaled to [0, 1]).
+
+    \b
+    Example:
+      stacked evaluate tuned.h5 digits
+      stacked evaluate classifier.h5 images.npy --labels labels.npy --json
+    """
+    from stacked.data import open_data
+
+    from .models import load_model, require_classifier
+
+    fitted = load_model(model, quiet=as_json)
+    if labels is not None:
+        require_classifier(fitted, model)
+    if n_threads is not None:
+        fitted.n_threads = n_threads
+    with open_data(data, labels) as rows:
+        report = {"model": model, "kind": fitted.kind, "data": rows.name, **_measure(fitted, rows)}
+    click.echo(json.dumps(report) if as_json else _text(report))
+
+
+def _measure(fitted: Any, rows: Any) -> dict[str, Any]:
+    from stacked.metrics import classification_metrics, reconstruction_metrics
+
+    if fitted.kind == "stacked_classifier":
+        return classification_metrics(fitted, rows)
+    return reconstruction_metrics(fitted, rows)
+
+
+def _text(report: dict[str, Any]) -> str:
+    lines = [
+        f"{report['model']} on {report['data']}: {report['n_samples']:,} samples of {report['n_features']:,} features"
+    ]
+    if "accuracy" in report:
+        lines += [
+            f"accuracy       {report['accuracy']:.2%}  ({report['errors']:,} errors)",
+            f"cross-entropy  {report['cross_entropy']:.5g} a sample",
+            "confusion (rows: true, columns: predicted)",
+            *_table(report["classes"], report["confusion"]),
+        ]
+        return "\n".join(lines)
+    lines.append(f"squared error  {report['squared_error']:.5g} a sample, summed over features")
+    if report["cross_entropy"] is not None:
+        lines.append(f"cross-entropy  {report['cross_entropy']:.5g} a sample, summed over features")
+    lines.append(f"RMSE           {report['rmse']:.5g} a feature")
+    return "\n".join(lines)
+
+
+def _table(classes: list[Any], confusion: list[list[int]]) -> list[str]:
+    cells = [
+        ["", *map(str, classes)],
+        *([str(name), *map(str, row)] for name, row in zip(classes, confusion, strict=True)),
+    ]
+    width = 1 + max(len(cell) for row in cells for cell in row)
+    return ["".join(cell.rjust(width) for cell in row) for row in cells]

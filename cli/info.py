@@ -1,0 +1,61 @@
+"""``stacked info``."""
+
+import json
+from typing import Any
+
+import click
+
+from . import options as opt
+
+
+@click.command()
+@click.argument("model", metavar="MODEL")
+@opt.json_option
+@opt.config_option
+def info(model: str, as_json: bool) -> None:
+    """Show what a model file holds, after checking all of it.
+
+    \b
+    Example:
+      stacked info model.h5
+      stacked info model.h5 --json
+    """
+    from stacked.store import read_info
+
+    found = read_info(model)
+    click.echo(json.dumps(found) if as_json else "\n".join(_lines(model, found)))
+
+
+def _lines(model: str, found: dict[str, Any]) -> list[str]:
+    source = found["input"]
+    shape = " x ".join(map(str, source["sample_shape"])) or "1"
+    lines = [
+        f"{model}: {found['kind']}, {found['parameters']:,} parameters in {found['precision']}, {found['file_size']:,} bytes,"
+        f" format {found['version']}, stacked {found['stacked_version']}",
+        _line("input", f"{shape} of {source['dtype']}, times {source['scale']:.6g} plus {source['offset']:.6g}"),
+    ]
+    for layer in found["layers"]:
+        lines.append(_line(layer["part"], f"{layer['n_in']} -> {layer['n_out']} {layer['activation']}"))
+    if found["classes"] is not None:
+        lines.append(_line("classes", ", ".join(map(str, found["classes"]))))
+    if found["units"]:
+        units = (f"{unit['kind']} {unit['n_visible']}-{unit['n_hidden']}" for unit in found["units"])
+        lines.append(_line("units", ", ".join(units)))
+    phases = sorted(found["history"].items(), key=lambda item: (item[0] == "finetune", len(item[0]), item[0]))
+    lines += [_line("history", _phase(name, phase)) for name, phase in phases]
+    if found["checkpoint"] is not None:
+        cursor = found["checkpoint"]["cursor"]
+        done = f"{cursor.get('phase')}, unit {cursor.get('unit')}, {cursor.get('epoch')} epochs done"
+        lines.append(_line("unfinished", f"{done}; go on with `stacked {cursor.get('phase')} --resume {model}`"))
+    return [*lines, _line("digest", found["digest"])]
+
+
+def _line(name: str, text: str) -> str:
+    return f"{name:11} {text}"
+
+
+def _phase(name: str, phase: dict[str, Any]) -> str:
+    if not phase["epochs"]:
+        return f"{name}: 0 epochs"
+    validation = "" if phase["validation_loss"] is None else f", validation {phase['validation_loss']:.5g}"
+    return f"{name}: {phase['epochs']} epochs, loss {phase['loss']:.5g}{validation}, {phase['seconds']:.1f} s"

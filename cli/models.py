@@ -1,0 +1,35 @@
+"""Loading a model for a command, and refusing one that the command cannot use."""
+
+from typing import Any
+
+from stacked.errors import ModelFileError
+
+
+def load_model(path: str, quiet: bool = False) -> Any:
+    """The finished model in a file."""
+    from stacked import load
+
+    from .progress import announce_compilation
+
+    announce_compilation("product.layer_forward", quiet=quiet)
+    return load(path)
+
+
+def require_stack(model: Any, path: str) -> None:
+    """ModelFileError for a single unit."""
+    if not model.kind.startswith("stacked_"):
+        raise ModelFileError(f"{path}: expected a stack of units, found a single {model.kind}; pretrain a stack first")
+
+
+def require_decoder(model: Any, path: str) -> None:
+    """ModelFileError for a classifier, which has no decoder."""
+    if model.kind == "stacked_classifier":
+        raise ModelFileError(f"{path}: expected a model with a decoder, found a classifier; it can encode and predict")
+
+
+def require_classifier(model: Any, path: str) -> None:
+    """ModelFileError for a model that knows no classes."""
+    if model.kind != "stacked_classifier":
+        raise ModelFileError(
+            f"{path}: expected a classifier, found a {model.kind}; make one with `stacked finetune {path} DATA --labels DATA`"
+        )

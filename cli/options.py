@@ -1,0 +1,97 @@
+"""Options that commands share, written once. An option that is not given is None, and the estimator's default holds."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from .config import apply_config
+from .parameters import INTEGER, REAL, PerLayer, Schedule
+
+Decorator = Callable[[Any], Any]
+
+
+def together(*decorators: Decorator) -> Decorator:
+    """Several decorators as one, in reading order."""
+
+    def apply(command: Any) -> Any:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return apply
+
+
+model_argument = click.argument("model", metavar="MODEL")
+data_argument = click.argument("data", metavar="DATA")
+
+config_option = click.option(
+    "--config", metavar="FILE.toml", expose_value=False, is_eager=True, callback=apply_config,
+    help="Read options from a TOML file; those on the command line win.",
+)  # fmt: skip
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on the standard output.")
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print no progress.")
+threads_option = click.option(
+    "--threads", "n_threads", type=INTEGER, help="Threads; the result does not depend on them.  [default: all cores]"
+)
+labels_option = click.option(
+    "--labels", metavar="DATA", help="One label a row, in any form of DATA.  [default: those that DATA carries]"
+)
+array_output_option = click.option(
+    "--output", "-o", default="-", metavar="FILE",
+    help="Where to: FILE.npy, FILE.csv or FILE.h5[:/path]; - or nothing for CSV on the standard output.",
+)  # fmt: skip
+force_option = click.option("--force", is_flag=True, help="Replace an output file that would otherwise be kept.")
+model_output_option = click.option("--output", "-o", metavar="MODEL.h5", help="Model file to write.")
+
+
+def resume_option(name: str) -> Decorator:
+    """``--resume`` for a training command."""
+    text = f"Go on with the unfinished training in this file; settings and DATA come from it: stacked {name} --resume FILE."
+    return click.option("--resume", metavar="FILE", help=text)
+
+
+checkpoint_option = click.option(
+    "--checkpoint-every", type=REAL, default=60.0, show_default=True, metavar="SECONDS",
+    help="Write a checkpoint at the end of an epoch when the last one is this old; 0 for every epoch.",
+)  # fmt: skip
+
+run_options = together(checkpoint_option, force_option, threads_option, quiet_option, json_option, config_option)
+
+
+def training_options(per_layer: bool) -> Decorator:
+    """How a phase trains. Values of a command that trains layers may differ from layer to layer."""
+
+    def kind(inner: click.ParamType) -> click.ParamType:
+        return PerLayer(inner) if per_layer else inner
+
+    return together(
+        click.option("--epochs", type=kind(INTEGER), help="Passes over the data."),
+        click.option("--batch-size", type=kind(INTEGER), help="Rows in a minibatch."),
+        click.option("--learning-rate", type=kind(Schedule()), help="Number, or schedule such as 0:0.1/10:0.01."),
+        click.option("--momentum", type=kind(Schedule()), help="Number, or schedule such as 0:0.5/5:0.9."),
+        click.option("--weight-decay", type=kind(REAL), help="L2 penalty on weights."),
+        click.option("--l1", type=kind(REAL), help="L1 penalty on weights."),
+        click.option(
+            "--validation", "validation_fraction", type=REAL, metavar="FRACTION",
+            help="Hold out this share of the rows; the weights that do best on them are kept.",
+        ),
+        click.option("--patience", type=INTEGER, help="Stop after so many epochs without improvement (needs --validation)."),
+        click.option("--seed", "random_state", type=INTEGER, help="Same seed, same bits."),
+    )  # fmt: skip
+
+
+def require(ctx: click.Context, given: dict[str, Any], **names: str) -> None:
+    """A usage error for the first of the named parameters that is missing, under the name that the user knows."""
+    for name, shown in names.items():
+        if given[name] is None:
+            raise click.UsageError(f"{shown} is missing (or go on with an unfinished run: --resume FILE)", ctx)
+
+
+def refuse_settings(ctx: click.Context, kept: tuple[str, ...]) -> None:
+    """A usage error for settings given beside ``--resume``: they are those of the file."""
+    for param in ctx.command.params:
+        source = ctx.get_parameter_source(param.name or "")
+        given = source in (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.DEFAULT_MAP)
+        if given and param.name not in kept:
+            raise click.UsageError(f"--resume takes its settings from the file; leave out {param.opts[-1]}", ctx)

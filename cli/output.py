@@ -1,0 +1,98 @@
+"""Arrays to files, whole or not at all: .npy, .csv and .h5, told by the suffix; CSV on the standard output."""
+
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+import click
+
+from stacked.errors import ModelFileError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SUFFIXES = (".npy", ".csv", ".h5", ".hdf5")
+DEFAULT_KEY = "/data"
+CSV_ROWS = 4096  # turned into text at once
+
+
+class Target(NamedTuple):
+    """A file name and, for HDF5, the path inside; "-" is the standard output."""
+
+    path: str
+    key: str
+
+
+def target_of(spec: str, inputs: list[str], force: bool) -> Target:
+    """Where -o points to; refused before any work if it cannot be written there, or is an input."""
+    from stacked.store import check_writable
+
+    from .run import same_file
+
+    if spec == "-":
+        return Target("-", "")
+    path, _, key = spec.partition(":") if not spec.lower().endswith(SUFFIXES) else (spec, "", "")
+    if Path(path).suffix.lower() not in SUFFIXES or (key and not _is_hdf5(path)):
+        raise click.UsageError(f"-o {spec}: expected FILE.npy, FILE.csv or FILE.h5[:/path]")
+    check_writable(path)
+    if any(same_file(path, other) for other in inputs):
+        raise ModelFileError(f"{path}: the output would replace the input; give another name with -o")
+    if _is_hdf5(path) and Path(path).exists() and not force:
+        raise ModelFileError(f"{path}: exists, and may hold other data; replace all of it with --force")
+    return Target(path, key or DEFAULT_KEY)
+
+
+def write_array(target: Target, array: "np.ndarray") -> None:
+    """Write an array (n,) or (n, m)."""
+    from stacked.store import write_atomically
+
+    if target.path == "-":
+        stdout = sys.stdout.buffer
+        _write_csv(stdout, array)
+        stdout.flush()
+        return
+    if _is_hdf5(target.path):
+        write_atomically(target.path, _hdf5(array, target))
+        return
+    stream = io.BytesIO()
+    if target.path.lower().endswith(".npy"):
+        import numpy as np
+
+        np.save(stream, array, allow_pickle=False)
+    else:
+        _write_csv(stream, array)
+    write_atomically(target.path, stream.getbuffer())
+
+
+def _write_csv(stream: BinaryIO, array: "np.ndarray") -> None:
+    """One line a row, with as many digits as give back the same number."""
+    for start in range(0, len(array), CSV_ROWS):
+        block = array[start : start + CSV_ROWS]
+        rows = block.reshape(len(block), -1)
+        lines = [",".join(map(_cell, row)) for row in (rows.tolist() if rows.dtype.kind in "iU" else rows.astype(str))]
+        stream.write(("\n".join(lines) + "\n").encode())
+
+
+def _cell(value: object) -> str:
+    text = str(value)
+    return '"' + text.replace('"', '""') + '"' if any(sign in text for sign in ',"\n\r') else text
+
+
+def _is_hdf5(path: str) -> bool:
+    return Path(path).suffix.lower() in (".h5", ".hdf5")
+
+
+def _hdf5(array: "np.ndarray", target: Target) -> bytes:
+    """The bytes of an HDF5 file with one data set."""
+    import h5py
+    import numpy as np
+
+    values = np.char.encode(array, "utf-8") if array.dtype.kind == "U" else array
+    try:
+        with h5py.File(target.path, "w", driver="core", backing_store=False) as file:
+            file.create_dataset(target.key, data=values)
+            file.flush()
+            return file.id.get_file_image()
+    except (ValueError, TypeError) as error:
+        raise ModelFileError(f"{target.path}: {target.key!r} is no path for a data set ({error})") from None

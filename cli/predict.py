@@ -1,0 +1,37 @@
+"""``stacked predict``."""
+
+import click
+
+from . import options as opt
+
+
+@click.command()
+@opt.model_argument
+@opt.data_argument
+@opt.array_output_option
+@click.option(
+    "--proba", is_flag=True, help="Write probabilities, a column a class in the order that `stacked info` shows."
+)
+@opt.force_option
+@opt.threads_option
+@opt.config_option
+def predict(model: str, data: str, output: str, proba: bool, force: bool, n_threads: int | None) -> None:
+    """Write the labels that the classifier MODEL gives to the rows of DATA.
+
+    \b
+    Example:
+      stacked predict classifier.h5 digits -o labels.csv
+      stacked predict classifier.h5 digits --proba -o probabilities.npy
+    """
+    from stacked.data import open_data
+
+    from .models import load_model, require_classifier
+    from .output import target_of, write_array
+
+    target = target_of(output, [model, data], force)
+    classifier = load_model(model)
+    require_classifier(classifier, model)
+    if n_threads is not None:
+        classifier.n_threads = n_threads
+    with open_data(data) as rows:
+        write_array(target, classifier.predict_proba(rows) if proba else classifier.predict(rows))

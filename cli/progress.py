@@ -1,0 +1,125 @@
+"""Progress on the standard error: a bar a unit on a terminal, a line an epoch elsewhere, nothing with ``--quiet``."""
+
+import sys
+from importlib import import_module
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from stacked.training import Record
+
+FINETUNE = -1  # the "unit" of fine-tuning in records
+
+
+class Names:
+    """What a run's phases are called, and how many epochs each has."""
+
+    def __init__(self, model: Any, n_features: int):
+        self.sizes = [n_features, *(unit.n_hidden for unit in model.units)]
+        self._epochs = [*(unit.epochs for unit in model.units), model.finetune_epochs]  # fine-tuning is [-1]
+
+    def title(self, unit: int) -> str:
+        if unit == FINETUNE:
+            return "fine-tuning " + "-".join(map(str, self.sizes))
+        return f"unit {unit + 1}/{len(self.sizes) - 1} {self.sizes[unit]}-{self.sizes[unit + 1]}"
+
+    def epochs(self, unit: int) -> int:
+        return self._epochs[unit]
+
+
+class Lines:
+    """A callback that prints a line an epoch."""
+
+    def __init__(self, names: Names):
+        self._names = names
+
+    def __call__(self, record: "Record") -> None:
+        click.echo(
+            f"{self._names.title(record.unit)} epoch {record.epoch + 1}/{record.epochs} {losses(record)}"
+            f" ({record.seconds:.1f} s, {record.samples_per_second:,.0f} rows/s)",
+            err=True,
+        )
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+
+class Bars:
+    """A callback that shows a bar a unit: rows of all its epochs, the loss, and the time left."""
+
+    def __init__(self, names: Names):
+        self._names = names
+        self._unit: int | None = None
+        self._bar: Any = None
+
+    def on_chunk(self, phase: str, unit: int, epoch: int, done: int, total: int, loss: float) -> None:
+        """Move the bar; ``done`` of ``total`` rows of an epoch are trained."""
+        if unit != self._unit:
+            self._open(unit, total, epoch * total)
+        bar = self._bar
+        bar.set_postfix_str(f"epoch {epoch + 1}/{self._names.epochs(unit)} loss {loss:.5g}", refresh=False)
+        bar.update(epoch * total + done - bar.n)
+
+    def __call__(self, record: "Record") -> None:
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"epoch {record.epoch + 1}/{record.epochs} {losses(record)}")
+
+    def close(self) -> None:
+        """Leave the last bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = None
+
+    def _open(self, unit: int, total: int, initial: int) -> None:
+        from tqdm import tqdm
+
+        self.close()
+        self._unit = unit
+        layout = "{desc} {percentage:3.0f}%|{bar:20}| {elapsed}<{remaining}{postfix}"
+        size = get_terminal_size()  # unlike tqdm's own, never 0 x 0
+        self._bar = tqdm(
+            total=self._names.epochs(unit) * total, initial=initial, desc=self._names.title(unit), bar_format=layout,
+            ncols=size.columns, nrows=size.lines, file=sys.stderr,
+        )  # fmt: skip
+
+
+def losses(record: "Record") -> str:
+    """The losses of an epoch, per sample."""
+    text = f"loss {record.loss:.5g}"
+    return text if record.validation_loss is None else f"{text} validation {record.validation_loss:.5g}"
+
+
+def reporter(model: Any, n_features: int, quiet: bool) -> Lines | Bars | None:
+    """The callback that suits the standard error."""
+    if quiet:
+        return None
+    return (Bars if sys.stderr.isatty() else Lines)(Names(model, n_features))
+
+
+def announce_compilation(*kernels: str, quiet: bool = False) -> None:
+    """Say that the first run compiles, if one of the kernels ("module.name") is not in the cache."""
+    from stacked.kernels._jit import is_cached
+
+    found = [name.split(".") for name in kernels]
+    if not quiet and not all(is_cached(getattr(import_module(f"stacked.kernels.{m}"), n)) for m, n in found):
+        click.echo("compiling kernels (first run only, about 30 s)...", err=True)
+
+
+def summary(model: Any) -> list[dict[str, Any]]:
+    """One entry a phase of ``history_``, JSON-able: the last losses (per sample), epochs and seconds."""
+    phases: dict[int, list[Any]] = {}
+    for record in model.history_:
+        phases.setdefault(record.unit, []).append(record)
+    return [
+        {
+            "phase": records[-1].phase,
+            "unit": None if unit == FINETUNE else unit,
+            "epochs": len(records),
+            "loss": records[-1].loss,
+            "validation_loss": records[-1].validation_loss,
+            "seconds": sum(record.seconds for record in records),
+        }
+        for unit, records in phases.items()
+    ]

@@ -1,0 +1,165 @@
+"""A run of training that can be killed: what its data were, where its output goes, and how it is stopped and resumed."""
+
+import hashlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stacked.errors import DataError, DivergedError, ModelFileError
+
+if TYPE_CHECKING:
+    from stacked.checkpoint import Checkpointer, Unfinished
+    from stacked.data import Rows
+
+
+class Interrupted(KeyboardInterrupt):
+    """SIGINT or SIGTERM arrived."""
+
+    def __init__(self, number: int):
+        super().__init__()
+        self.number = number
+
+
+def notes_of(rows: "Rows", data: str, labels: str | None, classify: bool) -> dict[str, Any]:
+    """What a checkpoint remembers of the data: where they are, and what they were."""
+    from stacked.data import fingerprint
+
+    notes: dict[str, Any] = {"data": absolute(data), "data_fingerprint": fingerprint(rows)}
+    if classify:
+        notes |= {"labels": labels and absolute(labels), "labels_fingerprint": _labels_fingerprint(rows)}
+    return notes
+
+
+def absolute(spec: str) -> str:
+    """DATA that means the same in every working directory."""
+    from stacked.data.builtin import is_builtin
+
+    if is_builtin(spec) and not (":" in spec and Path(spec).exists()):
+        return spec
+    return os.path.abspath(spec)  # noqa: PTH100 - a key may stand behind the path
+
+
+def reopen(path: str, unfinished: "Unfinished", data: str | None, labels: str | None = None) -> "Rows":
+    """The rows of an unfinished run, from where they were or from ``data``; DataError if they are not the same ones."""
+    from stacked.data import fingerprint, open_data
+
+    notes = unfinished.notes
+    data = data or notes.get("data")
+    classify = "labels_fingerprint" in notes
+    labels = labels or notes.get("labels") if classify else None
+    if not isinstance(data, str) or not isinstance(labels, str | None):
+        raise ModelFileError(
+            f"{path}: the checkpoint does not say what the data were; name DATA behind --resume {path}"
+        )
+    rows = open_data(data, labels)
+    _require_same(path, data, notes.get("data_fingerprint"), fingerprint(rows))
+    if classify:
+        _require_same(path, f"labels of {labels or data}", notes["labels_fingerprint"], _labels_fingerprint(rows))
+    return rows
+
+
+def check_output(path: str, inputs: list[str | None], command: str, force: bool) -> None:
+    """Refuse an output that cannot be written, is an input of the run, or holds training that was not finished."""
+    from stacked.store import check_writable, read_info
+
+    check_writable(path)
+    for other in inputs:
+        if other is not None and same_file(path, other):
+            raise ModelFileError(f"{path}: the output would replace the input; give another name with -o")
+    if force or not Path(path).exists():
+        return
+    try:
+        unfinished = read_info(path)["checkpoint"] is not None
+    except ModelFileError:
+        raise ModelFileError(f"{path}: exists and is not a whole model file; give another name, or --force") from None
+    if unfinished:
+        raise ModelFileError(
+            f"{path}: holds unfinished training; go on with `stacked {command} --resume {path}`, or replace it with --force"
+        )
+
+
+def same_file(path: str, other: str) -> bool:
+    """Whether two names are one file; the other may have a key behind a colon."""
+    candidates = [other, other.rpartition(":")[0]]
+    return any(Path(name).exists() and Path(path).exists() and Path(name).samefile(path) for name in candidates if name)
+
+
+def open_unfinished(path: str, phase: str) -> "Unfinished | None":
+    """The unfinished run in a file, or None if it is finished; ModelFileError if it is one of another command."""
+    from stacked.checkpoint import load_checkpoint
+    from stacked.store import check_writable, read_info
+
+    info = read_info(path)
+    if info["checkpoint"] is None:
+        finished = "finetune" if "finetune" in info["history"] else "pretrain"
+        if finished == phase:
+            return None
+        raise ModelFileError(f"{path}: expected unfinished {_NOUN[phase]}, found {_NOUN[finished]} that is finished")
+    check_writable(path)
+    unfinished = load_checkpoint(path)
+    if unfinished.phase != phase:
+        raise ModelFileError(
+            f"{path}: holds unfinished {_NOUN[unfinished.phase]}; go on with `stacked {unfinished.phase} --resume {path}`"
+        )
+    return unfinished
+
+
+@contextmanager
+def stoppable(checkpointer: "Checkpointer", path: str, command: str) -> Iterator[None]:
+    """Inside, SIGINT and SIGTERM write the newest checkpoint and end the process with 130 or 143.
+
+    After DivergedError, too, the newest good state is in the file.
+    """
+    with _handling((signal.SIGINT, signal.SIGTERM), _interrupt):
+        try:
+            yield
+        except Interrupted as stop:
+            with _handling((signal.SIGINT, signal.SIGTERM), signal.SIG_IGN):
+                checkpointer.flush()
+            if checkpointer.has_written:
+                click.echo(f"stopped; go on with: stacked {command} --resume {path}", err=True)
+            else:
+                click.echo("stopped before the first checkpoint; nothing was written", err=True)
+            raise SystemExit(128 + stop.number) from None
+        except DivergedError as error:
+            checkpointer.flush()
+            raise DivergedError(f"{error} in {path}; to start again there, add --force") from error
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    raise Interrupted(number)
+
+
+@contextmanager
+def _handling(
+    signals: tuple[signal.Signals, ...], handler: Callable[[int, Any], Any] | signal.Handlers
+) -> Iterator[None]:
+    before = [signal.signal(number, handler) for number in signals]
+    try:
+        yield
+    finally:
+        for number, previous in zip(signals, before, strict=True):
+            signal.signal(number, previous)
+
+
+_NOUN = {"pretrain": "pretraining", "finetune": "fine-tuning"}
+
+
+def _require_same(path: str, what: str, expected: Any, found: str) -> None:
+    if expected is not None and expected != found:
+        raise DataError(
+            f"{what}: these are not the data that {path} was training on"
+            f" (fingerprint {str(expected)[:12]} expected, {found[:12]} found)"
+        )
+
+
+def _labels_fingerprint(rows: "Rows") -> str:
+    labels = rows.labels
+    if labels is None:
+        raise DataError(f"{rows.name}: expected labels, found none; give them with --labels")
+    return hashlib.sha256(f"{labels.dtype.kind}{labels.tolist()}".encode()).hexdigest()

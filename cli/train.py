@@ -1,0 +1,55 @@
+"""What ``pretrain`` and ``finetune`` have in common once the model is configured: training, reporting, resuming."""
+
+import json
+from typing import Any
+
+import click
+
+NEXT = {"pretrain": "stacked finetune {path} DATA -o tuned.h5", "finetune": "stacked evaluate {path} DATA"}
+
+
+def train(
+    model: Any, phase: str, rows: Any, path: str, notes: dict[str, Any], given: dict[str, Any], resumed: Any = None
+) -> None:
+    """Run one phase ("pretrain" or "finetune") on rows into the file ``path``; ``given`` are the common options."""
+    from stacked.checkpoint import Checkpointer
+
+    from .progress import reporter, summary
+    from .run import stoppable
+
+    quiet = given["quiet"]
+    checkpointer = Checkpointer(path, given["checkpoint_every"], notes)
+    callback = reporter(model, rows.n_columns, quiet)
+    with stoppable(checkpointer, path, phase):
+        try:
+            getattr(model, phase)(rows, callback=callback, checkpoint=checkpointer, resume=resumed)
+        finally:
+            if callback is not None:
+                callback.close()
+        checkpointer.discard()
+        model.save(path)
+    if given["as_json"]:
+        click.echo(json.dumps({"model": path, "data": rows.name, "n_samples": rows.n_rows, "phases": summary(model)}))
+    elif not quiet:
+        click.echo(f"wrote {path}; next: {NEXT[phase].format(path=path)}", err=True)
+
+
+def trainer_of(model: Any, phase: str) -> str:
+    """The kernel that a phase compiles."""
+    return "rbm.train" if phase == "pretrain" and type(model.units[0]).__name__ == "RBM" else "dense.train"
+
+
+def resume(phase: str, path: str, data: str | None, labels: str | None, given: dict[str, Any]) -> None:
+    """Go on with the unfinished phase in the file ``path``; ``data`` and ``labels`` say where they have moved to, if they have."""
+    from .progress import announce_compilation
+    from .run import open_unfinished, reopen
+
+    unfinished = open_unfinished(path, phase)
+    if unfinished is None:
+        click.echo(f"{path}: the training is finished; there is nothing to do", err=True)
+        return
+    if given["n_threads"] is not None:
+        unfinished.model.n_threads = given["n_threads"]
+    announce_compilation(trainer_of(unfinished.model, phase), quiet=given["quiet"])
+    with reopen(path, unfinished, data, labels) as rows:
+        train(unfinished.model, phase, rows, path, unfinished.notes, given, unfinished.resume)

@@ -1,0 +1,77 @@
+"""Help: fast, complete, with an example in every command, and in the README."""
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+from stacked.cli import COMMANDS, main
+
+from .test_cli_boundary import ROOT, misused, run, run_well, start
+
+HEAVY = ("numpy", "numba", "scipy", "sklearn", "h5py", "matplotlib", "tqdm", "stacked.data", "stacked.store")
+
+
+def command(name):
+    return main.get_command(click.Context(main), name)
+
+
+def test_help_lists_every_command():
+    shown = run_well("--help").stdout
+    for name in COMMANDS:
+        assert f"  {name} " in shown
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_an_example_and_describes_every_option(name):
+    found = command(name)
+    assert found.name == name
+    assert "Example:" in found.help and f"stacked {name}" in found.help
+    for param in found.params:
+        if isinstance(param, click.Option) and param.name != "precision":
+            assert param.help, f"{name} {param.opts}"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_readme_mentions_every_command(name):
+    readme = ROOT / "README.md"
+    if not readme.exists():
+        pytest.skip("no README")
+    text = readme.read_text()
+    assert f"stacked {name}" in text or f"`{name}`" in text
+
+
+@pytest.mark.parametrize("args", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)], ids=" ".join)
+def test_help_imports_nothing_heavy(args):
+    code = (
+        "import sys\nfrom stacked.cli import main\n"
+        f"try:\n    main({args!r})\nexcept SystemExit as e:\n    assert e.code == 0\n"
+        f"print('LOADED', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert done.stdout.splitlines()[-1] == "LOADED []", done.stdout + done.stderr
+
+
+def test_python_m_is_the_command():
+    process = start("--version")
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0 and stdout.startswith("stacked, version "), stderr
+
+
+def test_shared_options_are_the_same_in_every_command():
+    spelled = {}
+    for name in COMMANDS:
+        for option in command(name).params:
+            if option.opts[0].startswith("-"):
+                spelled.setdefault(option.opts[0], set()).add(option.name)
+    assert all(len(names) == 1 for names in spelled.values()), spelled
+
+
+def test_unknown_command_is_a_usage_error():
+    assert "No such command 'pretrian'" in misused("pretrian")
+
+
+def test_no_command_shows_the_help():
+    result = run()
+    assert result.exit_code in (0, 2) and "pretrain" in result.stdout + result.stderr

@@ -1,0 +1,86 @@
+"""Progress: a bar a unit on a terminal, a line an epoch elsewhere, nothing when quiet."""
+
+import io
+import sys
+
+import numpy as np
+import pytest
+
+from stacked import RBM, StackedAutoencoder
+from stacked.cli.progress import FINETUNE, Bars, Lines, Names, announce_compilation, reporter, summary
+from stacked.kernels import _jit
+from stacked.training import Record
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def model():
+    return StackedAutoencoder([RBM(8, epochs=2), RBM(4, epochs=3)], finetune_epochs=1, n_threads=1, random_state=0)
+
+
+@pytest.fixture
+def rows():
+    return np.random.default_rng(0).random((50, 12)).astype(np.float32)
+
+
+def test_names_of_phases(model):
+    names = Names(model, 12)
+    assert [names.title(unit) for unit in (0, 1, FINETUNE)] == ["unit 1/2 12-8", "unit 2/2 8-4", "fine-tuning 12-8-4"]
+    assert [names.epochs(unit) for unit in (0, 1, FINETUNE)] == [2, 3, 1]
+
+
+def test_bars_on_a_terminal(model, rows, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("COLUMNS", "120")
+    callback = reporter(model, 12, quiet=False)
+    assert isinstance(callback, Bars)
+    model.fit(rows, callback=callback)
+    callback.close()
+    finals = [line.rpartition("\r")[2] for line in sys.stderr.getvalue().split("\n")[:-1]]
+    for final, start, end in zip(
+        finals,
+        ("unit 1/2 12-8 100%", "unit 2/2 8-4 100%", "fine-tuning 12-8-4 100%"),
+        ("2/2", "3/3", "1/1"),
+        strict=True,
+    ):
+        assert final.startswith(start) and f", epoch {end} loss " in final, final
+
+
+def test_a_resumed_bar_starts_where_the_run_stopped(model, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    bars = Bars(Names(model, 12))
+    bars.on_chunk("pretrain", 1, 2, 25, 50, 1.5)
+    bars.close()
+    assert " 83%" in sys.stderr.getvalue()
+
+
+def test_lines_elsewhere_and_nothing_when_quiet(model, capsys):
+    assert reporter(model, 12, quiet=True) is None
+    lines = reporter(model, 12, quiet=False)
+    assert isinstance(lines, Lines)
+    lines(Record("pretrain", 0, 2, 10, 5.234, 5.4, 1.94, 31000.4))
+    lines(Record("finetune", -1, 0, 10, 5.234, None, 1.94, 31000.4))
+    assert capsys.readouterr().err == (
+        "unit 1/2 12-8 epoch 3/10 loss 5.234 validation 5.4 (1.9 s, 31,000 rows/s)\n"
+        "fine-tuning 12-8-4 epoch 1/10 loss 5.234 (1.9 s, 31,000 rows/s)\n"
+    )
+
+
+def test_summary_of_every_phase(model, rows):
+    model.fit(rows)
+    assert [(entry["phase"], entry["unit"], entry["epochs"]) for entry in summary(model)] == [
+        ("pretrain", 0, 2), ("pretrain", 1, 3), ("finetune", None, 1),
+    ]  # fmt: skip
+    assert all(entry["loss"] > 0 and entry["seconds"] > 0 for entry in summary(model))
+
+
+@pytest.mark.parametrize("cached, quiet, said", [(False, False, True), (True, False, False), (False, True, False)])
+def test_compilation_is_announced(monkeypatch, capsys, cached, quiet, said):
+    monkeypatch.setattr(_jit, "is_cached", lambda kernel: cached)
+    announce_compilation("rbm.train", "dense.train", quiet=quiet)
+    err = capsys.readouterr().err
+    assert err == ("compiling kernels (first run only, about 30 s)...\n" if said else "")
