@@ -1,6 +1,7 @@
-"""Progress on the standard error: a bar a unit on a terminal, a line an epoch elsewhere, nothing with ``--quiet``."""
+"""Progress on the standard error: a bar a unit on a terminal, lines elsewhere, nothing with ``--quiet``."""
 
 import sys
+import time
 from importlib import import_module
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import click
 if TYPE_CHECKING:
     from stacked.training import Record
 
+LINE_SECONDS = 1.0
 FINETUNE = -1  # the "unit" of fine-tuning in records
 
 
@@ -30,20 +32,33 @@ class Names:
 
 
 class Lines:
-    """A callback that prints a line an epoch."""
+    """A callback that prints a line an epoch, but no more than one in `LINE_SECONDS`: the first and the last of a phase always."""
 
     def __init__(self, names: Names):
         self._names = names
+        self._held: Record | None = None
+        self._unit: int | None = None
+        self._printed = 0.0
 
     def __call__(self, record: "Record") -> None:
+        if record.unit != self._unit:
+            self.close()
+        first, self._unit = record.unit != self._unit, record.unit
+        self._held = record
+        if first or record.epoch + 1 == record.epochs or time.monotonic() - self._printed >= LINE_SECONDS:
+            self.close()
+
+    def close(self) -> None:
+        """Print the last epoch, if it was held back."""
+        if self._held is None:
+            return
+        record, self._held = self._held, None
+        self._printed = time.monotonic()
         click.echo(
             f"{self._names.title(record.unit)} epoch {record.epoch + 1}/{record.epochs} {losses(record)}"
             f" ({record.seconds:.1f} s, {record.samples_per_second:,.0f} rows/s)",
             err=True,
         )
-
-    def close(self) -> None:
-        """Nothing is left open."""
 
 
 class Bars:

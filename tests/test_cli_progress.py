@@ -84,3 +84,18 @@ def test_compilation_is_announced(monkeypatch, capsys, cached, quiet, said):
     announce_compilation("rbm.train", "dense.train", quiet=quiet)
     err = capsys.readouterr().err
     assert err == ("compiling kernels (first run only, about 30 s)...\n" if said else "")
+
+
+def test_quick_epochs_print_their_first_and_last_lines_only(model, capsys):
+    lines = Lines(Names(model, 12))
+    for unit, last in ((0, 50), (1, 20)):
+        for epoch in range(last):
+            lines(Record("pretrain", unit, epoch, 50, 5.0, None, 0.001, 1e6))
+    lines.close()
+    printed = [line.split(" loss")[0] for line in capsys.readouterr().err.splitlines()]
+    assert printed == [
+        "unit 1/2 12-8 epoch 1/50",
+        "unit 1/2 12-8 epoch 50/50",
+        "unit 2/2 8-4 epoch 1/50",
+        "unit 2/2 8-4 epoch 20/50",
+    ]
