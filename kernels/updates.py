@@ -107,6 +107,8 @@ def apply_update(update, step, n_weights, gradient, params, velocity, squares):
 @jit
 def add_penalty(params, n_weights, l1, l2, gradient):
     """Value of the penalty l1 |W| + l2 |W|^2 / 2 over the first ``n_weights`` parameters; its slope is added to ``gradient``."""
+    if l1 == 0.0 and l2 == 0.0:
+        return 0.0
     cast = params.dtype.type
     total = 0.0
     for i in range(n_weights):

@@ -4,13 +4,14 @@ from typing import Any
 
 from .autoencoder import loss_for
 from .data import Summary
+from .model import Reconstructor
 from .network import Layer, Network
 from .scaling import InputScaling
 from .stack import Callback, Stack
 from .unit import initial_output_bias
 
 
-class StackedAutoencoder(Stack):
+class StackedAutoencoder(Reconstructor, Stack):
     """Deep autoencoder: units pretrained one by one, unrolled, fine-tuned.
 
     Parameters

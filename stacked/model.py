@@ -1,4 +1,4 @@
-"""What every fitted model can do: encode, decode, reconstruct, score, save.
+"""What fitted models can do: encode and save; decode, reconstruct and score.
 
 A fitted model is a `Network` (``network_``) whose first ``n_code_layers_`` layers encode, and the scaling of its input.
 """
@@ -11,8 +11,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .data import Rows, summarize
-from .guard import UNIT_RANGE, check_range
+from .data import Rows, as_rows, summarize
+from .guard import UNIT_RANGE, check_range, check_width
 from .inputs import rows_for
 from .kernels.cpu import thread_limit
 from .network import Network
@@ -39,26 +39,6 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         with thread_limit(thread_count(self.n_threads)):
             return self.network_.apply(rows, *scaled, 0, self.n_code_layers_)
 
-    def inverse_transform(self, codes: Any) -> np.ndarray:
-        """Reconstructions (n_samples, n_features), in the units of the training data, of codes (n_samples, n_code)."""
-        check_is_fitted(self, "network_")
-        rows = _code_rows(codes, self._n_features_out)
-        with thread_limit(thread_count(self.n_threads)):
-            out = self.network_.apply(rows, first=self.n_code_layers_)
-        return _unscale(out, self.scaling_.scale, self.scaling_.offset)
-
-    def reconstruct(self, X: Any) -> np.ndarray:
-        """What the model makes of X (n_samples, n_features) after encoding and decoding, in the units of X."""
-        rows, scaled = self._fitted_rows(X)
-        with thread_limit(thread_count(self.n_threads)):
-            return _unscale(self.network_.apply(rows, *scaled), *scaled)
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Minus the squared error of the reconstruction per sample, summed over features, in scaled units: higher is better."""
-        rows, scaled = self._fitted_rows(X)
-        with thread_limit(thread_count(self.n_threads)):
-            return -self.network_.loss(rows, *scaled, "squared_error")
-
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model to one HDF5 file, atomically; `stacked.load` reads it back."""
         from .persistence import save
@@ -84,10 +64,31 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return tags
 
 
-def _code_rows(codes: Any, n_code: int) -> Rows:
-    from .data import as_rows
-    from .guard import check_width
+class Reconstructor(Model):
+    """Base of the estimators that also decode: everything but classifiers."""
 
+    def inverse_transform(self, codes: Any) -> np.ndarray:
+        """Reconstructions (n_samples, n_features), in the units of the training data, of codes (n_samples, n_code)."""
+        check_is_fitted(self, "network_")
+        rows = _code_rows(codes, self._n_features_out)
+        with thread_limit(thread_count(self.n_threads)):
+            out = self.network_.apply(rows, first=self.n_code_layers_)
+        return _unscale(out, self.scaling_.scale, self.scaling_.offset)
+
+    def reconstruct(self, X: Any) -> np.ndarray:
+        """What the model makes of X (n_samples, n_features) after encoding and decoding, in the units of X."""
+        rows, scaled = self._fitted_rows(X)
+        with thread_limit(thread_count(self.n_threads)):
+            return _unscale(self.network_.apply(rows, *scaled), *scaled)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Minus the squared error of the reconstruction per sample, summed over features, in scaled units: higher is better."""
+        rows, scaled = self._fitted_rows(X)
+        with thread_limit(thread_count(self.n_threads)):
+            return -self.network_.loss(rows, *scaled, "squared_error")
+
+
+def _code_rows(codes: Any, n_code: int) -> Rows:
     rows = as_rows(codes, name="<codes>")
     check_width(rows, n_code)
     return rows

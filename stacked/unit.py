@@ -15,7 +15,7 @@ from .feed import Feed, split_rows
 from .guard import check_range, trivial_loss
 from .inputs import rows_for
 from .kernels.cpu import thread_limit
-from .model import Model
+from .model import Reconstructor
 from .network import Layer, Network
 from .scaling import SCALINGS, InputScaling, fit_scaling
 from .settings import Plan, choice, flag, precision_dtype, real, schedule, seed_from, thread_count, whole
@@ -33,7 +33,7 @@ class Resume:
     arrays: dict[str, np.ndarray]
 
 
-class Unit(Model):
+class Unit(Reconstructor):
     """Base of the units: parameters in common, `fit`, and the steps that a stack calls."""
 
     code_activation: str  # of the hidden units' mean
