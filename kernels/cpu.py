@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numba
@@ -49,6 +50,29 @@ def _blas() -> Any:
     return ThreadpoolController()
 
 
+class _SingleThreadedBlas:
+    """Holds BLAS to one thread while anyone is inside; several Python threads may be, and the last one out restores it."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside = Lock(), 0
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._limit = _blas().limit(limits=1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limit.restore_original_limits()
+
+
+_single_threaded_blas = _SingleThreadedBlas()
+
+
 @cache
 def _start_threads() -> None:
     """Start Numba's thread pool with waiting threads that sleep.
@@ -78,7 +102,7 @@ def thread_limit(n_threads: int | None) -> Iterator[int]:
     before = numba.get_num_threads()
     numba.set_num_threads(count)
     try:
-        with _blas().limit(limits=1, user_api="blas"):
+        with _single_threaded_blas:
             yield count
     finally:
         numba.set_num_threads(before)

@@ -110,14 +110,7 @@ class StackedClassifier(ClassifierMixin, Stack):
         known = getattr(self, "classes_", None)
         self.classes_ = classes
         if hasattr(self, "network_") and not (known is not None and np.array_equal(known, classes)):
-            self._replace_head()
+            widths = [self.n_features_in_, *(unit.n_hidden for unit in self.units)]
+            encoder = self.network_.regrown(self.network_.layers[: self.n_code_layers_])
+            self.network_ = encoder.regrown(self._layers(widths))  # a new softmax layer, at zero
         return numbers.astype(np.int64)
-
-    def _replace_head(self) -> None:
-        """Put a new softmax layer, at zero, on the encoder."""
-        encoder = self.network_
-        widths = [self.n_features_in_, *(unit.n_hidden for unit in self.units)]
-        self.network_ = Network.zeros(self._layers(widths), encoder.params.dtype)
-        for index in range(len(self.units)):
-            self.network_.weight(index)[:] = encoder.weight(index)
-            self.network_.bias(index)[:] = encoder.bias(index)

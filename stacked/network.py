@@ -63,6 +63,16 @@ class Network:
         """View (n_out,) of a layer's biases."""
         return dense.layer_bias.py_func(self.table, index, self.params)
 
+    def regrown(self, layers: Sequence[Layer]) -> "Network":
+        """A network of other ``layers``, all parameters zero but those of the leading layers that this one has too."""
+        other = Network.zeros(layers, self.params.dtype)
+        for index, (mine, its) in enumerate(zip(self.layers, other.layers, strict=False)):
+            if mine != its:
+                break
+            other.weight(index)[:] = self.weight(index)
+            other.bias(index)[:] = self.bias(index)
+        return other
+
     def randomize(self, seed: int, unit: int) -> None:
         """Draw all weights, uniform after Glorot & Bengio 2010 (sigmoid: 4 times as wide; ReLU: He et al. 2015); biases 0."""
         key = stream_key(seed, WEIGHTS, unit)

@@ -123,16 +123,17 @@ class Stack(Model):
         return copy
 
     def as_classifier(self, **params: Any) -> "StackedClassifier":
-        """A classifier on this stack's pretrained units, ready for `finetune` with labels; ``params`` are its own settings."""
+        """A classifier on this stack's encoder as it stands, ready for `finetune` with labels; ``params`` are its settings."""
         from .classifier import StackedClassifier
 
-        check_is_fitted(self, "units_")
+        check_is_fitted(self, "network_")
         shared = {name: getattr(self, name) for name in ("units", *_SHARED)}
         classifier = StackedClassifier(**{**shared, **params})
         for name in ("units_", "scaling_", "seed_", "n_features_in_"):
             setattr(classifier, name, getattr(self, name))
         classifier.history_ = [r for r in self.history_ if r.phase == "pretrain"]
-        classifier.network_ = classifier._unroll()
+        classifier.n_code_layers_ = self.n_code_layers_
+        classifier.network_ = self.network_.regrown(self.network_.layers[: self.n_code_layers_])
         return classifier
 
     def _prepare(self, rows: Rows, reset: bool) -> Summary:

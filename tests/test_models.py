@@ -218,3 +218,26 @@ def test_a_bad_setting_is_named_in_one_line(estimator, named, small):
 def test_every_activation_is_offered_to_autoencoders(small):
     for activation in set(ACTIVATIONS) - {"softmax"}:
         Autoencoder(4, activation=activation, learning_rate=0.01, epochs=1, random_state=0).fit(small)
+
+
+def test_a_classifier_starts_from_the_encoder_as_it_stands(small, digits):
+    deep = StackedAutoencoder([RBM(16, epochs=1), RBM(8, epochs=1)], finetune_epochs=2, random_state=0).fit(small)
+    classifier = deep.as_classifier(finetune_epochs=0)
+    np.testing.assert_array_equal(classifier.transform(small), deep.transform(small))
+    classifier.finetune(small, digits.labels[:300])
+    np.testing.assert_array_equal(classifier.transform(small), deep.transform(small))
+    np.testing.assert_allclose(classifier.predict_proba(small), 0.1, atol=1e-6)
+    assert not hasattr(classifier, "inverse_transform")
+
+
+def test_concurrent_fits_have_the_bits_of_lone_ones(small):
+    from concurrent.futures import ThreadPoolExecutor
+
+    def fit(seed):
+        return RBM(64, epochs=20, random_state=seed).fit(small).weight_
+
+    alone = [fit(seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(fit, range(4)))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
