@@ -48,7 +48,7 @@ def test_twelve_lines_of_numpy_reproduce_encode(tuned):
     (code,) = (block for block in _blocks("python") if "import h5py" in block)
     assert "stacked" not in code
     lines = [line for line in code.splitlines() if line.strip()]
-    assert len(lines) == 12
+    assert len(lines) <= 12
     names = {}
     exec(code, names)
     from stacked import open_data
