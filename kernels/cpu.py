@@ -41,36 +41,50 @@ def max_threads() -> int:
     return int(numba.config.NUMBA_NUM_THREADS)
 
 
-@cache
-def _blas() -> Any:
-    """Handle on the BLAS libraries loaded in this process, SciPy's among them."""
-    import scipy.linalg.cython_blas  # noqa: F401  (the library that products call)
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
-
-
 class _SingleThreadedBlas:
-    """Holds BLAS to one thread while anyone is inside; several Python threads may be, and the last one out restores it."""
+    """Holds every BLAS library of the process to one thread while anyone is inside.
+
+    The limit is the libraries' own, for the whole process: it is set by whoever enters, whatever their Python thread, and lifted
+    when the last one leaves. threadpoolctl finds the libraries; its own context manager would obey one Python thread only.
+    """
 
     def __init__(self) -> None:
         self._lock, self._inside = Lock(), 0
-        self._limit: Any = None
+        self._before: list[tuple[Any, int]] = []
 
     def __enter__(self) -> None:
         with self._lock:
+            libraries = _blas_libraries()
             if self._inside == 0:
-                self._limit = _blas().limit(limits=1, user_api="blas")
+                self._before = [(library, library.num_threads) for library in libraries]
+            for library in libraries:
+                _set_threads(library, 1)
             self._inside += 1
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
-                self._limit.restore_original_limits()
+                for library, count in self._before:
+                    _set_threads(library, count)
 
 
 _single_threaded_blas = _SingleThreadedBlas()
+
+
+@cache
+def _blas_libraries() -> list[Any]:
+    """Controllers of the BLAS libraries in this process, SciPy's among them."""
+    import scipy.linalg.cython_blas  # noqa: F401  (the library that products call)
+    from threadpoolctl import ThreadpoolController
+
+    return list(ThreadpoolController().select(user_api="blas").lib_controllers)
+
+
+def _set_threads(library: Any, count: int) -> None:
+    getattr(library, "_real_set_num_threads", library.set_num_threads)(count)
+    if count == 1 and library.num_threads not in (1, None):
+        raise RuntimeError(f"{library.filepath}: cannot hold BLAS to one thread, on which equal results depend")
 
 
 @cache
@@ -88,6 +102,10 @@ def _start_threads() -> None:
     finally:
         if not chosen:
             del os.environ["OMP_WAIT_POLICY"]
+    _started_in.append(os.getpid())
+
+
+_started_in: list[int] = []
 
 
 @contextmanager
@@ -99,6 +117,11 @@ def thread_limit(n_threads: int | None) -> Iterator[int]:
     """
     count = min(available_cores(), max_threads()) if n_threads is None else n_threads
     _start_threads()
+    if os.getpid() not in _started_in:
+        raise RuntimeError(
+            "the kernels' threads do not survive a fork: start worker processes with the 'spawn' or 'forkserver' method of"
+            " multiprocessing, or use joblib's default (loky)"
+        )
     before = numba.get_num_threads()
     numba.set_num_threads(count)
     try:

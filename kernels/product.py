@@ -44,6 +44,16 @@ def multiply_tile(a, transpose_a, b, transpose_b, keep, out, r0, r1, c0, c1):
 
 
 @jit
+def affine_tile(x, weight, transposed, bias, out, r0, r1, c0, c1):
+    """out[r0:r1, c0:c1] = (x @ W + bias)[r0:r1, c0:c1], W being ``weight`` or its transpose."""
+    multiply_tile(x, False, weight, transposed, False, out, r0, r1, c0, c1)
+    for r in range(r0, r1):
+        row = out[r, c0:c1]
+        for j in range(c1 - c0):
+            row[j] += bias[c0 + j]
+
+
+@jit
 def tile_count(n_rows, n_columns):
     """Number of tiles of an (n_rows, n_columns) product."""
     return (-(-n_rows // TILE_ROWS)) * (-(-n_columns // TILE_COLUMNS))
@@ -63,13 +73,10 @@ def layer_forward(x, weight, transposed, bias, activation, out):
     n_rows, n_columns = out.shape
     for tile in prange(tile_count(n_rows, n_columns)):
         r0, r1, c0, c1 = tile_bounds(tile, n_rows, n_columns)
-        multiply_tile(x, False, weight, transposed, False, out, r0, r1, c0, c1)
+        affine_tile(x, weight, transposed, bias, out, r0, r1, c0, c1)
         for r in range(r0, r1):
-            row = out[r, c0:c1]
-            for j in range(c1 - c0):
-                row[j] += bias[c0 + j]
             if activation != SOFTMAX:
-                activate(activation, row)
+                activate(activation, out[r, c0:c1])
     if activation == SOFTMAX:  # needs the whole row, which may span tiles
         for r in prange(n_rows):
             activate(SOFTMAX, out[r])

@@ -22,7 +22,7 @@ from numba import prange
 from ._jit import jit, parallel_jit
 from .activations import LINEAR, activate, sigmoid, softplus
 from .corruption import NO_CORRUPTION
-from .product import column_sums, layer_forward, multiply_tile, tile_bounds, tile_count, weight_gradient
+from .product import affine_tile, column_sums, layer_forward, tile_bounds, tile_count, weight_gradient
 from .random import fill_normal, fill_uniform
 from .samples import load_batch
 from .updates import apply_update
@@ -104,12 +104,9 @@ def sample_layer(x, weight, transposed, bias, kind, key, epoch, row_ids, draw, m
     n_rows, n_columns = mean.shape
     for tile in prange(tile_count(n_rows, n_columns)):
         r0, r1, c0, c1 = tile_bounds(tile, n_rows, n_columns)
-        multiply_tile(x, False, weight, transposed, False, mean, r0, r1, c0, c1)
+        affine_tile(x, weight, transposed, bias, mean, r0, r1, c0, c1)
         for r in range(r0, r1):
-            row = mean[r, c0:c1]
-            for j in range(c1 - c0):
-                row[j] += bias[c0 + j]
-            sample_row(kind, key, epoch, row_ids[r], draw, c0, row, sample[r, c0:c1])
+            sample_row(kind, key, epoch, row_ids[r], draw, c0, mean[r, c0:c1], sample[r, c0:c1])
 
 
 @jit

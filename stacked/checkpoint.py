@@ -14,6 +14,7 @@ import numpy as np
 from .errors import ModelFileError
 from .model import Model
 from .persistence import from_record, save
+from .settings import choice, real, whole
 from .stack import FINETUNE, Stack
 from .store import Checkpoint, read_model
 from .training import Progress
@@ -86,17 +87,11 @@ def load_checkpoint(path: str | PathLike[str]) -> Unfinished:
     model = from_record(record, str(path))
     cursor, arrays = record.checkpoint.cursor, record.checkpoint.arrays
     try:
-        phase, unit = str(cursor["phase"]), int(cursor["unit"])
-        best = cursor["best_loss"]
-        progress = Progress(
-            epoch=int(cursor["epoch"]),
-            step=int(cursor["step"]),
-            best_epoch=int(cursor["best_epoch"]),
-            best_loss=float("inf") if best is None else float(best),
-            reference_loss=cursor["reference_loss"],
-        )
+        phase = choice("phase", cursor["phase"], PHASES)
+        unit = whole("unit", cursor["unit"], FINETUNE)
+        _check_place(model, phase, unit)
+        progress = _progress(cursor)
         notes = dict(cursor["notes"])
-        _check(model, phase, unit, arrays)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path}: /checkpoint: the cursor is not understood ({error})") from None
     in_phase = [r for r in model.history_ if r.phase == phase and r.unit == unit]
@@ -105,12 +100,19 @@ def load_checkpoint(path: str | PathLike[str]) -> Unfinished:
     return Unfinished(model, phase, Resume(unit, progress, arrays), notes)
 
 
-def _check(model: Model, phase: str, unit: int, arrays: dict[str, np.ndarray]) -> None:
-    if not isinstance(model, Stack) or phase not in PHASES:
-        raise ValueError(f"phase {phase!r} of a {model.kind}")
-    if phase == "pretrain" and not 0 <= unit < len(model.units_):
-        raise ValueError(f"unit {unit} of {len(model.units_)}")
-    trained = model.network_ if phase == "finetune" else model.units_[unit].network_
-    for name, array in arrays.items():
-        if name != "chains" and (array.shape != trained.params.shape or array.dtype != trained.params.dtype):
-            raise ValueError(f"{name}: expected {trained.params.shape}, found {array.shape} {array.dtype}")
+def _progress(cursor: dict[str, Any]) -> Progress:
+    best, reference = cursor["best_loss"], cursor["reference_loss"]
+    return Progress(
+        epoch=whole("epoch", cursor["epoch"], 0),
+        step=whole("step", cursor["step"], 0) % 2**62,
+        best_epoch=whole("best_epoch", cursor["best_epoch"], -1),
+        best_loss=float("inf") if best is None else real("best_loss", best),
+        reference_loss=None if reference is None else real("reference_loss", reference),
+    )
+
+
+def _check_place(model: Model, phase: str, unit: int) -> None:
+    if not isinstance(model, Stack):
+        raise ValueError(f"a {model.kind} is not trained in phases")
+    if (phase == "finetune") != (unit == FINETUNE) or unit >= len(model.units_):
+        raise ValueError(f"unit {unit} of {len(model.units_)} in phase {phase}")

@@ -9,6 +9,8 @@ from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_
 
 from .data import Rows
 from .errors import DataError
+from .guard import check_width
+from .inputs import rows_for
 from .kernels.cpu import thread_limit
 from .network import Layer, Network
 from .settings import thread_count
@@ -62,6 +64,15 @@ class StackedClassifier(ClassifierMixin, Stack):
 
     def fit(self, X: Any, y: Any, X_unlabelled: Any = None, *, callback: Callback | None = None) -> "StackedClassifier":
         """`pretrain` on ``X_unlabelled`` (default: X), then `finetune` on X (n_samples, n_features) with labels y (n_samples,)."""
+        self.plan()
+        with self._all_or_nothing():  # what fine-tuning would refuse after all of pretraining is refused before it
+            rows = rows_for(self, X, reset=True)
+            self._targets(rows, y)
+            if X_unlabelled is not None:
+                unlabelled = rows_for(self, X_unlabelled, reset=True)
+                check_width(unlabelled, rows.n_columns)
+                self._prepare(unlabelled, reset=True)
+                self._prepare(rows, reset=False)
         self.pretrain(X if X_unlabelled is None else X_unlabelled, callback=callback)
         self.finetune(X, y, callback=callback)
         return self
@@ -78,9 +89,14 @@ class StackedClassifier(ClassifierMixin, Stack):
         best = self.predict_proba(X).argmax(axis=1)
         return self.classes_[best]
 
-    def score(self, X: Any, y: Any = None) -> float:
-        """Accuracy on X (n_samples, n_features) with labels y (n_samples,)."""
-        return float(np.mean(self.predict(X) == np.asarray(y)))
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Accuracy on X (n_samples, n_features) with labels y (n_samples,); None takes the labels that `Rows` carry."""
+        y = getattr(X, "labels", None) if y is None else y
+        if y is None:
+            raise DataError("score: requires y to be passed, but the target y is None")
+        from sklearn.metrics import accuracy_score
+
+        return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
 
     def _layers(self, widths: list[int]) -> list[Layer]:
         layers = self._encoder_layers(widths)
@@ -94,8 +110,8 @@ class StackedClassifier(ClassifierMixin, Stack):
     def _loss(self) -> str:
         return "softmax_cross_entropy"
 
-    def _targets(self, rows: Rows, y: Any) -> np.ndarray:
-        """Class numbers (n_rows,) of the labels; sets ``classes_`` and puts the softmax layer on a pretrained encoder."""
+    def _targets(self, rows: Rows, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        """(classes in sorted order, class number of every row), checked."""
         y = rows.labels if y is None else y
         if y is None:
             raise DataError(f"{rows.name}: requires y to be passed, but the target y is None")
@@ -106,11 +122,16 @@ class StackedClassifier(ClassifierMixin, Stack):
             raise DataError(f"{rows.name}: expected one label a row, found {len(y)} labels for {rows.n_rows} rows")
         classes, numbers = np.unique(y, return_inverse=True)
         if len(classes) < 2:
-            raise DataError(f"{rows.name}: a classifier needs at least two classes, found one class ({classes[0]!r})")
+            raise DataError(f"{rows.name}: a classifier needs at least two classes, found one class ({classes[0]})")
+        return classes, numbers.astype(np.int64)
+
+    def _accept(self, targets: Any) -> np.ndarray:
+        """Set ``classes_``, and for classes other than before put a new softmax layer, at zero, on the encoder."""
+        classes, numbers = targets
         known = getattr(self, "classes_", None)
         self.classes_ = classes
         if hasattr(self, "network_") and not (known is not None and np.array_equal(known, classes)):
-            widths = [self.n_features_in_, *(unit.n_hidden for unit in self.units)]
+            widths = [self.n_features_in_, *(unit.n_hidden for unit in self.templates)]
             encoder = self.network_.regrown(self.network_.layers[: self.n_code_layers_])
-            self.network_ = encoder.regrown(self._layers(widths))  # a new softmax layer, at zero
-        return numbers.astype(np.int64)
+            self.network_ = encoder.regrown(self._layers(widths))
+        return numbers

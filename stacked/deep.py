@@ -16,8 +16,8 @@ class StackedAutoencoder(Reconstructor, Stack):
 
     Parameters
     ----------
-    units : list of `RBM` and `Autoencoder`, from the data upwards. Their precision, threads, scaling, validation split and seed
-        are those of the stack. None stands for one `Autoencoder`.
+    units : list of `RBM` and `Autoencoder`, from the data upwards; None for one `Autoencoder`. Their precision, threads, scaling,
+        validation split and seed are those of the stack, and its patience if they have none.
     finetune_epochs, finetune_batch_size, finetune_learning_rate, finetune_momentum, finetune_weight_decay, finetune_l1 : as in
         the units, for the whole network.
     finetune_linear_decay : the learning rate falls linearly to zero over the epochs.
@@ -79,7 +79,7 @@ class StackedAutoencoder(Reconstructor, Stack):
 
     def _layers(self, widths: list[int]) -> list[Layer]:
         encoder = self._encoder_layers(widths)
-        pairs = zip(widths, widths[1:], self.units, strict=False)
+        pairs = zip(widths, widths[1:], self.templates, strict=False)
         decoder = [Layer(n_out, n_in, unit.output_activation) for n_in, n_out, unit in pairs]
         return encoder + decoder[::-1]
 
@@ -94,4 +94,4 @@ class StackedAutoencoder(Reconstructor, Stack):
         self.network_.bias(last)[:] = initial_output_bias(self.network_.layers[last].activation, scaling, data)
 
     def _loss(self) -> str:
-        return loss_for(self.finetune_loss, self.units[0].output_activation, "finetune_loss")
+        return loss_for(self.finetune_loss, self.templates[0].output_activation, "finetune_loss")

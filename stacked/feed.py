@@ -1,7 +1,7 @@
 """Rows in training order: shuffled, in windows, with the next window read ahead.
 
 Order of an epoch: the blocks of the data set are shuffled and dealt into windows; the rows of a window are shuffled. A data set
-smaller than one window (2**27 values: 170,000 MNIST images) is thus shuffled whole. Blocks, windows and shuffles depend on
+smaller than one window (2**26 values: 85,000 MNIST images) is thus shuffled whole. Blocks, windows and shuffles depend on
 the seed, the epoch and the shape of the data alone, so a streamed file trains to the same bits as the same data in memory.
 """
 
@@ -13,10 +13,11 @@ import numpy as np
 
 from .data import BLOCK_ROWS, ArrayRows, Rows
 from .data.memory import available_memory
+from .errors import DataError
 from .kernels.random import SHUFFLE, SPLIT, shuffle, stream_key
 from .kernels.samples import Samples, as_samples
 
-WINDOW_VALUES = 2**27
+WINDOW_VALUES = 2**26
 
 
 class Window(NamedTuple):
@@ -68,6 +69,8 @@ def split_rows(n_rows: int, fraction: float, seed: int) -> tuple[np.ndarray | No
     """(training rows, validation rows) as sorted row numbers, or (None, None) for no split; at least one row each."""
     if fraction <= 0:
         return None, None
+    if n_rows < 2:
+        raise DataError(f"validation_fraction={fraction:g} needs at least 2 rows, found {n_rows}")
     order = np.arange(n_rows)
     shuffle(stream_key(seed, SPLIT), 0, 0, order)
     n_validation = min(max(1, round(n_rows * fraction)), n_rows - 1)

@@ -4,12 +4,14 @@ import math
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from .data import Rows, Summary
 from .errors import DataError, DivergedError, SettingError
-from .scaling import InputScaling
+from .scaling import SLACK, InputScaling
 
-EXPLODED = 10.0  # times the loss of the first minibatches
-_SLACK = 1e-6
+EXPLODED = 10.0
+WORSE, HUGE = 1.25, 100.0
 UNIT_RANGE = ("bernoulli", "sigmoid")  # visible kinds and output activations that model values in [0, 1]
 
 
@@ -17,16 +19,16 @@ def check_range(kind: str, scaling: InputScaling, summary: Summary, where: str) 
     """The scaled data must lie in the range that the visible units or outputs can represent."""
     low = summary.minimum * scaling.scale + scaling.offset
     high = summary.maximum * scaling.scale + scaling.offset
-    if kind in UNIT_RANGE and (low < -_SLACK or high > 1 + _SLACK):
+    if kind in UNIT_RANGE and (low < -SLACK or high > 1 + SLACK):
         raise DataError(
             f"{where}: {kind} units expect data in [0, 1], found [{low:.6g}, {high:.6g}];"
             " set scaling='minmax', or use gaussian visible units (linear outputs)"
         )
-    if kind == "tanh" and (low < -1 - _SLACK or high > 1 + _SLACK):
+    if kind == "tanh" and (low < -1 - SLACK or high > 1 + SLACK):
         raise DataError(
             f"{where}: tanh outputs expect data in [-1, 1], found [{low:.6g}, {high:.6g}]; rescale the data"
         )
-    if kind in ("relu", "softplus") and low < -_SLACK:
+    if kind in ("relu", "softplus") and low < -SLACK:
         raise DataError(f"{where}: {kind} outputs expect data of at least 0, found {low:.6g}; set scaling='minmax'")
 
 
@@ -57,22 +59,36 @@ def trivial_loss(data: Summary, scale: float) -> float:
 
 
 class LossGuard:
-    """Stops a run whose loss is not finite or exceeds `EXPLODED` times that of the first minibatches.
+    """Stops a run whose loss is not finite or explodes.
 
-    ``floor`` is the loss of a trivial answer (see `trivial_loss`): a run that starts far below it has not exploded when it
-    comes back to it.
+    It explodes when it exceeds `EXPLODED` times that of the first minibatches, or `EXPLODED` times ``trivial``, the loss of a
+    trivial answer, whichever is more. Squared errors of bounded outputs cannot grow so far (``bounded``): they have exploded
+    when a whole epoch is worse than the trivial answer by `WORSE` while the largest weight exceeds `HUGE`.
     """
 
-    def __init__(self, where: str, setting: str, floor: float, reference: float | None = None):
-        self.where, self.setting, self.floor, self.reference = where, setting, floor, reference
+    def __init__(self, where: str, setting: str, trivial: float, bounded: bool, reference: float | None = None):
+        self.where, self.setting, self.trivial, self.bounded = where, setting, trivial, bounded
+        self.reference = reference
 
     def check(self, loss: float, epoch: int) -> None:
         """``loss`` per sample of some minibatches of an epoch."""
         if self.reference is None and math.isfinite(loss):
             self.reference = loss
-        if math.isfinite(loss) and (self.reference is None or loss <= EXPLODED * max(self.reference, self.floor)):
-            return
-        found = f"exploded from {self.reference:.4g} to {loss:.4g}" if math.isfinite(loss) else f"became {loss}"
+        if not math.isfinite(loss):
+            self._stop(epoch, f"the loss became {loss}")
+        if self.reference is not None and loss > EXPLODED * max(self.reference, self.trivial):
+            self._stop(epoch, f"the loss exploded from {self.reference:.4g} to {loss:.4g}")
+
+    def check_epoch(self, loss: float, params: np.ndarray, epoch: int) -> None:
+        """``loss`` per sample of a whole epoch, and the parameters at its end."""
+        largest = float(np.abs(params).max())
+        self.check(loss if math.isfinite(largest) else math.nan, epoch)
+        if self.bounded and loss > WORSE * self.trivial and largest > HUGE:
+            self._stop(
+                epoch, f"weights exploded to {largest:.4g} and the loss of {loss:.4g} is worse than a constant answer's"
+            )
+
+    def _stop(self, epoch: int, found: str) -> None:
         raise DivergedError(
-            f"{self.where}, epoch {epoch + 1}: the loss {found}; lower {self.setting}. The last good weights were kept"
+            f"{self.where}, epoch {epoch + 1}: {found}; {self.setting}. The last good weights were kept"
         )

@@ -3,7 +3,8 @@
 A fitted model is a `Network` (``network_``) whose first ``n_code_layers_`` layers encode, and the scaling of its input.
 """
 
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from typing import Any
 
@@ -12,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from .data import Rows, as_rows, summarize
-from .guard import UNIT_RANGE, check_range, check_width
+from .guard import check_width
 from .inputs import rows_for
 from .kernels.cpu import thread_limit
 from .network import Network
@@ -39,10 +40,27 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         with thread_limit(thread_count(self.n_threads)):
             return self.network_.apply(rows, *scaled, 0, self.n_code_layers_)
 
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """Put every attribute back if what happens inside fails: bad data must not damage a fitted model."""
+        before = dict(self.__dict__)
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def _forget(self) -> None:
+        """Drop all fitted attributes."""
+        for name in [name for name in self.__dict__ if name.endswith("_") and not name.startswith("_")]:
+            del self.__dict__[name]
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model to one HDF5 file, atomically; `stacked.load` reads it back."""
         from .persistence import save
 
+        check_is_fitted(self, "network_")
         save(self, path)
 
     @property
@@ -53,9 +71,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Rows of X and the (scale, offset) to load them with."""
         check_is_fitted(self, "network_")
         rows = rows_for(self, X, reset=False)
-        if self.scaling_.expects_unit_range(rows):
-            check_range(UNIT_RANGE[0], replace(self.scaling_, scale=1.0, offset=0.0), summarize(rows), rows.name)
-        return rows, self.scaling_.for_rows(rows)
+        data = summarize(rows) if self.scaling_.depends_on_values(rows) else None
+        return rows, self.scaling_.for_rows(rows, data)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -12,6 +12,7 @@ import numpy as np
 
 from .data import BLOCK_ROWS, Rows
 from .errors import DataError
+from .guard import check_width
 from .kernels import dense
 from .kernels.activations import ACTIVATIONS
 from .kernels.corruption import NO_CORRUPTION
@@ -63,6 +64,10 @@ class Network:
         """View (n_out,) of a layer's biases."""
         return dense.layer_bias.py_func(self.table, index, self.params)
 
+    def writable(self) -> "Network":
+        """This network, or a copy if its parameters are read-only, for example mapped from a file."""
+        return self if self.params.flags.writeable else Network(self.layers, self.params.copy())
+
     def regrown(self, layers: Sequence[Layer]) -> "Network":
         """A network of other ``layers``, all parameters zero but those of the leading layers that this one has too."""
         other = Network.zeros(layers, self.params.dtype)
@@ -91,6 +96,7 @@ class Network:
         Rows are taken in blocks of `BLOCK_ROWS`, so a row's answer does not depend on whether its table is streamed.
         """
         chain = range(first, len(self.layers) if last is None else last)
+        check_width(rows, self.layers[first].n_in)
         out = np.empty((rows.n_rows, self.layers[chain[-1]].n_out), self.params.dtype)
         for start, block in self.blocks(rows, scale, offset):
             out[start : start + len(block)] = self._chain(chain, block)
@@ -114,6 +120,7 @@ class Network:
     ) -> float:
         """Mean loss per row over all rows, or over those in ``subset`` (sorted row numbers), without corruption."""
         total, count, code = 0.0, 0, LOSSES[loss]
+        check_width(rows, self.layers[0].n_in)
         no_target = np.zeros((0, 0), self.params.dtype)
         for start, block in self.blocks(rows, scale, offset, subset):
             n = len(block)

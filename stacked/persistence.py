@@ -1,5 +1,6 @@
 """Estimators to model files and back."""
 
+from numbers import Real
 from os import PathLike
 from typing import Any
 
@@ -14,8 +15,8 @@ from .kernels.cpu import thread_limit
 from .model import Model
 from .network import Layer, Network
 from .rbm import RBM
-from .scaling import SCALINGS, InputScaling
-from .settings import choice, precision_dtype
+from .scaling import SCALINGS, InputScaling, identity
+from .settings import choice, flag, precision_dtype, whole
 from .stack import Stack
 from .store import (
     HISTORY_DTYPE,
@@ -65,7 +66,12 @@ def to_record(model: Model, checkpoint: Checkpoint | None = None) -> ModelRecord
     scaling = model.scaling_
     return ModelRecord(
         kind=model.kind,
-        params={"estimator": _params(model), "seed": model.seed_, "scaling": scaling.mode},
+        params={
+            "estimator": _params(model),
+            "seed": model.seed_,
+            "scaling": scaling.mode,
+            "unit_range": scaling.unit_range,
+        },
         encoder=tuple(arrays[:n_code]),
         decoder=() if classes is not None else tuple(arrays[n_code:]),
         head=arrays[n_code] if classes is not None else None,
@@ -96,22 +102,36 @@ def _build(record: ModelRecord) -> Model:
     if "units" in params:
         params["units"] = [UNIT_CLASSES[unit["class"]](**unit["params"]) for unit in params["units"]]
     model = KINDS[record.kind](**params)
-    model.seed_ = int(record.params["seed"])
+    assert isinstance(model, Stack | Unit)
+    model.seed_ = whole("seed", record.params["seed"], 0)
     mode = choice("scaling", record.params["scaling"], SCALINGS)
     given = record.input
-    model.scaling_ = InputScaling(given.scale, given.offset, tuple(given.sample_shape), given.dtype, mode)
-    layers = [*record.encoder, *record.decoder] + ([record.head] if record.head is not None else [])
+    if given.scale <= 0:
+        raise ValueError(f"a scale of {given.scale}")
+    unit_range = flag("unit_range", record.params["unit_range"])
+    model.scaling_ = InputScaling(
+        given.scale, given.offset, tuple(given.sample_shape), given.dtype, mode, unit_range
+    )  # fmt: skip
     model.n_code_layers_ = len(record.encoder)
     model.n_features_in_ = record.encoder[0].weight.shape[0]
-    model.history_ = _records(record.history)
-    model.network_ = _network(layers, tied=isinstance(model, Unit) and model.tied, precision=record.precision)
+    if record.classes is not None:
+        model.classes_ = record.classes  # type: ignore[union-attr]
+    stored = [*record.encoder, *record.decoder] + ([record.head] if record.head is not None else [])
     if isinstance(model, Stack):
         model.plan()
-        model.units_ = [_unit(stored, model, record.precision) for stored in record.units]
-    elif isinstance(model, Unit):
+        if model.n_code_layers_ != len(model.templates) and record.checkpoint is None:
+            raise ValueError(f"{len(model.templates)} units, but {model.n_code_layers_} layers of an encoder")
+        layers = model._layers([model.n_features_in_, *(layer.weight.shape[1] for layer in record.encoder)])
+        sizes = [unit.n_hidden for unit in model.templates]
+    else:
         model.validate()
-    if record.classes is not None:
-        model.classes_ = record.classes
+        layers, sizes = list(model.layers(model.n_features_in_)), [model.n_hidden]
+    model.network_ = _network(layers, stored, record.precision)
+    if [layer.n_out for layer in model.network_.layers[: model.n_code_layers_]] != sizes[: model.n_code_layers_]:
+        raise ValueError(f"units of {sizes} hidden units, but other weights")
+    model.history_ = _records(record.history, model)
+    if isinstance(model, Stack):
+        model.units_ = [_unit(unit, index, model, record.precision) for index, unit in enumerate(record.units)]
     return model
 
 
@@ -121,7 +141,9 @@ def jsonable(value: Any) -> Any:
         return value.item()
     if isinstance(value, list | tuple):
         return [jsonable(v) for v in value]
-    return value if value is None or isinstance(value, bool | int | float | str) else None
+    if isinstance(value, Real) and not isinstance(value, bool | int):
+        return float(value)
+    return value if value is None or isinstance(value, bool | int | str) else None
 
 
 def _params(model: Model) -> dict[str, Any]:
@@ -129,8 +151,15 @@ def _params(model: Model) -> dict[str, Any]:
     out = {name: jsonable(value) for name, value in params.items()}
     out["n_threads"] = None  # of the machine, not of the model
     if isinstance(model, Stack):
-        out["units"] = [{"class": type(unit).__name__, "params": _params(unit)} for unit in model.units]
+        out["units"] = [{"class": _class_name(unit), "params": _params(unit)} for unit in model.templates]
     return out
+
+
+def _class_name(unit: Unit) -> str:
+    name = type(unit).__name__
+    if UNIT_CLASSES.get(name) is not type(unit):
+        raise ModelFileError(f"{name}: only {' and '.join(UNIT_CLASSES)} units can be written to a file")
+    return name
 
 
 def _units(model: Model) -> list[Unit]:
@@ -146,43 +175,53 @@ def _unit_arrays(unit: Unit) -> UnitArrays:
     arrays = {"weight": unit.weight_, "visible_bias": unit.visible_bias_, "hidden_bias": unit.hidden_bias_}
     if not unit.tied:
         arrays["decoder_weight"] = unit.network_.weight(1)
-    return UnitArrays(type(unit).__name__, _params(unit), arrays)
+    return UnitArrays(_class_name(unit), _params(unit), arrays)
 
 
-def _network(layers: list[LayerArrays], tied: bool, precision: str) -> Network:
-    shapes = [Layer(layer.weight.shape[0], layer.weight.shape[1], layer.activation) for layer in layers]
-    if tied:
-        shapes[1] = Layer(shapes[1].n_in, shapes[1].n_out, shapes[1].activation, tied_to=0)
-    network = Network.zeros(shapes, precision_dtype(precision))
-    for index, layer in enumerate(layers):
-        if shapes[index].tied_to is None:
-            network.weight(index)[:] = layer.weight
-        network.bias(index)[:] = layer.bias
+def _network(layers: list[Layer], stored: list[LayerArrays], precision: str) -> Network:
+    """The network of ``layers`` with the stored parameters, which must have these very shapes and activations."""
+    network = Network.zeros(layers, precision_dtype(precision))
+    expected = [(layer.n_in, layer.n_out, layer.activation) for layer in layers]
+    found = [(*layer.weight.shape, layer.activation) for layer in stored]
+    if found != expected:
+        raise ValueError(f"layers {found} where its parameters mean {expected}")
+    for index, arrays in enumerate(stored):
+        if layers[index].tied_to is None:
+            network.weight(index)[:] = arrays.weight
+        elif not np.array_equal(network.weight(index), arrays.weight):
+            raise ValueError(f"a tied decoder whose layer {index} is not the transposed encoder")
+        network.bias(index)[:] = arrays.bias
     return network
 
 
-def _unit(stored: UnitArrays, stack: Stack, precision: str) -> Unit:
+def _unit(stored: UnitArrays, index: int, stack: Stack, precision: str) -> Unit:
     unit = UNIT_CLASSES[stored.kind](**stored.params)
-    n_visible, n_hidden = stored.arrays["weight"].shape
-    if n_hidden != unit.n_hidden:
-        raise ValueError(f"a unit of {unit.n_hidden} hidden units has weights of shape {(n_visible, n_hidden)}")
-    network = Network.zeros(unit.layers(n_visible), precision_dtype(precision))
-    network.weight(0)[:] = stored.arrays["weight"]
-    network.bias(0)[:] = stored.arrays["hidden_bias"]
-    network.bias(1)[:] = stored.arrays["visible_bias"]
-    if not unit.tied:
-        network.weight(1)[:] = stored.arrays["decoder_weight"]
-    unit.network_, unit.n_features_in_, unit.n_code_layers_ = network, n_visible, 1
-    unit.scaling_, unit.seed_, unit.history_ = stack.scaling_, stack.seed_, []
+    unit.validate()
+    n_visible = stored.arrays["weight"].shape[0]
+    encoder, decoder = unit.layers(n_visible)
+    weight = stored.arrays["weight"]
+    halves = [
+        LayerArrays(weight, stored.arrays["hidden_bias"], encoder.activation),
+        LayerArrays(stored.arrays.get("decoder_weight", weight.T), stored.arrays["visible_bias"], decoder.activation),
+    ]
+    unit.network_ = _network([encoder, decoder], halves, precision)
+    unit.n_features_in_, unit.n_code_layers_, unit.seed_ = n_visible, 1, stack.seed_
+    unit.scaling_ = stack.scaling_ if index == 0 else identity(n_visible, precision)
+    unit.history_ = [record for record in stack.history_ if record.unit == index]
     return unit
 
 
 def _stored_classes(classes: np.ndarray) -> np.ndarray:
-    if classes.dtype.kind in "iub":
+    """Classes as the file keeps them: int64 or text; a number that is not whole, or beyond int64, is refused."""
+    if classes.dtype.kind in "US":
+        return classes.astype(str)
+    if classes.dtype.kind in "iufb" and (classes == classes.astype(np.int64)).all():
         return classes.astype(np.int64)
-    if classes.dtype.kind == "f" and (classes == np.floor(classes)).all():
-        return classes.astype(np.int64)
-    return classes.astype(str)
+    if classes.dtype.kind == "O" and all(isinstance(label, str) for label in classes):
+        return classes.astype(str)
+    raise ModelFileError(
+        "classes: expected whole numbers or text as labels, to write them to a file; rename the classes"
+    )
 
 
 def _history(records: list[Record]) -> dict[str, np.ndarray]:
@@ -194,17 +233,19 @@ def _history(records: list[Record]) -> dict[str, np.ndarray]:
     return {name: np.array(rows, HISTORY_DTYPE) for name, rows in phases.items()}
 
 
-def _records(history: dict[str, np.ndarray]) -> list[Record]:
+def _records(history: dict[str, np.ndarray], model: Stack | Unit) -> list[Record]:
     """Records in order: unit 0, unit 1, ..., fine-tuning."""
     names = sorted(history, key=lambda name: (name == "finetune", len(name), name))
     out = []
     for name in names:
         phase, unit = ("finetune", -1) if name == "finetune" else ("pretrain", int(name.removeprefix("unit_")))
+        planned = model.templates[unit] if isinstance(model, Stack) and unit >= 0 else model
+        epochs = getattr(planned, "epochs" if unit >= 0 else "finetune_epochs")
         for row in history[name]:
             validation = None if np.isnan(row["validation_loss"]) else float(row["validation_loss"])
             out.append(
                 Record(
-                    phase, unit, int(row["epoch"]), len(history[name]), float(row["loss"]), validation,
+                    phase, unit, int(row["epoch"]), epochs, float(row["loss"]), validation,
                     float(row["seconds"]), float(row["samples_per_second"]),
                 )
             )  # fmt: skip
@@ -216,7 +257,8 @@ def _probe(model: Model) -> Probe:
     scaling = model.scaling_
     unit_values = np.random.Generator(np.random.Philox(model.seed_)).random((4, model.n_features_in_))
     dtype = model.network_.params.dtype
-    raw = ((unit_values - scaling.offset) / scaling.scale).astype(dtype)
+    largest = np.finfo(dtype).max / 4
+    raw = np.clip((unit_values - scaling.offset) / scaling.scale, -largest, largest).astype(dtype)
     return Probe(raw, _answer(model, raw))
 
 
@@ -227,6 +269,8 @@ def _answer(model: Model, raw: np.ndarray) -> np.ndarray:
 
 def _check_probe(model: Model, probe: Probe, name: str) -> None:
     found, expected = _answer(model, np.ascontiguousarray(probe.input)), probe.output
+    if found.shape != expected.shape:
+        raise ModelFileError(f"{name}: /probe/output: expected shape {found.shape}, found {expected.shape}")
     tolerance = PROBE_TOLERANCE[str(model.network_.params.dtype)]
     worst = float(np.max(np.abs(found - expected) / (1 + np.abs(expected))))
     if not worst <= tolerance:

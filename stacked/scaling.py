@@ -4,38 +4,57 @@ auto: uint8 images become [0, 1] (scale 1/255), everything else is taken as it i
 data becomes 0 and the largest 1. standard: mean 0 and standard deviation 1. none: as it is.
 """
 
+import math
 from dataclasses import dataclass
+
+import numpy as np
 
 from .data import Rows, Summary
 from .errors import DataError
 
 SCALINGS = ("auto", "minmax", "standard", "none")
+SLACK = 1e-6  # beyond [0, 1] that rounding may cause
 
 
 @dataclass(frozen=True)
 class InputScaling:
-    """Scale, offset, and what the training rows were like."""
+    """Scale, offset, what the training rows were like, and whether they lay in [0, 1] once scaled."""
 
     scale: float
     offset: float
     sample_shape: tuple[int, ...]
     dtype: str
     mode: str
+    unit_range: bool
 
-    def for_rows(self, rows: Rows) -> tuple[float, float]:
-        """(scale, offset) for other rows.
+    def for_rows(self, rows: Rows, data: Summary | None) -> tuple[float, float]:
+        """(scale, offset) for other rows; ``data`` is their summary, wanted if `depends_on_values`.
 
-        Under ``auto`` the dtype tells what the values mean: uint8 is an image of 0..255, floats are already scaled.
+        Under ``auto`` the dtype tells what values mean: uint8 up to 255 is an image, floats are already scaled.
         """
-        if self.mode != "auto" or rows.dtype.name == self.dtype:
+        if not self.depends_on_values(rows):
             return self.scale, self.offset
-        if rows.dtype.name == "uint8" and self.dtype != "uint8":
-            return 1 / 255, 0.0
-        return (1.0, 0.0) if self.dtype == "uint8" else (self.scale, self.offset)
+        assert data is not None
+        if rows.dtype.name == "uint8":
+            images = self.unit_range and data.maximum > 1
+            return (1 / 255, 0.0) if images or (self.dtype == "uint8" and self.scale != 1.0) else (1.0, 0.0)
+        if self.scale != 1.0 and (data.minimum < -SLACK or data.maximum > 1 + SLACK):
+            raise DataError(
+                f"{rows.name}: expected uint8 images like those of the training, or floats in [0, 1], found floats in"
+                f" [{data.minimum:.6g}, {data.maximum:.6g}]; convert to uint8, or divide by 255"
+            )
+        return 1.0, 0.0
 
-    def expects_unit_range(self, rows: Rows) -> bool:
-        """Whether float rows are given to a model of scaled uint8 images, so that they must lie in [0, 1] already."""
-        return self.mode == "auto" and self.dtype == "uint8" and self.scale != 1.0 and rows.dtype.name != "uint8"
+    def depends_on_values(self, rows: Rows) -> bool:
+        """Whether `for_rows` must look at the values: images under ``auto`` that are not of the training's kind."""
+        if self.mode != "auto":
+            return False
+        return rows.dtype.name != self.dtype or (self.dtype == "uint8" and self.scale == 1.0)
+
+
+def identity(n_columns: int, dtype: str) -> InputScaling:
+    """The scaling of codes, which are taken as they are."""
+    return InputScaling(1.0, 0.0, (n_columns,), dtype, "none", False)
 
 
 def check_varies(rows: Rows, summary: Summary) -> None:
@@ -44,8 +63,8 @@ def check_varies(rows: Rows, summary: Summary) -> None:
         raise DataError(f"{rows.name}: every value is {summary.minimum:g}; constant data cannot be learnt")
 
 
-def fit_scaling(mode: str, rows: Rows, summary: Summary) -> InputScaling:
-    """Scaling for training rows."""
+def fit_scaling(mode: str, rows: Rows, summary: Summary, dtype: np.dtype) -> InputScaling:
+    """Scaling for training rows of a model of ``dtype``; DataError if their range cannot be scaled, or not held."""
     check_varies(rows, summary)
     scale, offset = 1.0, 0.0
     if mode == "auto" and rows.dtype.name == "uint8" and summary.maximum > 1:
@@ -54,6 +73,14 @@ def fit_scaling(mode: str, rows: Rows, summary: Summary) -> InputScaling:
         scale = 1 / (summary.maximum - summary.minimum)
         offset = -summary.minimum * scale
     elif mode == "standard":
-        scale = 1 / summary.std
+        scale = 1 / summary.std if summary.std > 0 else math.inf
         offset = -summary.mean * scale
-    return InputScaling(scale, offset, tuple(rows.sample_shape), rows.dtype.name, mode)
+    low, high = summary.minimum * scale + offset, summary.maximum * scale + offset
+    largest = float(np.finfo(dtype).max)
+    if not (math.isfinite(scale) and scale > 0 and math.isfinite(offset) and -largest <= low <= high <= largest):
+        raise DataError(
+            f"{rows.name}: values from {summary.minimum:g} to {summary.maximum:g} cannot be scaled to {dtype} numbers;"
+            " rescale the data"
+        )
+    within = low >= -SLACK and high <= 1 + SLACK
+    return InputScaling(scale, offset, tuple(rows.sample_shape), rows.dtype.name, mode, within)

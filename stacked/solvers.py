@@ -22,7 +22,7 @@ def minimize_batch(
 ) -> float:
     """Improve ``network.params`` in place by ``plan.line_searches`` iterations on one minibatch (inputs, targets, labels).
 
-    Returns the mean loss, with penalty, before. A result that is not finite leaves the parameters as they were.
+    Returns the mean loss before, without penalty. A result that is not finite leaves the parameters as they were.
     """
     from scipy.optimize import minimize
 
@@ -37,8 +37,10 @@ def minimize_batch(
         return loss, work.gradient.astype(np.float64)
 
     start = network.params.astype(np.float64)
+    weights = start[: network.n_weights]
+    penalty = plan.l1 * np.abs(weights).sum() + 0.5 * plan.l2 * np.square(weights).sum()
     options = {"maxiter": plan.line_searches}
     result = minimize(loss_and_gradient, start, jac=True, method=METHODS[plan.optimizer], options=options)
     if np.isfinite(result.fun) and np.isfinite(result.x).all() and result.fun <= losses[0]:
         network.params[:] = result.x
-    return losses[0]
+    return losses[0] - penalty

@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from .autoencoder import Autoencoder
 from .data import Rows, Summary, summarize
 from .errors import SettingError
 from .feed import Feed, encoded, split_rows
@@ -25,7 +26,7 @@ from .scaling import SCALINGS, InputScaling, check_varies, fit_scaling
 from .settings import Plan, choice, precision_dtype, seed_from, thread_count
 from .trainees import DenseTrainee
 from .training import Hooks, Phase, Progress, Record, run
-from .unit import Resume, Unit, restore, train_unit, training_plan
+from .unit import Resume, Unit, remedy, restore, train_unit, training_plan
 
 if TYPE_CHECKING:
     from .classifier import StackedClassifier
@@ -46,6 +47,7 @@ class Stack(Model):
     precision: str
     random_state: Any
     validation_fraction: float
+    patience: int | None
 
     def pretrain(
         self,
@@ -61,14 +63,19 @@ class Stack(Model):
         epoch ends (see `stacked.checkpoint`); resume goes on from one.
         """
         self.plan()
-        rows = rows_for(self, X, reset=True)
         with thread_limit(thread_count(self.n_threads)):
-            data = self._prepare(rows, reset=resume is None)
+            with self._all_or_nothing():
+                rows = rows_for(self, X, reset=resume is None)
+                data = self._prepare(rows, reset=resume is None)
             if resume is None:
                 self.units_, self.history_ = [], []
-                self.__dict__.pop("classes_", None)
-            self._pretrain_units(rows, data, callback, checkpoint, resume)
-            self.network_ = self._unroll()
+                for name in ("network_", "classes_"):
+                    self.__dict__.pop(name, None)
+            try:
+                self._pretrain_units(rows, data, callback, checkpoint, resume)
+            finally:  # after an error the stack holds the units as far as they came
+                if self.units_ and hasattr(self.units_[-1], "network_"):
+                    self.network_ = self._unroll()
         return self
 
     def finetune(
@@ -83,28 +90,35 @@ class Stack(Model):
         """Train the whole network on X (n_samples, n_features); without pretraining it starts from random weights."""
         plan = self.plan()
         fitted = hasattr(self, "network_")
-        rows = rows_for(self, X, reset=not fitted)
-        labels = self._targets(rows, y)
+        if fitted:
+            self._check_unchanged()
         with thread_limit(thread_count(self.n_threads)):
-            data = self._prepare(rows, reset=not fitted)
-            if not fitted:
-                self._start_random(rows, data)
+            with self._all_or_nothing():
+                rows = rows_for(self, X, reset=not fitted)
+                targets = self._targets(rows, y)
+                data = self._prepare(rows, reset=not fitted)
+                split_rows(rows.n_rows, plan.validation_fraction, self.seed_)
+                labels = self._accept(targets)
+                if not fitted:
+                    self._start_random(rows, data)
             self._finetune(rows, data, labels, plan, Hooks(callback), checkpoint, resume)
         return self
 
+    @property
+    def templates(self) -> Any:
+        """The unfitted units: ``units``, or one `Autoencoder` for None."""
+        return [Autoencoder()] if self.units is None else self.units
+
     def plan(self) -> Plan:
         """Check every parameter, the units' too, and return the plan of fine-tuning; raises SettingError."""
-        if (
-            not isinstance(self.units, list | tuple)
-            or not self.units
-            or not all(isinstance(u, Unit) for u in self.units)
-        ):
-            raise SettingError(f"units: expected a list of RBM and Autoencoder units, found {self.units!r}")
+        units = self.templates
+        if not isinstance(units, list | tuple) or not units or not all(isinstance(u, Unit) for u in units):
+            raise SettingError(f"units: expected a list of RBM and Autoencoder units, found {units!r}")
         choice("scaling", self.scaling, SCALINGS)
         precision_dtype(self.precision)
-        for unit in self.units:
+        for unit in units:
             self._clone(unit).validate()
-        check_chain(list(self.units))
+        check_chain(list(units))
         self._loss()
         return training_plan(self, "finetune_", FINETUNE_OPTIMIZERS)
 
@@ -141,19 +155,30 @@ class Stack(Model):
         data = summarize(rows)
         check_varies(rows, data)
         if reset:
-            self.scaling_ = fit_scaling(self.scaling, rows, data)
+            self.scaling_ = fit_scaling(self.scaling, rows, data, precision_dtype(self.precision))
             self.seed_ = seed_from(self.random_state)
-        check_range(self.units[0].output_activation, self._scaling_for(rows), data, f"{rows.name}, unit 0")
+        check_range(self.templates[0].output_activation, self._scaling_for(rows, data), data, f"{rows.name}, unit 0")
         return data
 
-    def _scaling_for(self, rows: Rows) -> InputScaling:
-        scale, offset = self.scaling_.for_rows(rows)
+    def _check_unchanged(self) -> None:
+        """SettingError if units or precision are not those that the network was built with."""
+        widths = [self.n_features_in_, *(unit.n_hidden for unit in self.templates)]
+        layers = self._layers(widths)
+        if self.network_.layers != tuple(layers) or self.network_.params.dtype != precision_dtype(self.precision):
+            raise SettingError(
+                "units: these, or the precision, are not what the network was pretrained with; pretrain again"
+            )
+
+    def _scaling_for(self, rows: Rows, data: Summary) -> InputScaling:
+        scale, offset = self.scaling_.for_rows(rows, data)
         return replace(self.scaling_, scale=scale, offset=offset)
 
     def _clone(self, unit: Unit) -> Unit:
-        """A fresh unit with the stack's precision, threads, scaling and validation split."""
+        """A fresh unit with the stack's precision, threads, scaling and validation split, and its patience if it has none."""
         copy = clone(unit)
-        own = {"precision": self.precision, "n_threads": self.n_threads, "scaling": self.scaling}
+        own: dict[str, Any] = {"precision": self.precision, "n_threads": self.n_threads, "scaling": self.scaling}
+        if unit.patience is None:
+            own["patience"] = self.patience
         return copy.set_params(**own, validation_fraction=self.validation_fraction)
 
     def _pretrain_units(
@@ -162,9 +187,11 @@ class Stack(Model):
         first = 0 if resume is None else resume.unit
         del self.units_[first:]
         below, statistics = rows, data
-        for index, template in enumerate(self.units):
+        scaling = self._scaling_for(rows, data)
+        for index, template in enumerate(self.templates):
             if index > 0:
-                below = self._codes(below, self.units_[index - 1], index)
+                scaled = (scaling.scale, scaling.offset) if index == 1 else (1.0, 0.0)
+                below = _codes(below, self.units_[index - 1], scaled)
             if index < first:
                 continue
             statistics = data if index == 0 else summarize(below)
@@ -174,26 +201,18 @@ class Stack(Model):
             going_on = resume if resume is not None and index == first else None
             before = len(self.history_)
             try:
-                train_unit(unit, below, self._scaling_for(rows), statistics, self.seed_, index, hooks, going_on)
+                train_unit(unit, below, scaling, statistics, self.seed_, index, hooks, going_on)
             finally:
                 self.history_[before:] = unit.history_ if hasattr(unit, "history_") else []
 
-    def _codes(self, below: Rows, unit: Unit, index: int) -> Rows:
-        """The data of unit ``index``: clean codes of the unit below."""
-        scale, offset = self.scaling_.for_rows(below) if index == 1 else (1.0, 0.0)
-        network = unit.network_
-        return encoded(
-            below, lambda table: network.apply_block(table, scale, offset, 1), unit.n_hidden, network.params.dtype
-        )  # fmt: skip
-
     def _start_random(self, rows: Rows, data: Summary) -> None:
         """An untrained network of the stack's shape."""
-        widths = [rows.n_columns, *(unit.n_hidden for unit in self.units)]
+        widths = [rows.n_columns, *(unit.n_hidden for unit in self.templates)]
         self.units_, self.history_ = [], []
         self.network_ = Network.zeros(self._layers(widths), precision_dtype(self.precision))
         self.network_.randomize(self.seed_, _FINETUNE_STREAM)
-        self._start_output(self._scaling_for(rows), data)
-        self.n_code_layers_ = len(self.units)
+        self._start_output(self._scaling_for(rows, data), data)
+        self.n_code_layers_ = len(self.templates)
 
     def _unroll(self) -> Network:
         """The units as one network, with their weights and both kinds of biases."""
@@ -207,7 +226,7 @@ class Stack(Model):
         return network
 
     def _encoder_layers(self, widths: list[int]) -> list[Layer]:
-        pairs = zip(widths, widths[1:], self.units, strict=False)
+        pairs = zip(widths, widths[1:], self.templates, strict=False)
         return [Layer(n_in, n_out, unit.code_activation) for n_in, n_out, unit in pairs]
 
     def _finetune(
@@ -220,9 +239,10 @@ class Stack(Model):
         checkpoint: Any,
         resume: Resume | None,
     ) -> None:
-        scaled = self.scaling_.for_rows(rows)
+        scaled = self.scaling_.for_rows(rows, data)
         train_rows, validation = split_rows(rows.n_rows, plan.validation_fraction, self.seed_)
         stream, loss = _FINETUNE_STREAM, self._loss()
+        self.network_ = self.network_.writable()
         trainee = DenseTrainee(self.network_, loss, plan, rows, scaled, self.seed_, stream, labels=labels)
         feed = Feed(rows, *scaled, self.seed_, stream, labels, train_rows)
         progress = Progress() if resume is None else resume.progress
@@ -230,8 +250,9 @@ class Stack(Model):
             restore(trainee, resume)
         hooks.checkpoint = checkpoint and checkpoint.at(self, "finetune", FINETUNE)
         trivial = trivial_loss(data, scaled[0]) if labels is None else float(np.log(labels.max() + 1))
-        where, setting = "fine-tuning", "finetune_learning_rate"
-        phase = Phase("finetune", FINETUNE, plan, feed, trainee, where, setting, trivial, validation)
+        bounded = loss == "squared_error" and self.network_.layers[-1].activation in ("sigmoid", "tanh")
+        advice = remedy(plan, "finetune_")
+        phase = Phase("finetune", FINETUNE, plan, feed, trainee, "fine-tuning", advice, trivial, bounded, validation)
         before = [record for record in self.history_ if record.phase != "finetune"]
         try:
             run(phase, hooks, progress)
@@ -250,5 +271,18 @@ class Stack(Model):
     def _loss(self) -> str:
         raise NotImplementedError
 
-    def _targets(self, rows: Rows, y: Any) -> np.ndarray | None:
+    def _targets(self, rows: Rows, y: Any) -> Any:
+        """What fine-tuning aims at, checked; `_accept` then makes it the stack's."""
         return None
+
+    def _accept(self, targets: Any) -> np.ndarray | None:
+        """Labels (n_rows,) as class numbers, or None for an autoencoder."""
+        return None
+
+
+def _codes(below: Rows, unit: Unit, scaled: tuple[float, float]) -> Rows:
+    """The data of the next unit: the clean codes of ``unit``, whose own data are ``below``."""
+    network = unit.network_
+    return encoded(
+        below, lambda table: network.apply_block(table, *scaled, 1), unit.n_hidden, network.params.dtype
+    )  # fmt: skip

@@ -44,6 +44,7 @@ class RBMTrainee:
         n_chains: int,
     ):
         self.network, self.machine, self.params = network, machine, network.params
+        self.loss = "squared_error"
         self._rows, self._scaled = rows, scaled
         self._key, self._chain_key = stream_key(seed, SAMPLING, unit), stream_key(seed, CHAINS, unit)
         self._chains = np.zeros((n_chains if machine.persistent else 0, machine.n_hidden), self.params.dtype)

@@ -58,6 +58,7 @@ class Trainee(Protocol):
 
     params: np.ndarray
     arrays: dict[str, np.ndarray]
+    loss: str
 
     def train(self, window: Window, rows: slice, batch_size: int, epoch: int, step: int, update: Update) -> float:
         """Train on ``rows`` of a window in place; the sum of the losses."""
@@ -90,8 +91,9 @@ class Phase:
     feed: Feed
     trainee: Trainee
     where: str
-    setting: str
+    remedy: str
     trivial_loss: float
+    bounded: bool
     validation: np.ndarray | None = None
 
 
@@ -102,7 +104,7 @@ def run(phase: Phase, hooks: Hooks, progress: Progress | None = None) -> Progres
     raises DivergedError with the parameters set back to the end of the last good epoch.
     """
     progress = Progress() if progress is None else progress
-    guard = LossGuard(phase.where, phase.setting, phase.trivial_loss, progress.reference_loss)
+    guard = LossGuard(phase.where, phase.remedy, phase.trivial_loss, phase.bounded, progress.reference_loss)
     if hooks.checkpoint is not None:
         hooks.checkpoint(progress, phase.trainee.arrays)
     for epoch in range(progress.epoch, phase.plan.epochs):
@@ -139,14 +141,15 @@ def _one_epoch(phase: Phase, hooks: Hooks, guard: LossGuard, progress: Progress,
             progress.step += -(-(rows.stop - start) // batch_size)
             total, done = total + loss, done + rows.stop - start
             hooks.chunk(phase.name, phase.unit, epoch, done, phase.feed.n_rows, total / done)
-    guard.check(total / done if np.isfinite(phase.trainee.params).all() else float("nan"), epoch)
+    guard.check_epoch(total / done, phase.trainee.params, epoch)
     validation = phase.trainee.validation_loss(phase.validation) if phase.validation is not None else None
     if validation is not None:
         guard.check(validation, epoch)
     seconds = max(time.perf_counter() - started, 1e-9)
     record = Record(phase.name, phase.unit, epoch, phase.plan.epochs, total / done, validation, seconds, done / seconds)
     _note(progress, record, guard, phase.trainee.params)
-    return hooks.callback is not None and hooks.callback(record) is True
+    stop = hooks.callback(record) if hooks.callback is not None else False
+    return isinstance(stop, bool | np.bool_) and bool(stop)
 
 
 def _note(progress: Progress, record: Record, guard: LossGuard, params: np.ndarray) -> None:
@@ -165,7 +168,10 @@ def _out_of_patience(plan: Plan, progress: Progress) -> bool:
 
 
 def update_settings(plan: Plan, n_rows: int, epoch: int) -> Update:
-    """The kernels' settings for one epoch."""
+    """The kernels' settings for one epoch.
+
+    With several windows each ends in a short minibatch of its own, so a linear decay may reach zero a few minibatches early.
+    """
     steps = plan.epochs * -(-n_rows // min(plan.batch_size, n_rows)) if plan.linear_decay else 0
     return Update(
         optimizer=OPTIMIZERS.get(plan.optimizer, 0),

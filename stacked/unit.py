@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from .data import Rows, Summary, summarize
-from .errors import SettingError
+from .errors import ModelFileError, SettingError
 from .feed import Feed, split_rows
 from .guard import check_range, trivial_loss
 from .inputs import rows_for
 from .kernels.cpu import thread_limit
 from .model import Reconstructor
 from .network import Layer, Network
-from .scaling import SCALINGS, InputScaling, fit_scaling
+from .scaling import SCALINGS, InputScaling, fit_scaling, identity
 from .settings import Plan, choice, flag, precision_dtype, real, schedule, seed_from, thread_count, whole
 from .training import Hooks, Phase, Progress, Record, Trainee, run
 
@@ -45,16 +45,20 @@ class Unit(Reconstructor):
     optimizer: str = "momentum"
     line_searches: int = 3
     tied: bool = True
+    validation_fraction: float
+    patience: int | None
 
     def fit(self, X: Any, y: Any = None, *, callback: Callable[[Record], Any] | None = None) -> "Unit":
         """Train on X (n_samples, n_features); ``callback`` receives a `Record` an epoch and may return True to stop."""
         self.validate()
-        rows = rows_for(self, X, reset=True, min_rows=2 if getattr(self, "validation_fraction", 0) else 1)
         seed = seed_from(self.random_state)
         with thread_limit(thread_count(self.n_threads)):
-            summary = summarize(rows)
-            scaling = fit_scaling(self.scaling, rows, summary)
-            check_range(self.output_activation, scaling, summary, f"{rows.name}, {type(self).__name__}")
+            with self._all_or_nothing():
+                rows = rows_for(self, X, reset=True)
+                summary = summarize(rows)
+                scaling = fit_scaling(self.scaling, rows, summary, precision_dtype(self.precision))
+                check_range(self.output_activation, scaling, summary, f"{rows.name}, {type(self).__name__}")
+                split_rows(rows.n_rows, self.validation_fraction, seed)
             train_unit(self, rows, scaling, summary, seed, 0, Hooks(callback))
         return self
 
@@ -144,7 +148,8 @@ def initial_output_bias(activation: str, scaling: InputScaling | None, data: Sum
     if activation == "tanh":
         return np.arctanh(np.clip(mean, BIAS_CLIP - 1, 1 - BIAS_CLIP))
     if activation == "softplus":
-        return np.log(np.expm1(np.maximum(mean, BIAS_CLIP)))
+        mean = np.maximum(mean, BIAS_CLIP)
+        return mean + np.log(-np.expm1(-mean))
     return np.maximum(mean, 0.0) if activation == "relu" else mean
 
 
@@ -173,16 +178,32 @@ def train_unit(
         network.bias(1)[:] = initial_output_bias(unit.output_activation, scaling if index == 0 else None, data)
     else:
         restore(trainee, resume)
-    unit.network_, unit.scaling_, unit.n_code_layers_, unit.seed_ = network, scaling, 1, seed
+    own = scaling if index == 0 else identity(rows.n_columns, rows.dtype.name)
+    unit.network_, unit.scaling_, unit.n_code_layers_, unit.seed_ = network, own, 1, seed
     unit.n_features_in_, unit.history_ = rows.n_columns, progress.history
     feed = Feed(rows, *scaled, seed, index, subset=train_rows)
-    where, setting = f"unit {index} ({type(unit).__name__}, {rows.n_columns}-{unit.n_hidden})", "learning_rate"
+    where = f"unit {index} ({type(unit).__name__}, {rows.n_columns}-{unit.n_hidden})"
+    bounded = unit.output_activation in ("sigmoid", "tanh") and trainee.loss == "squared_error"
     trivial = trivial_loss(data, scaled[0])
-    run(Phase("pretrain", index, plan, feed, trainee, where, setting, trivial, validation), hooks, progress)
+    phase = Phase("pretrain", index, plan, feed, trainee, where, remedy(plan), trivial, bounded, validation)
+    run(phase, hooks, progress)
+
+
+def remedy(plan: Plan, prefix: str = "") -> str:
+    """The setting to change when training diverges."""
+    if plan.optimizer in ("cg", "lbfgs"):
+        return f"lower line_searches, or raise {prefix}batch_size or {prefix}weight_decay"
+    return f"lower {prefix}learning_rate"
 
 
 def restore(trainee: Trainee, resume: Resume) -> None:
-    """Copy a checkpoint's arrays into a trainee."""
+    """Copy a checkpoint's arrays into a trainee; ModelFileError if they are not the very ones that it has."""
+    expected = {name: (array.shape, array.dtype) for name, array in trainee.arrays.items()}
+    found = {name: (array.shape, array.dtype) for name, array in resume.arrays.items()}
+    best = found.pop("best_params", expected["params"])
+    if found != expected or best != expected["params"]:
+        names = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name)) or ["best_params"]
+        raise ModelFileError(f"/checkpoint: {', '.join(names)}: not what this training keeps, on this many rows")
     for name, array in trainee.arrays.items():
         array[...] = resume.arrays[name]
     resume.progress.best_params = resume.arrays.get("best_params")

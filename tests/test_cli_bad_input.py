@@ -111,7 +111,7 @@ def test_floats_out_of_range_for_a_model_of_images(work):
     np.save(work / "in" / "floats.npy", images.astype(np.float32))
     run_well("pretrain", work / "in" / "images.npy", "-o", work / "m.h5", "--layers", 4, *SMALL)
     line = refused("encode", work / "m.h5", work / "in" / "floats.npy", "-o", work / "out" / "codes.npy")
-    assert "floats.npy" in line and "expect data in [0, 1]" in line
+    assert "floats.npy" in line and "floats in [0, 1], found floats in [0, 255]" in line
     assert list((work / "out").iterdir()) == []
 
 

@@ -133,7 +133,7 @@ def test_fingerprint_samples_large_rows_and_sees_the_last():
 
 
 @pytest.mark.parametrize(
-    ("layout", "dtype", "kept"), [("csr", "f4", "f4"), ("csc", "f8", "f8"), ("coo", "u1", "f4"), ("csr", "i8", "f4")]
+    ("layout", "dtype", "kept"), [("csr", "f4", "f4"), ("csc", "f8", "f8"), ("coo", "u1", "u1"), ("csr", "i8", "f4")]
 )
 @pytest.mark.parametrize("kind", ["array", "matrix"])
 def test_sparse_rows_are_made_dense_by_the_block(layout, dtype, kept, kind):

@@ -15,8 +15,8 @@ _COMPRESSED = ("csr", "csc", "bsr")
 class SparseRows(Rows):
     """A SciPy sparse matrix (n_rows, n_columns), kept as CSR in ``matrix``.
 
-    Blocks are read as float32; float64, and integers beyond 2**24, are read as float64. A CSR matrix of the right dtype
-    is not copied, and never changed.
+    Blocks are read in the dtypes that dense arrays keep: uint8 stays, other integers become float32 or float64. A CSR matrix
+    of the right dtype is not copied, and never changed.
     """
 
     def __init__(self, matrix: Any, name: str = "<array>", labels: Any = None) -> None:
@@ -25,7 +25,6 @@ class SparseRows(Rows):
             raise DataError(f"{name}: expected a sparse matrix with two dimensions, found shape {matrix.shape}")
         require_memory(name, min(block_rows(matrix.shape[1]), matrix.shape[0]) * matrix.shape[1] * 8)
         dtype = row_dtype(matrix.dtype, name, lambda: beyond_float32(matrix.tocoo().data))
-        dtype = np.dtype(np.float32) if dtype == np.uint8 else dtype
         self.matrix = matrix.tocsr().astype(dtype, copy=False)
         self._describe(name, tuple(int(size) for size in matrix.shape), dtype, labels)
 
