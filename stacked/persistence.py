@@ -115,7 +115,7 @@ def _build(record: ModelRecord) -> Model:
     model.n_code_layers_ = len(record.encoder)
     model.n_features_in_ = record.encoder[0].weight.shape[0]
     if record.classes is not None:
-        model.classes_ = record.classes  # type: ignore[union-attr]
+        model.classes_ = record.classes
     stored = [*record.encoder, *record.decoder] + ([record.head] if record.head is not None else [])
     if isinstance(model, Stack):
         model.plan()
