@@ -24,6 +24,7 @@ HELPERS = {
     "losses.loss_row": "one row of loss_and_delta",
     "losses.forward_activation": "chooses a code, seen through dense.forward",
     "product.multiply_tile": "one tile of layer_forward",
+    "product.affine_tile": "one tile of layer_forward before its activation",
     "product.tile_count": "index arithmetic, seen through every product of several tiles",
     "product.tile_bounds": "index arithmetic, seen through every product of several tiles",
     "updates.learning_rate_at": "a scalar, seen through the schedules of apply_update",
