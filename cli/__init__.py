@@ -37,6 +37,10 @@ class LazyGroup(click.Group):
             return None
         return getattr(import_module(f".{COMMANDS[name]}", __name__), name)
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with one_line_errors():  # --help and --version print from here
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         with one_line_errors():
             return super().invoke(ctx)

@@ -1,12 +1,12 @@
 """``stacked bench``: every kernel timed, set against the products that this machine can do, and checked against its twin."""
 
-import json
 import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import options as opt
+from .output import print_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +41,7 @@ def bench(kernels: tuple[str, ...], quick: bool, precision: str, n_threads: int 
     from .progress import announce_compilation
 
     chosen = _chosen(kernels)
-    announce_compilation(*sorted({case.kernel for case in chosen}))
+    announce_compilation(*sorted({case.kernel for case in chosen}), dtype=precision)
     dtype = precision_dtype(precision)
     with thread_limit(thread_count(n_threads)) as threads:
         rate = product_rate(dtype)
@@ -53,8 +53,14 @@ def bench(kernels: tuple[str, ...], quick: bool, precision: str, n_threads: int 
             results.append(measure(case, dtype, rate, quick))
             if not as_json:
                 click.echo(_line(results[-1]))
+        after = product_rate(dtype)
+        if after > 1.15 * rate or rate > 1.15 * after:
+            click.echo(
+                f"the product rate was {rate:.0f} GFLOP/s before and {after:.0f} after: the machine is busy, so are the shares",
+                err=True,
+            )
     if as_json:
-        click.echo(json.dumps({**report, "cases": results}))
+        print_json({**report, "cases": results})
     failed = [result["kernel"] for result in results if not result["passed"]]
     if failed:
         raise click.ClickException(f"{len(failed)} of {len(results)} checks failed: {', '.join(sorted(set(failed)))}")

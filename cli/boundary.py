@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ def one_line_errors() -> Iterator[None]:
                 warnings.simplefilter("ignore")
             yield
     except StackedError as error:
-        raise _failure(str(error)) from error
+        raise _failure(in_flags(str(error))) from error
     except MemoryError as error:
         raise _failure(f"not enough memory: {error}" if str(error) else "not enough memory") from error
     except OSError as error:
@@ -38,6 +39,30 @@ def one_line_errors() -> Iterator[None]:
 
 def _failure(message: object) -> click.ClickException:
     return click.ClickException(" ".join(str(message).split()))
+
+
+def in_flags(message: str) -> str:
+    """A message of the library with its parameters under the names that the command line gives them."""
+    for pattern, flag in _FLAGS:
+        message = pattern.sub(flag, message)
+    return message
+
+
+_FLAGS = [
+    (re.compile(rf"(?<![\w/.-]){name}(?![\w/-]|\.\w)"), flag)
+    for name, flag in (
+        (r"scaling='minmax'", "--scaling minmax"),
+        (r"n_threads", "--threads"),
+        (r"validation_fraction", "--validation"),
+        (r"random_state", "--seed"),
+        (r"(?:finetune_)?learning_rate", "--learning-rate"),
+        (r"(?:finetune_)?batch_size", "--batch-size"),
+        (r"(?:finetune_)?weight_decay", "--weight-decay"),
+        (r"(?:finetune_)?(epochs|momentum|optimizer|l1|loss)(?=:)", r"--\1"),
+        (r"line_searches", "--line-searches"),
+        (r"corruption_level", "--corruption-level"),
+    )
+]
 
 
 def _give_up_stdout() -> None:

@@ -1,12 +1,12 @@
 """``stacked demo``: a deep autoencoder of scikit-learn's digits in half a minute, with a picture of what it learnt."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import options as opt
+from .output import print_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,10 +36,9 @@ def demo(output: str, plot: str, force: bool, quiet: bool, as_json: bool) -> Non
       stacked demo -o digits.h5 --plot digits.png
     """
     from stacked.data import open_data
-    from stacked.store import check_writable
 
     _check_output(output, force)
-    check_writable(plot)
+    _check_plot(plot, force)
     images = open_data("digits").read(0, 1797)
     train, test = images[:N_TRAIN], images[N_TRAIN:]
     model = trained(train, quiet)
@@ -47,7 +46,7 @@ def demo(output: str, plot: str, force: bool, quiet: bool, as_json: bool) -> Non
     drawn = _draw(plot, model, test)
     errors = {"deep autoencoder": -model.score(test), "PCA": _error_of_pca(train, test)}
     if as_json:
-        click.echo(json.dumps({"model": output, "plot": plot if drawn else None, "squared_error": errors}))
+        print_json({"model": output, "plot": plot if drawn else None, "squared_error": errors})
     elif not quiet:
         click.echo(_text(output, plot if drawn else None, errors))
 
@@ -56,7 +55,7 @@ def _text(output: str, plot: str | None, errors: dict[str, float]) -> str:
     lines = [f"squared error per held-out digit, summed over 64 pixels in [0, 1], with a code of {SIZES[-1]} numbers:"]
     lines += [f"  {name:18}{error:.3f}" for name, error in errors.items()]
     if plot is None:
-        lines.append(f'wrote {output}; no picture, for matplotlib is not installed: pip install "stacked[plot]"')
+        lines.append(f"wrote {output}; no picture, for matplotlib is not installed: pip install matplotlib")
     else:
         lines.append(
             f"wrote {output} and {plot}: held-out digits, and below them what {SIZES[-1]} numbers keep of each"
@@ -107,6 +106,20 @@ def _check_output(path: str, force: bool) -> None:
     if not own:
         raise ModelFileError(
             f"{path}: exists, and is not the demo's; give another name with -o, or replace it with --force"
+        )
+
+
+def _check_plot(path: str, force: bool) -> None:
+    """The demo replaces a PNG, and any other file only with --force."""
+    from stacked.errors import ModelFileError
+    from stacked.store import check_writable
+
+    if Path(path).suffix.lower() != ".png":
+        raise click.UsageError(f"--plot {path}: expected FILE.png")
+    check_writable(path)
+    if not force and Path(path).exists() and Path(path).read_bytes()[:4] != b"\x89PNG":
+        raise ModelFileError(
+            f"{path}: exists, and is no PNG; give another name with --plot, or replace it with --force"
         )
 
 

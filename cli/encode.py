@@ -65,10 +65,8 @@ def _apply(
     from .output import target_of, write_array
 
     target = target_of(output, [model, data], force)
-    fitted = load_model(model)
+    fitted = load_model(model, n_threads)
     if decodes:
         require_decoder(fitted, model)
-    if n_threads is not None:
-        fitted.n_threads = n_threads
     with open_data(data) as rows:
         write_array(target, function(fitted, rows))

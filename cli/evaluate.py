@@ -1,11 +1,11 @@
 """``stacked evaluate``."""
 
-import json
 from typing import Any
 
 import click
 
 from . import options as opt
+from .output import print_json
 
 
 @click.command()
@@ -29,14 +29,12 @@ def evaluate(model: str, data: str, labels: str | None, n_threads: int | None, a
 
     from .models import load_model, require_classifier
 
-    fitted = load_model(model, quiet=as_json)
+    fitted = load_model(model, n_threads, quiet=as_json)
     if labels is not None:
         require_classifier(fitted, model)
-    if n_threads is not None:
-        fitted.n_threads = n_threads
     with open_data(data, labels) as rows:
         report = {"model": model, "kind": fitted.kind, "data": rows.name, **_measure(fitted, rows)}
-    click.echo(json.dumps(report) if as_json else _text(report))
+    print_json(report) if as_json else click.echo(_text(report))
 
 
 def _measure(fitted: Any, rows: Any) -> dict[str, Any]:

@@ -70,9 +70,9 @@ def _start(given: dict[str, Any]) -> None:
     from .train import train
 
     source, data, labels, path = given["model"], given["data"], given["labels"], given["output"]
-    check_output(path, [source, data, labels], "finetune", given["force"])
-    announce_compilation("dense.train", quiet=given["quiet"])
+    check_output(path, [source, data, labels], given["force"])
     model = configured(source, given)
+    announce_compilation("dense.train", dtype=model.precision, quiet=given["quiet"])
     with open_data(data, labels) as rows:
         train(model, "finetune", rows, path, notes_of(rows, data, labels, _classifies(model)), given)
 

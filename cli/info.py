@@ -1,11 +1,11 @@
 """``stacked info``."""
 
-import json
 from typing import Any
 
 import click
 
 from . import options as opt
+from .output import print_json
 
 
 @click.command()
@@ -23,7 +23,7 @@ def info(model: str, as_json: bool) -> None:
     from stacked.store import read_info
 
     found = read_info(model)
-    click.echo(json.dumps(found) if as_json else "\n".join(_lines(model, found)))
+    print_json(found) if as_json else click.echo("\n".join(_lines(model, found)))
 
 
 def _lines(model: str, found: dict[str, Any]) -> list[str]:
@@ -46,7 +46,10 @@ def _lines(model: str, found: dict[str, Any]) -> list[str]:
     if found["checkpoint"] is not None:
         cursor = found["checkpoint"]["cursor"]
         done = f"{cursor.get('phase')}, unit {cursor.get('unit')}, {cursor.get('epoch')} epochs done"
-        lines.append(_line("unfinished", f"{done}; go on with `stacked {cursor.get('phase')} --resume {model}`"))
+        if cursor.get("diverged"):
+            lines.append(_line("diverged", f"after {done}; these are the last good weights"))
+        else:
+            lines.append(_line("unfinished", f"{done}; go on with `stacked {cursor.get('phase')} --resume {model}`"))
     return [*lines, _line("digest", found["digest"])]
 
 

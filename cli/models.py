@@ -5,14 +5,16 @@ from typing import Any
 from stacked.errors import ModelFileError
 
 
-def load_model(path: str, quiet: bool = False) -> Any:
-    """The finished model in a file."""
+def load_model(path: str, n_threads: int | None, quiet: bool = False) -> Any:
+    """The finished model in a file, to run on so many threads."""
     from stacked import load
 
     from .progress import announce_compilation
 
-    announce_compilation("product.layer_forward", quiet=quiet)
-    return load(path)
+    announce_compilation("product.layer_forward", quiet=quiet)  # loading already asks the model
+    model = load(path)
+    model.n_threads = n_threads
+    return model
 
 
 def require_stack(model: Any, path: str) -> None:

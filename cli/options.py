@@ -41,7 +41,11 @@ array_output_option = click.option(
     "--output", "-o", default="-", metavar="FILE",
     help="Where to: FILE.npy, FILE.csv or FILE.h5[:/path]; - or nothing for CSV on the standard output.",
 )  # fmt: skip
-force_option = click.option("--force", is_flag=True, help="Replace an output file that would otherwise be kept.")
+force_option = click.option(
+    "--force",
+    is_flag=True,
+    help="Replace an output that holds unfinished training, or is no file of this kind; a finished model is replaced anyway.",
+)
 model_output_option = click.option("--output", "-o", metavar="MODEL.h5", help="Model file to write.")
 
 
@@ -52,7 +56,7 @@ def resume_option(name: str) -> Decorator:
 
 
 checkpoint_option = click.option(
-    "--checkpoint-every", type=REAL, default=60.0, show_default=True, metavar="SECONDS",
+    "--checkpoint-every", type=click.FloatRange(0, 1e9), default=60.0, show_default=True, metavar="SECONDS",
     help="Write a checkpoint at the end of an epoch when the last one is this old; 0 for every epoch.",
 )  # fmt: skip
 
@@ -77,7 +81,7 @@ def training_options(per_layer: bool) -> Decorator:
             help="Hold out this share of the rows; the weights that do best on them are kept.",
         ),
         click.option("--patience", type=INTEGER, help="Stop after so many epochs without improvement (needs --validation)."),
-        click.option("--seed", "random_state", type=INTEGER, help="Same seed, same bits."),
+        click.option("--seed", "random_state", type=click.IntRange(min=0), help="Same seed, same bits."),
     )  # fmt: skip
 
 

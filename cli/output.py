@@ -1,9 +1,10 @@
 """Arrays to files, whole or not at all: .npy, .csv and .h5, told by the suffix; CSV on the standard output."""
 
 import io
+import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import click
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 SUFFIXES = (".npy", ".csv", ".h5", ".hdf5")
 DEFAULT_KEY = "/data"
 CSV_ROWS = 4096  # turned into text at once
+
+
+def print_json(report: Any) -> None:
+    """One line of JSON on the standard output; NaN and infinity, which JSON does not have, are a bug."""
+    click.echo(json.dumps(report, allow_nan=False))
 
 
 class Target(NamedTuple):
@@ -32,8 +38,10 @@ def target_of(spec: str, inputs: list[str], force: bool) -> Target:
 
     if spec == "-":
         return Target("-", "")
-    path, _, key = spec.partition(":") if not spec.lower().endswith(SUFFIXES) else (spec, "", "")
-    if Path(path).suffix.lower() not in SUFFIXES or (key and not _is_hdf5(path)):
+    path, _, key = spec.rpartition(":") if not spec.lower().endswith(SUFFIXES) else (spec, "", "")
+    names = key.strip("/").split("/")
+    bad_key = key and (not _is_hdf5(path) or not all(names) or {".", ".."} & set(names))
+    if Path(path).suffix.lower() not in SUFFIXES or bad_key:
         raise click.UsageError(f"-o {spec}: expected FILE.npy, FILE.csv or FILE.h5[:/path]")
     check_writable(path)
     if any(same_file(path, other) for other in inputs):
@@ -62,7 +70,8 @@ def write_array(target: Target, array: "np.ndarray") -> None:
         np.save(stream, array, allow_pickle=False)
     else:
         _write_csv(stream, array)
-    write_atomically(target.path, stream.getbuffer())
+    with stream.getbuffer() as written:
+        write_atomically(target.path, written)
 
 
 def _write_csv(stream: BinaryIO, array: "np.ndarray") -> None:

@@ -29,9 +29,7 @@ def predict(model: str, data: str, output: str, proba: bool, force: bool, n_thre
     from .output import target_of, write_array
 
     target = target_of(output, [model, data], force)
-    classifier = load_model(model)
+    classifier = load_model(model, n_threads)
     require_classifier(classifier, model)
-    if n_threads is not None:
-        classifier.n_threads = n_threads
     with open_data(data) as rows:
         write_array(target, classifier.predict_proba(rows) if proba else classifier.predict(rows))

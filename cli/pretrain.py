@@ -95,8 +95,8 @@ def _start(given: dict[str, Any]) -> None:
     from .run import check_output, notes_of
     from .train import train, trainer_of
 
-    check_output(given["output"], [given["data"]], "pretrain", given["force"])
-    announce_compilation(trainer_of(model, "pretrain"), quiet=given["quiet"])
+    check_output(given["output"], [given["data"]], given["force"])
+    announce_compilation(trainer_of(model, "pretrain"), dtype=model.precision, quiet=given["quiet"])
     with open_data(given["data"]) as rows:
         train(model, "pretrain", rows, given["output"], notes_of(rows, given["data"], None, False), given)
 

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 from importlib import import_module
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
@@ -54,11 +55,12 @@ class Lines:
             return
         record, self._held = self._held, None
         self._printed = time.monotonic()
-        click.echo(
-            f"{self._names.title(record.unit)} epoch {record.epoch + 1}/{record.epochs} {losses(record)}"
-            f" ({record.seconds:.1f} s, {record.samples_per_second:,.0f} rows/s)",
-            err=True,
-        )
+        with suppress(OSError):  # a reader of the progress may leave; the training goes on
+            click.echo(
+                f"{self._names.title(record.unit)} epoch {record.epoch + 1}/{record.epochs} {losses(record)}"
+                f" ({record.seconds:.1f} s, {record.samples_per_second:,.0f} rows/s)",
+                err=True,
+            )
 
 
 class Bars:
@@ -74,17 +76,20 @@ class Bars:
         if unit != self._unit:
             self._open(unit, total, epoch * total)
         bar = self._bar
-        bar.set_postfix_str(f"epoch {epoch + 1}/{self._names.epochs(unit)} loss {loss:.5g}", refresh=False)
-        bar.update(epoch * total + done - bar.n)
+        with suppress(OSError):
+            bar.set_postfix_str(f"epoch {epoch + 1}/{self._names.epochs(unit)} loss {loss:.5g}", refresh=False)
+            bar.update(epoch * total + done - bar.n)
 
     def __call__(self, record: "Record") -> None:
         if self._bar is not None:
-            self._bar.set_postfix_str(f"epoch {record.epoch + 1}/{record.epochs} {losses(record)}")
+            with suppress(OSError):
+                self._bar.set_postfix_str(f"epoch {record.epoch + 1}/{record.epochs} {losses(record)}")
 
     def close(self) -> None:
         """Leave the last bar as it stands."""
         if self._bar is not None:
-            self._bar.close()
+            with suppress(OSError):
+                self._bar.close()
         self._bar = None
 
     def _open(self, unit: int, total: int, initial: int) -> None:
@@ -113,12 +118,12 @@ def reporter(model: Any, n_features: int, quiet: bool) -> Lines | Bars | None:
     return (Bars if sys.stderr.isatty() else Lines)(Names(model, n_features))
 
 
-def announce_compilation(*kernels: str, quiet: bool = False) -> None:
+def announce_compilation(*kernels: str, dtype: str = "float32", quiet: bool = False) -> None:
     """Say that the first run compiles, if one of the kernels ("module.name") is not in the cache."""
     from stacked.kernels._jit import is_cached
 
     found = [name.split(".") for name in kernels]
-    if not quiet and not all(is_cached(getattr(import_module(f"stacked.kernels.{m}"), n)) for m, n in found):
+    if not quiet and not all(is_cached(getattr(import_module(f"stacked.kernels.{m}"), n), dtype) for m, n in found):
         click.echo("compiling kernels (first run only, about 30 s)...", err=True)
 
 

@@ -63,7 +63,7 @@ def reopen(path: str, unfinished: "Unfinished", data: str | None, labels: str | 
     return rows
 
 
-def check_output(path: str, inputs: list[str | None], command: str, force: bool) -> None:
+def check_output(path: str, inputs: list[str | None], force: bool) -> None:
     """Refuse an output that cannot be written, is an input of the run, or holds training that was not finished."""
     from stacked.store import check_writable, read_info
 
@@ -74,12 +74,13 @@ def check_output(path: str, inputs: list[str | None], command: str, force: bool)
     if force or not Path(path).exists():
         return
     try:
-        unfinished = read_info(path)["checkpoint"] is not None
+        checkpoint = read_info(path)["checkpoint"]
     except ModelFileError:
         raise ModelFileError(f"{path}: exists and is not a whole model file; give another name, or --force") from None
-    if unfinished:
+    if checkpoint is not None and not checkpoint["cursor"].get("diverged"):
+        phase = checkpoint["cursor"].get("phase")
         raise ModelFileError(
-            f"{path}: holds unfinished training; go on with `stacked {command} --resume {path}`, or replace it with --force"
+            f"{path}: holds unfinished training; go on with `stacked {phase} --resume {path}`, or replace it with --force"
         )
 
 
@@ -127,8 +128,8 @@ def stoppable(checkpointer: "Checkpointer", path: str, command: str) -> Iterator
                 click.echo("stopped before the first checkpoint; nothing was written", err=True)
             raise SystemExit(128 + stop.number) from None
         except DivergedError as error:
-            checkpointer.flush()
-            raise DivergedError(f"{error} in {path}; to start again there, add --force") from error
+            checkpointer.flush_diverged()
+            raise DivergedError(f"{error} in {path}, which can be used as it is") from error
 
 
 def _interrupt(number: int, frame: Any) -> None:

@@ -1,9 +1,10 @@
 """What ``pretrain`` and ``finetune`` have in common once the model is configured: training, reporting, resuming."""
 
-import json
 from typing import Any
 
 import click
+
+from .output import print_json
 
 NEXT = {"pretrain": "stacked finetune {path} DATA -o tuned.h5", "finetune": "stacked evaluate {path} DATA"}
 
@@ -29,9 +30,21 @@ def train(
         checkpointer.discard()
         model.save(path)
     if given["as_json"]:
-        click.echo(json.dumps({"model": path, "data": rows.name, "n_samples": rows.n_rows, "phases": summary(model)}))
+        print_json({"model": path, "data": rows.name, "n_samples": rows.n_rows, "phases": summary(model)})
     elif not quiet:
         click.echo(f"wrote {path}; next: {NEXT[phase].format(path=path)}", err=True)
+
+
+def _report_finished(path: str, given: dict[str, Any]) -> None:
+    """What a resumed run says when there is nothing to do: the same as one that has just finished."""
+    from stacked import load
+
+    from .progress import summary
+
+    if given["as_json"]:
+        print_json({"model": path, "data": None, "n_samples": None, "phases": summary(load(path))})
+    elif not given["quiet"]:
+        click.echo(f"{path}: the training is finished; there is nothing to do", err=True)
 
 
 def trainer_of(model: Any, phase: str) -> str:
@@ -46,10 +59,10 @@ def resume(phase: str, path: str, data: str | None, labels: str | None, given: d
 
     unfinished = open_unfinished(path, phase)
     if unfinished is None:
-        click.echo(f"{path}: the training is finished; there is nothing to do", err=True)
+        _report_finished(path, given)
         return
     if given["n_threads"] is not None:
         unfinished.model.n_threads = given["n_threads"]
-    announce_compilation(trainer_of(unfinished.model, phase), quiet=given["quiet"])
+    announce_compilation(trainer_of(unfinished.model, phase), dtype=unfinished.model.precision, quiet=given["quiet"])
     with reopen(path, unfinished, data, labels) as rows:
         train(unfinished.model, phase, rows, path, unfinished.notes, given, unfinished.resume)

@@ -51,9 +51,10 @@ def parallel_jit(function: Callable) -> Any:
     return _stamp(njit(**_FLAGS, parallel={"fusion": False})(function))
 
 
-def is_cached(kernel: Any) -> bool:
-    """Whether some compilation of this kernel, from these very sources, lies in the on-disk cache."""
+def is_cached(kernel: Any, dtype: str) -> bool:
+    """Whether a compilation of this kernel for arrays of ``dtype``, from these very sources, lies in the on-disk cache."""
     try:
-        return bool(kernel.signatures) or bool(kernel._cache._cache_file._load_index())
+        known = [*kernel.signatures, *kernel._cache._cache_file._load_index()]
+        return any(f"rray({dtype}," in str(signature) for signature in known)  # "array(...)" or "Array(...)"
     except (AttributeError, OSError):
         return False

@@ -33,6 +33,7 @@ class Checkpointer:
     def __init__(self, path: str | PathLike[str], every: float = 60.0, notes: dict[str, Any] | None = None):
         self.path, self.every, self.notes = path, every, notes or {}
         self._pending: Callable[[], None] | None = None
+        self._newest: Callable[[bool], None] | None = None
         self._written = -float("inf")
 
     def at(self, stack: Stack, phase: str, unit: int) -> Callable[[Progress, dict[str, np.ndarray]], None]:
@@ -44,7 +45,12 @@ class Checkpointer:
                 state["best_params"] = progress.best_params.copy()
             cursor = {"phase": phase, "unit": unit, **progress.cursor(), "notes": self.notes}
             history = list(progress.history)
-            self._pending = lambda: self._write(stack, Checkpoint(cursor, state), unit, history)
+
+            def write(diverged: bool = False) -> None:
+                last = {**cursor, "diverged": True} if diverged else cursor
+                self._write(stack, Checkpoint(last, state), unit, history)
+
+            self._pending, self._newest = write, write
             if time.monotonic() - self._written >= self.every:
                 self.flush()
 
@@ -54,6 +60,12 @@ class Checkpointer:
         """Write the newest state, if it is not on disk yet; interrupted, it can be called again."""
         if self._pending is not None:
             self._pending()
+            self._pending, self._written = None, time.monotonic()
+
+    def flush_diverged(self) -> None:
+        """Write the newest state as the end of a run that diverged: its weights can be loaded, but it is not gone on with."""
+        if self._newest is not None:
+            self._newest(True)
             self._pending, self._written = None, time.monotonic()
 
     @property
@@ -86,6 +98,10 @@ def load_checkpoint(path: str | PathLike[str]) -> Unfinished:
         raise ModelFileError(f"{path}: the training is finished; there is nothing to resume")
     model = from_record(record, str(path))
     cursor, arrays = record.checkpoint.cursor, record.checkpoint.arrays
+    if cursor.get("diverged"):
+        raise ModelFileError(
+            f"{path}: the training diverged; train again with other settings, or use the weights as they are"
+        )
     try:
         phase = choice("phase", cursor["phase"], PHASES)
         unit = whole("unit", cursor["unit"], FINETUNE)

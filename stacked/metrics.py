@@ -29,6 +29,8 @@ def reconstruction_metrics(model: Any, X: Any) -> dict[str, Any]:
     with thread_limit(thread_count(model.n_threads)):
         squared_error = network.loss(rows, *scaled, "squared_error")
         cross_entropy = network.loss(rows, *scaled, "cross_entropy") if sigmoid else None
+    if not math.isfinite(squared_error + (cross_entropy or 0.0)):
+        raise DataError(f"{rows.name}: the model's error on these rows is not finite; their values are too large")
     return {
         "n_samples": rows.n_rows,
         "n_features": rows.n_columns,

@@ -5,6 +5,7 @@ A fitted model is a `Network` (``network_``) whose first ``n_code_layers_`` laye
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -13,7 +14,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from .data import Rows, as_rows, summarize
-from .guard import check_width
+from .guard import check_range, check_width
 from .inputs import rows_for
 from .kernels.cpu import thread_limit
 from .network import Network
@@ -27,6 +28,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     kind: str  # in the model file
     n_threads: int | None
+    visible_activation: str  # of the outputs, or visible units, that model the data
     network_: Network
     scaling_: InputScaling
     n_code_layers_: int
@@ -71,8 +73,13 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Rows of X and the (scale, offset) to load them with."""
         check_is_fitted(self, "network_")
         rows = rows_for(self, X, reset=False)
-        data = summarize(rows) if self.scaling_.depends_on_values(rows) else None
-        return rows, self.scaling_.for_rows(rows, data)
+        floats = rows.dtype.kind == "f" and self.scaling_.unit_range and self.visible_activation == "sigmoid"
+        must_fit = floats and self.scaling_.mode in ("auto", "none")
+        data = summarize(rows) if must_fit or self.scaling_.depends_on_values(rows) else None
+        scale, offset = self.scaling_.for_rows(rows, data)
+        if must_fit and data is not None:
+            check_range("sigmoid", replace(self.scaling_, scale=scale, offset=offset), data, rows.name)
+        return rows, (scale, offset)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

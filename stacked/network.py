@@ -99,7 +99,12 @@ class Network:
         check_width(rows, self.layers[first].n_in)
         out = np.empty((rows.n_rows, self.layers[chain[-1]].n_out), self.params.dtype)
         for start, block in self.blocks(rows, scale, offset):
-            out[start : start + len(block)] = self._chain(chain, block)
+            answer = self._chain(chain, block)
+            if not np.isfinite(answer.sum(dtype=np.float64)):
+                raise DataError(
+                    f"{rows.name}: the answer to rows from {start} on is not finite; their values are too large"
+                )
+            out[start : start + len(block)] = answer
         return out
 
     def apply_block(self, table: np.ndarray, scale: float, offset: float, last: int) -> np.ndarray:

@@ -46,11 +46,11 @@ def load(path: str | PathLike[str], *, allow_unfinished: bool = False) -> Any:
     """The fitted estimator in a model file.
 
     Raises ModelFileError for a file that is not whole, not ours, newer, or answers its probe differently; and for one whose
-    training is unfinished, unless ``allow_unfinished``.
+    training is unfinished, unless ``allow_unfinished``. A run that diverged has ended: its last good weights load.
     """
     record = read_model(path)
-    if record.checkpoint is not None and not allow_unfinished:
-        cursor = record.checkpoint.cursor
+    cursor = record.checkpoint.cursor if record.checkpoint is not None else None
+    if cursor is not None and not cursor.get("diverged") and not allow_unfinished:
         raise ModelFileError(
             f"{path}: the training is unfinished ({cursor.get('phase')}, epoch {cursor.get('epoch')} done);"
             f" go on with `stacked {cursor.get('phase')} --resume {path}`"

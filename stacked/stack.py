@@ -109,6 +109,11 @@ class Stack(Model):
         """The unfitted units: ``units``, or one `Autoencoder` for None."""
         return [Autoencoder()] if self.units is None else self.units
 
+    @property
+    def visible_activation(self) -> str:  # type: ignore[override]
+        """Activation that models the data: that of the bottom unit."""
+        return self.templates[0].output_activation
+
     def plan(self) -> Plan:
         """Check every parameter, the units' too, and return the plan of fine-tuning; raises SettingError."""
         units = self.templates
@@ -157,7 +162,7 @@ class Stack(Model):
         if reset:
             self.scaling_ = fit_scaling(self.scaling, rows, data, precision_dtype(self.precision))
             self.seed_ = seed_from(self.random_state)
-        check_range(self.templates[0].output_activation, self._scaling_for(rows, data), data, f"{rows.name}, unit 0")
+        check_range(self.visible_activation, self._scaling_for(rows, data), data, f"{rows.name}, unit 0")
         return data
 
     def _check_unchanged(self) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from .errors import DivergedError
 from .feed import Feed, Window
 from .guard import LossGuard
+from .kernels.samples import as_samples
 from .kernels.updates import OPTIMIZERS, Update
 from .settings import Plan, value_at
 
@@ -107,6 +108,7 @@ def run(phase: Phase, hooks: Hooks, progress: Progress | None = None) -> Progres
     guard = LossGuard(phase.where, phase.remedy, phase.trivial_loss, phase.bounded, progress.reference_loss)
     if hooks.checkpoint is not None:
         hooks.checkpoint(progress, phase.trainee.arrays)
+    _compile(phase)
     for epoch in range(progress.epoch, phase.plan.epochs):
         if _out_of_patience(phase.plan, progress):
             break
@@ -123,6 +125,14 @@ def run(phase: Phase, hooks: Hooks, progress: Progress | None = None) -> Progres
     if progress.best_params is not None:
         phase.trainee.params[:] = progress.best_params
     return progress
+
+
+def _compile(phase: Phase) -> None:
+    """Train on no rows, so that compilation is not counted in the first epoch's seconds."""
+    nothing = np.zeros(0, np.int64)
+    samples = as_samples(np.zeros((1, phase.feed.rows.n_columns), np.uint8))
+    window = Window(samples, phase.feed.labels, nothing, nothing)
+    phase.trainee.train(window, slice(0, 0), 1, 0, 0, update_settings(phase.plan, 1, 0))
 
 
 def _one_epoch(phase: Phase, hooks: Hooks, guard: LossGuard, progress: Progress, epoch: int) -> bool:

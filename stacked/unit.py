@@ -71,6 +71,11 @@ class Unit(Reconstructor):
         return training_plan(self)
 
     @property
+    def visible_activation(self) -> str:  # type: ignore[override]
+        """Activation that models the data."""
+        return self.output_activation
+
+    @property
     def weight_(self) -> np.ndarray:
         """View (V, H) of the weights."""
         return self.network_.weight(0)

@@ -80,7 +80,7 @@ def test_summary_of_every_phase(model, rows):
 
 @pytest.mark.parametrize("cached, quiet, said", [(False, False, True), (True, False, False), (False, True, False)])
 def test_compilation_is_announced(monkeypatch, capsys, cached, quiet, said):
-    monkeypatch.setattr(_jit, "is_cached", lambda kernel: cached)
+    monkeypatch.setattr(_jit, "is_cached", lambda kernel, dtype: cached)
     announce_compilation("rbm.train", "dense.train", quiet=quiet)
     err = capsys.readouterr().err
     assert err == ("compiling kernels (first run only, about 30 s)...\n" if said else "")

@@ -288,7 +288,7 @@ def test_images_without_pillow_say_what_to_install(tmp_path, monkeypatch):
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", without_pillow)
-    refused(str(tmp_path), re.escape("pip install 'stacked[images]'"))
+    refused(str(tmp_path), re.escape("pip install pillow"))
 
 
 def test_a_sparse_matrix_of_many_dimensions_is_refused(tmp_path):

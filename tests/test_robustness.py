@@ -257,7 +257,7 @@ def test_weights_mapped_read_only_from_a_file_are_copied_for_training(small, tmp
 
 
 def test_labels_that_a_file_cannot_hold_are_refused(small, tmp_path):
-    y = np.where(np.arange(300) % 2, 2**63 + 5, 3).astype(np.uint64)
+    y = np.array([3, 2**63 + 5], np.uint64)[np.arange(300) % 2]
     clf = StackedClassifier([RBM(4, **SHORT)], finetune_epochs=1, random_state=0).fit(small, y)
     with pytest.raises(ModelFileError, match="classes"):
         clf.save(tmp_path / "model.h5")

@@ -26,7 +26,7 @@ def open_images(folder: Path, name: str) -> Rows:
         from PIL import Image
     except ImportError as error:
         raise DataError(
-            f"{name}: expected Pillow to be there to read images, found that it is not: pip install 'stacked[images]'"
+            f"{name}: expected Pillow to be there to read images, found that it is not: pip install pillow"
         ) from error
     with reading(name, "a folder of images"):
         files = _list(folder, name)

@@ -1,0 +1,5 @@
+"""``python -m stacked``: the command line."""
+
+from stacked.cli import main
+
+main()
