@@ -43,7 +43,8 @@ class RBM(Unit):
     Attributes
     ----------
     weight_ (V, H), hidden_bias_ (H,), visible_bias_ (V,) : the parameters.
-    history_ : list of `Record`, one an epoch; the loss is the squared reconstruction error per sample.
+    history_ : list of `Record`, one an epoch; the loss is the squared error per sample, summed over features, of reconstructions
+        from sampled hidden units. The validation loss is that of `reconstruct`, which takes their means, and so lower.
     """
 
     kind = "rbm"

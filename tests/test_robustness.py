@@ -261,3 +261,50 @@ def test_labels_that_a_file_cannot_hold_are_refused(small, tmp_path):
     clf = StackedClassifier([RBM(4, **SHORT)], finetune_epochs=1, random_state=0).fit(small, y)
     with pytest.raises(ModelFileError, match="classes"):
         clf.save(tmp_path / "model.h5")
+
+
+@pytest.mark.parametrize("change", [lambda x: x * 3, lambda x: x - 0.5, lambda x: x * 1e300])
+def test_data_out_of_the_models_range_are_refused_in_use(change, small, digits):
+    data = change(small.astype(np.float64))
+    clf = StackedClassifier([RBM(4, **SHORT)], finetune_epochs=1, random_state=0).fit(small, digits.labels[:300])
+    for use in (_stack().fit(small).transform, RBM(4, random_state=0, **SHORT).fit(small).reconstruct, clf.predict):
+        with pytest.raises(DataError, match=r"\[0, 1\]"):
+            use(data)
+
+
+def test_answers_that_are_not_finite_are_refused(small):
+    unit = Autoencoder(4, output="linear", activation="relu", learning_rate=0.01, random_state=0, **SHORT).fit(
+        small - 0.5
+    )
+    with pytest.raises(DataError, match="not finite"):
+        unit.transform((small - 0.5).astype(np.float64) * 1e300)
+
+
+def test_the_weights_of_a_run_that_diverged_load(small, tmp_path):
+    path = tmp_path / "model.h5"
+    relu = Autoencoder(6, activation="relu", output="linear", learning_rate=[(0, 0.001), (1, 1e6)], **SHORT)
+    deep, checkpointer = StackedAutoencoder([RBM(8, **SHORT), relu], random_state=0), Checkpointer(path, 0)
+    with pytest.raises(DivergedError):
+        deep.pretrain(small, checkpoint=checkpointer)
+    checkpointer.flush_diverged()
+    np.testing.assert_array_equal(load(path).transform(small), deep.transform(small))
+    with pytest.raises(ModelFileError, match="diverged"):
+        load_checkpoint(path)
+
+
+def test_compilation_is_not_counted_in_the_first_epoch(small):
+    """Every epoch of a phase trains compiled code: what compiles is called on no rows before the first."""
+    calls = []
+
+    class Trainee:
+        def train(self, window, rows, *rest):
+            calls.append(rows)
+            return 0.0
+
+    from stacked.data import as_rows
+    from stacked.feed import Feed
+    from stacked.training import Phase, _compile
+
+    plan = RBM(4, epochs=1).validate()
+    _compile(Phase("pretrain", 0, plan, Feed(as_rows(small), 1.0, 0.0, 0, 0), Trainee(), "unit 0", "", 1.0, True))
+    assert calls == [slice(0, 0)]

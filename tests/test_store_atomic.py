@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import time
 
 import numpy as np
 import pytest
@@ -215,3 +216,18 @@ def test_checking_changes_nothing(target, tmp_path):
     check_writable(target)
     check_writable(tmp_path / "new.h5")
     assert_whole(target, OLD)
+
+
+def test_what_killed_writers_left_is_swept(tmp_path):
+    """Old temporary files of this very target go; young ones and those of other files stay."""
+    names = {
+        f".model.h5.{'0' * 16}.tmp": 3600,
+        f".model.h5.{'1' * 16}.tmp": 1,
+        f".other.h5.{'2' * 16}.tmp": 3600,
+        ".model.h5.backup.tmp": 3600,
+    }
+    for name, age in names.items():
+        (tmp_path / name).write_bytes(b"")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    write_atomically(tmp_path / "model.h5", b"new")
+    assert {path.name for path in tmp_path.iterdir()} == {*list(names)[1:], "model.h5"}

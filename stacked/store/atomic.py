@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import secrets
 import stat
+import time
 from pathlib import Path
 
 from ..errors import ModelFileError
 from .refusal import file_name, one_line
 
 BLOCK = 1 << 20
+STALE_SECONDS = 600  # a temporary file this old is what a killed process left
 _PathLike = str | os.PathLike[str]
 
 
@@ -45,6 +48,7 @@ def write_atomically(path: _PathLike, data: bytes | bytearray | memoryview) -> N
     """
     target = _target(path)
     temporary = target.with_name(f".{target.name[:50]}.{secrets.token_hex(8)}.tmp")
+    _sweep(target)
     kept = "the previous file is unchanged" if target.exists() else "nothing was written"
     try:
         _write_new(temporary, memoryview(data).cast("B"), _mode(target))
@@ -60,6 +64,15 @@ def write_atomically(path: _PathLike, data: bytes | bytearray | memoryview) -> N
     except OSError as error:
         text = f"is written, but its folder could not be flushed to disk: {_reason(error)}"
         raise ModelFileError(f"{file_name(path)}: {text}") from error
+
+
+def _sweep(target: Path) -> None:
+    """Remove the temporary files that processes killed while writing ``target`` have left, as far as that can be done."""
+    oldest = time.time() - STALE_SECONDS
+    for left in target.parent.glob(f".{glob.escape(target.name[:50])}.{'[0-9a-f]' * 16}.tmp"):
+        with contextlib.suppress(OSError):
+            if left.stat().st_mtime < oldest:
+                left.unlink()
 
 
 def _target(path: _PathLike) -> Path:
