@@ -18,7 +18,7 @@ import json
 import numpy as np
 from stacked.kernels import _jit, corruption, random
 kernel, out = corruption.corrupt, np.empty(64, np.float32)
-was_cached = _jit.is_cached(kernel)
+was_cached = _jit.is_cached(kernel, "float32")
 masking = corruption.Corruption(corruption.MASKING, 0.5, 0.0, 1.0)
 kernel(masking, random.stream_key(0, 0), 0, 0, np.ones(64, np.float32), out)
 hits, misses = (sum(count.values()) for count in (kernel.stats.cache_hits, kernel.stats.cache_misses))
