@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 import click
 
-from stacked.errors import StackedError
+from stacked.errors import DivergedError, SettingError, StackedError
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT
 
@@ -24,7 +24,9 @@ def one_line_errors() -> Iterator[None]:
                 warnings.simplefilter("ignore")
             yield
     except StackedError as error:
-        raise _failure(in_flags(str(error))) from error
+        own = isinstance(error, SettingError | DivergedError)  # the others name files, which are the user's
+        message = in_flags(str(error)) if own else str(error).replace("scaling='minmax'", "--scaling minmax")
+        raise _failure(message) from error
     except MemoryError as error:
         raise _failure(f"not enough memory: {error}" if str(error) else "not enough memory") from error
     except OSError as error:
@@ -58,7 +60,8 @@ _FLAGS = [
         (r"(?:finetune_)?learning_rate", "--learning-rate"),
         (r"(?:finetune_)?batch_size", "--batch-size"),
         (r"(?:finetune_)?weight_decay", "--weight-decay"),
-        (r"(?:finetune_)?(epochs|momentum|optimizer|l1|loss)(?=:)", r"--\1"),
+        (r"(?:finetune_)?(epochs|momentum|optimizer|l1|loss|patience)(?=:)", r"--\1"),
+        (r"(?:finetune_)?loss='(\w+)'", r"--loss \1"),
         (r"line_searches", "--line-searches"),
         (r"corruption_level", "--corruption-level"),
     )

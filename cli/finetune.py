@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from . import options as opt
+from .boundary import in_flags
 from .parameters import INTEGER
 from .units import refuse_unused
 
@@ -98,7 +99,7 @@ def configured(source: str, given: dict[str, Any]) -> Any:
     try:
         model.plan()
     except SettingError as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(in_flags(str(error))) from error
     return model
 
 

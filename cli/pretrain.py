@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from . import options as opt
+from .boundary import in_flags
 from .parameters import INTEGER, REAL, PerLayer, Sizes
 from .units import AUTOENCODER_OPTIONS, COMMON_OPTIONS, NOISE_OPTIONS, RBM_OPTIONS, build_units
 
@@ -112,5 +113,5 @@ def build_stack(given: dict[str, Any]) -> Any:
     try:
         model.plan()
     except SettingError as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(in_flags(str(error))) from error
     return model

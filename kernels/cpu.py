@@ -57,16 +57,23 @@ class _SingleThreadedBlas:
             libraries = _blas_libraries()
             if self._inside == 0:
                 self._before = [(library, library.num_threads) for library in libraries]
-            for library in libraries:
-                _set_threads(library, 1)
             self._inside += 1
+            try:
+                for library in libraries:
+                    _set_threads(library, 1)
+            except BaseException:
+                self._leave()
+                raise
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                for library, count in self._before:
-                    _set_threads(library, count)
+            self._leave()
+
+    def _leave(self) -> None:
+        self._inside -= 1
+        if self._inside == 0:
+            for library, count in self._before:
+                _set_threads(library, count)
 
 
 _single_threaded_blas = _SingleThreadedBlas()

@@ -57,7 +57,7 @@ def load_row(samples, index, out):
     elif samples.dtype_code == FLOAT32:
         values32 = row.view(np.float32)
         for j in range(out.shape[0]):
-            out[j] = out.dtype.type(values32[j]) * scale + offset
+            out[j] = out.dtype.type(np.float64(values32[j]) * samples.scale + samples.offset)
     else:
         values64 = row.view(np.float64)
         for j in range(out.shape[0]):

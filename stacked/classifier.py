@@ -1,5 +1,6 @@
 """Deep classifier: a softmax layer on the encoder of a pretrained stack (Bengio et al. 2007; Vincent et al. 2010)."""
 
+from copy import copy as shallow_copy
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_
 
 from .data import Rows
 from .errors import DataError
+from .feed import split_rows
 from .guard import check_width
 from .inputs import rows_for
 from .kernels.cpu import thread_limit
@@ -65,17 +67,22 @@ class StackedClassifier(ClassifierMixin, Stack):
     def fit(self, X: Any, y: Any, X_unlabelled: Any = None, *, callback: Callback | None = None) -> "StackedClassifier":
         """`pretrain` on ``X_unlabelled`` (default: X), then `finetune` on X (n_samples, n_features) with labels y (n_samples,)."""
         self.plan()
-        with self._all_or_nothing():  # what fine-tuning would refuse after all of pretraining is refused before it
-            rows = rows_for(self, X, reset=True)
-            self._targets(rows, y)
-            if X_unlabelled is not None:
-                unlabelled = rows_for(self, X_unlabelled, reset=True)
-                check_width(unlabelled, rows.n_columns)
-                self._prepare(unlabelled, reset=True)
-                self._prepare(rows, reset=False)
+        self._check_fit(X, y, X_unlabelled)
         self.pretrain(X if X_unlabelled is None else X_unlabelled, callback=callback)
         self.finetune(X, y, callback=callback)
         return self
+
+    def _check_fit(self, X: Any, y: Any, X_unlabelled: Any) -> None:
+        """Refuse before pretraining what fine-tuning would refuse after it; on a copy, so that nothing changes here."""
+        copy = shallow_copy(self)
+        rows = rows_for(copy, X, reset=True)
+        copy._targets(rows, y)
+        if X_unlabelled is not None:
+            unlabelled = rows_for(copy, X_unlabelled, reset=True)
+            check_width(unlabelled, rows.n_columns)
+            copy._prepare(unlabelled, reset=True)
+            copy._prepare(rows, reset=False)
+        split_rows(rows.n_rows, self.validation_fraction, 0)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities (n_samples, n_classes), columns in the order of ``classes_``."""
@@ -91,7 +98,7 @@ class StackedClassifier(ClassifierMixin, Stack):
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Accuracy on X (n_samples, n_features) with labels y (n_samples,); None takes the labels that `Rows` carry."""
-        y = getattr(X, "labels", None) if y is None else y
+        y = X.labels if y is None and isinstance(X, Rows) else y
         if y is None:
             raise DataError("score: requires y to be passed, but the target y is None")
         from sklearn.metrics import accuracy_score

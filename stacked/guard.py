@@ -20,10 +20,10 @@ def check_range(kind: str, scaling: InputScaling, summary: Summary, where: str) 
     low = summary.minimum * scaling.scale + scaling.offset
     high = summary.maximum * scaling.scale + scaling.offset
     if kind in UNIT_RANGE and (low < -SLACK or high > 1 + SLACK):
-        raise DataError(
-            f"{where}: {kind} units expect data in [0, 1], found [{low:.6g}, {high:.6g}];"
-            " set scaling='minmax', or use gaussian visible units (linear outputs)"
-        )
+        advice = "set scaling='minmax', or use gaussian visible units (linear outputs)"
+        if scaling.mode not in ("auto", "none"):
+            advice = "these are beyond the range of the training data"
+        raise DataError(f"{where}: {kind} units expect data in [0, 1], found [{low:.6g}, {high:.6g}]; {advice}")
     if kind == "tanh" and (low < -1 - SLACK or high > 1 + SLACK):
         raise DataError(
             f"{where}: tanh outputs expect data in [-1, 1], found [{low:.6g}, {high:.6g}]; rescale the data"
@@ -53,36 +53,40 @@ def check_chain(units: list[Any]) -> None:
             )
 
 
-def trivial_loss(data: Summary, scale: float) -> float:
-    """Squared error per sample of answering every value with the mean of all values of the scaled data."""
+def trivial_loss(loss: str, data: Summary, scaled: tuple[float, float], n_classes: int = 0) -> float:
+    """Loss per sample of one constant answer: the mean of all values of the scaled data, or equal probabilities."""
+    if loss == "softmax_cross_entropy":
+        return math.log(n_classes)
+    scale, offset = scaled
+    if loss == "cross_entropy":
+        p = min(max(data.mean * scale + offset, 1e-3), 1 - 1e-3)
+        return -(p * math.log(p) + (1 - p) * math.log(1 - p)) * len(data.column_mean)
     return (data.std * scale) ** 2 * len(data.column_mean)
 
 
 class LossGuard:
     """Stops a run whose loss is not finite or explodes.
 
-    It explodes when it exceeds `EXPLODED` times that of the first minibatches, or `EXPLODED` times ``trivial``, the loss of a
-    trivial answer, whichever is more. Squared errors of bounded outputs cannot grow so far (``bounded``): they have exploded
-    when a whole epoch is worse than the trivial answer by `WORSE` while the largest weight exceeds `HUGE`.
+    It explodes when it exceeds `EXPLODED` times ``reference``, that of the starting network, or ``trivial``, that of a constant
+    answer, whichever is more. Bounded outputs (``bounded``) cannot err so much: they have exploded, too, when a whole epoch is
+    worse than the constant answer by `WORSE` while the largest weight exceeds `HUGE`.
     """
 
-    def __init__(self, where: str, setting: str, trivial: float, bounded: bool, reference: float | None = None):
+    def __init__(self, where: str, setting: str, trivial: float, bounded: bool, reference: float):
         self.where, self.setting, self.trivial, self.bounded = where, setting, trivial, bounded
         self.reference = reference
 
     def check(self, loss: float, epoch: int) -> None:
         """``loss`` per sample of some minibatches of an epoch."""
-        if self.reference is None and math.isfinite(loss):
-            self.reference = loss
         if not math.isfinite(loss):
             self._stop(epoch, f"the loss became {loss}")
-        if self.reference is not None and loss > EXPLODED * max(self.reference, self.trivial):
+        if loss > EXPLODED * max(self.reference, self.trivial):
             self._stop(epoch, f"the loss exploded from {self.reference:.4g} to {loss:.4g}")
 
-    def check_epoch(self, loss: float, params: np.ndarray, epoch: int) -> None:
-        """``loss`` per sample of a whole epoch, and the parameters at its end."""
-        largest = float(np.abs(params).max())
-        self.check(loss if math.isfinite(largest) else math.nan, epoch)
+    def check_epoch(self, loss: float, params: np.ndarray, n_weights: int, epoch: int) -> None:
+        """``loss`` per sample of a whole epoch, and the parameters at its end, weights first."""
+        self.check(loss if np.isfinite(params).all() else math.nan, epoch)
+        largest = float(np.abs(params[:n_weights]).max())
         if self.bounded and loss > WORSE * self.trivial and largest > HUGE:
             self._stop(
                 epoch, f"weights exploded to {largest:.4g} and the loss of {loss:.4g} is worse than a constant answer's"

@@ -39,6 +39,8 @@ PROBE_TOLERANCE = {"float32": 1e-4, "float64": 1e-9}  # another CPU's products m
 
 def save(model: Model, path: str | PathLike[str], checkpoint: Checkpoint | None = None) -> None:
     """Write a fitted estimator, or with ``checkpoint`` one in training, to ``path``, atomically."""
+    if checkpoint is None and isinstance(model, Stack) and model.n_code_layers_ >= len(model.templates):
+        model._check_unchanged()
     write_model(path, to_record(model, checkpoint))
 
 
@@ -62,12 +64,17 @@ def to_record(model: Model, checkpoint: Checkpoint | None = None) -> ModelRecord
     """The plain record that the store writes."""
     network, n_code = model.network_, model.n_code_layers_
     arrays = [_layer_arrays(network, index) for index in range(len(network.layers))]
+    estimator = _params(model)
+    if checkpoint is None and isinstance(
+        model, Stack
+    ):  # a stack that did not come to its upper units is saved without them
+        estimator["units"] = estimator["units"][:n_code]
     classes = getattr(model, "classes_", None)
     scaling = model.scaling_
     return ModelRecord(
         kind=model.kind,
         params={
-            "estimator": _params(model),
+            "estimator": estimator,
             "seed": model.seed_,
             "scaling": scaling.mode,
             "unit_range": scaling.unit_range,

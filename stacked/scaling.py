@@ -30,20 +30,32 @@ class InputScaling:
     def for_rows(self, rows: Rows, data: Summary | None) -> tuple[float, float]:
         """(scale, offset) for other rows; ``data`` is their summary, wanted if `depends_on_values`.
 
-        Under ``auto`` the dtype tells what values mean: uint8 up to 255 is an image, floats are already scaled.
+        Under ``auto`` the dtype tells what values mean: uint8 is an image of 0..255, floats are already scaled.
         """
         if not self.depends_on_values(rows):
             return self.scale, self.offset
         assert data is not None
         if rows.dtype.name == "uint8":
-            images = self.unit_range and data.maximum > 1
-            return (1 / 255, 0.0) if images or (self.dtype == "uint8" and self.scale != 1.0) else (1.0, 0.0)
+            return self._for_bytes(rows, data)
         if self.scale != 1.0 and (data.minimum < -SLACK or data.maximum > 1 + SLACK):
             raise DataError(
                 f"{rows.name}: expected uint8 images like those of the training, or floats in [0, 1], found floats in"
                 f" [{data.minimum:.6g}, {data.maximum:.6g}]; convert to uint8, or divide by 255"
             )
         return 1.0, 0.0
+
+    def _for_bytes(self, rows: Rows, data: Summary) -> tuple[float, float]:
+        """uint8 rows for a model of floats, or of uint8 that were 0 and 1: the training decides, values are only checked."""
+        if self.dtype == "uint8" and data.maximum > 1:
+            raise DataError(f"{rows.name}: expected uint8 values of 0 and 1 as in the training, found {data.maximum:g}")
+        if self.dtype == "uint8" or not self.unit_range:
+            return 1.0, 0.0
+        if data.maximum == 1:
+            raise DataError(
+                f"{rows.name}: expected images of 0..255, which is what uint8 rows mean to a model of floats in [0, 1], found 0"
+                " and 1 only; convert them to floats"
+            )
+        return 1 / 255, 0.0
 
     def depends_on_values(self, rows: Rows) -> bool:
         """Whether `for_rows` must look at the values: images under ``auto`` that are not of the training's kind."""

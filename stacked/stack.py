@@ -26,7 +26,7 @@ from .scaling import SCALINGS, InputScaling, check_varies, fit_scaling
 from .settings import Plan, choice, precision_dtype, seed_from, thread_count
 from .trainees import DenseTrainee
 from .training import Hooks, Phase, Progress, Record, run
-from .unit import Resume, Unit, remedy, restore, train_unit, training_plan
+from .unit import Resume, Unit, prepare_unit, remedy, restore, training_plan
 
 if TYPE_CHECKING:
     from .classifier import StackedClassifier
@@ -67,6 +67,9 @@ class Stack(Model):
             with self._all_or_nothing():
                 rows = rows_for(self, X, reset=resume is None)
                 data = self._prepare(rows, reset=resume is None)
+                if resume is None:
+                    self.seed_ = seed_from(self.random_state)
+                split_rows(rows.n_rows, self.validation_fraction, self.seed_)
             if resume is None:
                 self.units_, self.history_ = [], []
                 for name in ("network_", "classes_"):
@@ -74,7 +77,8 @@ class Stack(Model):
             try:
                 self._pretrain_units(rows, data, callback, checkpoint, resume)
             finally:  # after an error the stack holds the units as far as they came
-                if self.units_ and hasattr(self.units_[-1], "network_"):
+                self.units_ = [unit for unit in self.units_ if hasattr(unit, "network_")]
+                if self.units_:
                     self.network_ = self._unroll()
         return self
 
@@ -96,7 +100,9 @@ class Stack(Model):
             with self._all_or_nothing():
                 rows = rows_for(self, X, reset=not fitted)
                 targets = self._targets(rows, y)
-                data = self._prepare(rows, reset=not fitted)
+                data = self._prepare(rows, reset=not fitted, models_input=targets is None)
+                if not fitted:
+                    self.seed_ = seed_from(self.random_state)
                 split_rows(rows.n_rows, plan.validation_fraction, self.seed_)
                 labels = self._accept(targets)
                 if not fitted:
@@ -155,18 +161,26 @@ class Stack(Model):
         classifier.network_ = self.network_.regrown(self.network_.layers[: self.n_code_layers_])
         return classifier
 
-    def _prepare(self, rows: Rows, reset: bool) -> Summary:
-        """Summary of the data; on reset the scaling and the seed are chosen, and the range is checked."""
+    def _prepare(self, rows: Rows, reset: bool, models_input: bool = True) -> Summary:
+        """Summary of the data, whose range is checked if they are to be modelled; on reset the scaling is chosen.
+
+        A model that is fitted takes in training what it takes in use: under a fitted scaling any range.
+        """
         data = summarize(rows)
         check_varies(rows, data)
         if reset:
             self.scaling_ = fit_scaling(self.scaling, rows, data, precision_dtype(self.precision))
-            self.seed_ = seed_from(self.random_state)
-        check_range(self.visible_activation, self._scaling_for(rows, data), data, f"{rows.name}, unit 0")
+        as_trained = self.scaling_.mode in ("auto", "none") and self.scaling_.unit_range
+        if models_input if reset else as_trained:
+            check_range(self.visible_activation, self._scaling_for(rows, data), data, f"{rows.name}, unit 0")
         return data
 
     def _check_unchanged(self) -> None:
         """SettingError if units or precision are not those that the network was built with."""
+        if self.n_code_layers_ < len(self.templates):
+            raise SettingError(
+                f"units: only {self.n_code_layers_} of {len(self.templates)} were pretrained; pretrain again, or resume"
+            )
         widths = [self.n_features_in_, *(unit.n_hidden for unit in self.templates)]
         layers = self._layers(widths)
         if self.network_.layers != tuple(layers) or self.network_.params.dtype != precision_dtype(self.precision):
@@ -206,7 +220,8 @@ class Stack(Model):
             going_on = resume if resume is not None and index == first else None
             before = len(self.history_)
             try:
-                train_unit(unit, below, scaling, statistics, self.seed_, index, hooks, going_on)
+                phase, progress = prepare_unit(unit, below, scaling, statistics, self.seed_, index, going_on)
+                run(phase, hooks, progress)
             finally:
                 self.history_[before:] = unit.history_ if hasattr(unit, "history_") else []
 
@@ -254,10 +269,9 @@ class Stack(Model):
         if resume is not None:
             restore(trainee, resume)
         hooks.checkpoint = checkpoint and checkpoint.at(self, "finetune", FINETUNE)
-        trivial = trivial_loss(data, scaled[0]) if labels is None else float(np.log(labels.max() + 1))
-        bounded = loss == "squared_error" and self.network_.layers[-1].activation in ("sigmoid", "tanh")
+        trivial = trivial_loss(loss, data, scaled, 0 if labels is None else self.network_.layers[-1].n_out)
         advice = remedy(plan, "finetune_")
-        phase = Phase("finetune", FINETUNE, plan, feed, trainee, "fine-tuning", advice, trivial, bounded, validation)
+        phase = Phase("finetune", FINETUNE, plan, feed, trainee, "fine-tuning", advice, trivial, validation)
         before = [record for record in self.history_ if record.phase != "finetune"]
         try:
             run(phase, hooks, progress)

@@ -11,11 +11,13 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from .data import BLOCK_ROWS
 from .errors import DivergedError
 from .feed import Feed, Window
 from .guard import LossGuard
 from .kernels.samples import as_samples
 from .kernels.updates import OPTIMIZERS, Update
+from .network import Network
 from .settings import Plan, value_at
 
 CHUNK_ROWS = 8192  # rows per call of a fused trainer: how often Ctrl-C and the progress bar are served
@@ -57,6 +59,7 @@ class Progress:
 class Trainee(Protocol):
     """What the loop trains: parameters, the arrays that go with them, and one fused pass over some rows."""
 
+    network: Network
     params: np.ndarray
     arrays: dict[str, np.ndarray]
     loss: str
@@ -94,7 +97,6 @@ class Phase:
     where: str
     remedy: str
     trivial_loss: float
-    bounded: bool
     validation: np.ndarray | None = None
 
 
@@ -105,7 +107,10 @@ def run(phase: Phase, hooks: Hooks, progress: Progress | None = None) -> Progres
     raises DivergedError with the parameters set back to the end of the last good epoch.
     """
     progress = Progress() if progress is None else progress
-    guard = LossGuard(phase.where, phase.remedy, phase.trivial_loss, phase.bounded, progress.reference_loss)
+    if progress.reference_loss is None:
+        progress.reference_loss = phase.trainee.validation_loss(np.arange(min(phase.feed.rows.n_rows, BLOCK_ROWS)))
+    bounded = phase.trainee.network.layers[-1].activation in ("sigmoid", "tanh", "softmax")
+    guard = LossGuard(phase.where, phase.remedy, phase.trivial_loss, bounded, progress.reference_loss)
     if hooks.checkpoint is not None:
         hooks.checkpoint(progress, phase.trainee.arrays)
     _compile(phase)
@@ -151,20 +156,19 @@ def _one_epoch(phase: Phase, hooks: Hooks, guard: LossGuard, progress: Progress,
             progress.step += -(-(rows.stop - start) // batch_size)
             total, done = total + loss, done + rows.stop - start
             hooks.chunk(phase.name, phase.unit, epoch, done, phase.feed.n_rows, total / done)
-    guard.check_epoch(total / done, phase.trainee.params, epoch)
+    guard.check_epoch(total / done, phase.trainee.params, phase.trainee.network.n_weights, epoch)
     validation = phase.trainee.validation_loss(phase.validation) if phase.validation is not None else None
     if validation is not None:
         guard.check(validation, epoch)
     seconds = max(time.perf_counter() - started, 1e-9)
     record = Record(phase.name, phase.unit, epoch, phase.plan.epochs, total / done, validation, seconds, done / seconds)
-    _note(progress, record, guard, phase.trainee.params)
+    _note(progress, record, phase.trainee.params)
     stop = hooks.callback(record) if hooks.callback is not None else False
     return isinstance(stop, bool | np.bool_) and bool(stop)
 
 
-def _note(progress: Progress, record: Record, guard: LossGuard, params: np.ndarray) -> None:
+def _note(progress: Progress, record: Record, params: np.ndarray) -> None:
     progress.epoch = record.epoch + 1
-    progress.reference_loss = guard.reference
     progress.history.append(record)
     if record.validation_loss is not None and record.validation_loss < progress.best_loss:
         progress.best_loss, progress.best_epoch = record.validation_loss, record.epoch

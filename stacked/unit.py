@@ -58,8 +58,8 @@ class Unit(Reconstructor):
                 summary = summarize(rows)
                 scaling = fit_scaling(self.scaling, rows, summary, precision_dtype(self.precision))
                 check_range(self.output_activation, scaling, summary, f"{rows.name}, {type(self).__name__}")
-                split_rows(rows.n_rows, self.validation_fraction, seed)
-            train_unit(self, rows, scaling, summary, seed, 0, Hooks(callback))
+                phase, progress = prepare_unit(self, rows, scaling, summary, seed, 0)
+            run(phase, Hooks(callback), progress)
         return self
 
     def validate(self) -> Plan:
@@ -158,19 +158,18 @@ def initial_output_bias(activation: str, scaling: InputScaling | None, data: Sum
     return np.maximum(mean, 0.0) if activation == "relu" else mean
 
 
-def train_unit(
+def prepare_unit(
     unit: Unit,
     rows: Rows,
     scaling: InputScaling,
     data: Summary,
     seed: int,
     index: int,
-    hooks: Hooks,
     resume: Resume | None = None,
-) -> None:
-    """Train one unit on rows (the data, or the codes of the unit below) and set its fitted attributes.
+) -> tuple[Phase, Progress]:
+    """Make a unit ready to train on rows (the data, or the codes of the unit below) and set its fitted attributes.
 
-    They are set before training, so that after an error the unit holds the last good weights.
+    They are set before training, so that after an error in `run` the unit holds the last good weights.
     """
     plan = unit.validate()
     train_rows, validation = split_rows(rows.n_rows, plan.validation_fraction, seed)
@@ -188,10 +187,8 @@ def train_unit(
     unit.n_features_in_, unit.history_ = rows.n_columns, progress.history
     feed = Feed(rows, *scaled, seed, index, subset=train_rows)
     where = f"unit {index} ({type(unit).__name__}, {rows.n_columns}-{unit.n_hidden})"
-    bounded = unit.output_activation in ("sigmoid", "tanh") and trainee.loss == "squared_error"
-    trivial = trivial_loss(data, scaled[0])
-    phase = Phase("pretrain", index, plan, feed, trainee, where, remedy(plan), trivial, bounded, validation)
-    run(phase, hooks, progress)
+    trivial = trivial_loss(trainee.loss, data, scaled)
+    return Phase("pretrain", index, plan, feed, trainee, where, remedy(plan), trivial, validation), progress
 
 
 def remedy(plan: Plan, prefix: str = "") -> str:

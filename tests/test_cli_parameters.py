@@ -193,8 +193,8 @@ def test_denoising_and_plain_autoencoders():
         (["--epochs", "-1"], "epochs"),
         (["--patience", "2"], "patience"),
         (["--momentum", "1.5"], "momentum"),
-        (["--unit", "dae", "--corruption-level", "2"], "corruption_level"),
-        (["--threads", "0"], "n_threads"),
+        (["--unit", "dae", "--corruption-level", "2"], "--corruption-level"),
+        (["--threads", "0"], "--threads"),
         (["--unit", "dae", "--output-activation", "tanh", "--loss", "cross_entropy"], "loss"),
     ],
 )

@@ -134,7 +134,7 @@ def test_finetune_refuses_what_does_not_apply(tmp_path, rows, model):
     out = ("-o", tmp_path / "tuned.h5")
     assert "--line-searches has no effect" in misused("finetune", model, rows, *out, "--line-searches", 2)
     assert "--momentum has no effect" in misused("finetune", model, rows, *out, "--optimizer", "cg", "--momentum", 0.5)
-    assert "finetune_epochs" in misused("finetune", model, rows, *out, "--epochs", -1)
+    assert "--epochs: expected" in misused("finetune", model, rows, *out, "--epochs", -1)
     assert "--loss is for autoencoders" in misused("finetune", model, rows, *out, "--classify", "--loss", "auto")
     assert "expected labels, found none" in refused("finetune", model, rows, *out, "--classify")
     assert list(tmp_path.glob("tuned*")) == []

@@ -123,12 +123,18 @@ def test_bits_do_not_depend_on_the_python_thread():
     assert [library["num_threads"] for library in threadpool_info()][: len(before)] == before
 
 
-def test_auto_scaling_goes_by_what_uint8_values_mean(small):
+def test_auto_scaling_goes_by_what_uint8_values_meant_in_training(small):
     bits = (small > 0.5).astype(np.float32)
-    model = RBM(8, random_state=0, **SHORT).fit(bits)
-    np.testing.assert_array_equal(model.transform(bits), model.transform(bits.astype(np.uint8)))
+    from_floats = RBM(8, random_state=0, **SHORT).fit(bits)
+    images = bits.astype(np.uint8) * 255
+    np.testing.assert_allclose(from_floats.transform(images), from_floats.transform(bits), atol=1e-6)
+    np.testing.assert_array_equal(from_floats.transform(images)[:1], from_floats.transform(images[:1]))
+    with pytest.raises(DataError, match="convert them to floats"):
+        from_floats.transform(bits.astype(np.uint8))
     from_bytes = RBM(8, random_state=0, **SHORT).fit(bits.astype(np.uint8))
-    np.testing.assert_allclose(from_bytes.transform(bits.astype(np.uint8) * 255), from_bytes.transform(bits), atol=1e-6)
+    np.testing.assert_array_equal(from_bytes.transform(bits.astype(np.uint8)), from_bytes.transform(bits))
+    with pytest.raises(DataError, match="values of 0 and 1"):
+        from_bytes.transform(images)
     counts = (small * 16).astype(np.uint8)
     gaussian = RBM(8, visible="gaussian", learning_rate=1e-4, random_state=0, **SHORT).fit(counts.astype(np.float32))
     np.testing.assert_array_equal(gaussian.transform(counts.astype(np.float32)), gaussian.transform(counts))
@@ -306,5 +312,91 @@ def test_compilation_is_not_counted_in_the_first_epoch(small):
     from stacked.training import Phase, _compile
 
     plan = RBM(4, epochs=1).validate()
-    _compile(Phase("pretrain", 0, plan, Feed(as_rows(small), 1.0, 0.0, 0, 0), Trainee(), "unit 0", "", 1.0, True))
+    _compile(Phase("pretrain", 0, plan, Feed(as_rows(small), 1.0, 0.0, 0, 0), Trainee(), "unit 0", "", 1.0))
     assert calls == [slice(0, 0)]
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        Autoencoder(16, learning_rate=1e6),
+        Autoencoder(16, output="linear", learning_rate=10.0),
+        RBM(16, visible="gaussian", learning_rate=10.0),
+    ],
+)
+def test_divergence_in_the_first_epoch_is_seen_in_that_epoch(unit, small):
+    unit.set_params(random_state=0, epochs=3, batch_size=20)
+    with pytest.raises(DivergedError, match="epoch 1:"):
+        unit.fit(small)
+    kept = unit.network_.params.copy()
+    np.testing.assert_array_equal(kept, unit.set_params(epochs=0).fit(small).network_.params)  # the starting weights
+
+
+def test_a_classifier_that_diverges_at_once_is_seen(small, digits):
+    clf = StackedClassifier([RBM(8, **SHORT)], finetune_learning_rate=1e5, finetune_epochs=2, random_state=0)
+    with pytest.raises(DivergedError, match="fine-tuning, epoch 1"):
+        clf.fit(small, digits.labels[:300])
+
+
+@pytest.mark.parametrize("bad", ["range", "labels", "width of the unlabelled", "one row to split"])
+def test_a_refused_refit_leaves_the_classifier_as_it_was(bad, small, digits):
+    y = digits.labels[:300]
+    clf = StackedClassifier([RBM(8, **SHORT)], finetune_epochs=2, validation_fraction=0.2, random_state=0).fit(small, y)
+    before = clf.predict_proba(small)
+    with pytest.raises(ValueError):
+        {
+            "range": lambda: clf.fit(small[:, :4] * 5, y),
+            "labels": lambda: clf.fit(small, y[:9]),
+            "width of the unlabelled": lambda: clf.fit(small, y, X_unlabelled=small[:, :9]),
+            "one row to split": lambda: clf.fit(small, y, X_unlabelled=small[:1]),
+        }[bad]()
+    np.testing.assert_array_equal(clf.predict_proba(small), before)
+
+
+def test_a_stack_of_whose_units_one_does_not_fit_into_memory_holds_those_below(small, tmp_path):
+    deep = StackedAutoencoder([RBM(5, **SHORT), RBM(10**13, **SHORT)], random_state=0)
+    with pytest.raises((MemoryError, ValueError)):
+        deep.pretrain(small)
+    assert deep.transform(small).shape == (300, 5)
+    deep.save(tmp_path / "part.h5")
+    np.testing.assert_array_equal(load(tmp_path / "part.h5").transform(small), deep.transform(small))
+    with pytest.raises(SettingError, match="only 1 of 2"):
+        deep.finetune(small)
+
+
+def test_a_model_whose_units_were_changed_is_not_saved(small, tmp_path):
+    deep = _stack().fit(small).set_params(units=[Autoencoder(7)])
+    with pytest.raises(SettingError):
+        deep.save(tmp_path / "model.h5")
+    assert not (tmp_path / "model.h5").exists()
+
+
+def test_minmax_models_tune_on_slightly_wider_data(small, digits):
+    clf = StackedClassifier([RBM(8, **SHORT)], scaling="minmax", finetune_epochs=1, random_state=0)
+    clf.fit(3.01 * small, digits.labels[:300], X_unlabelled=3 * small)
+    _stack(scaling="minmax").pretrain(small).finetune(small * 1.01)
+
+
+def test_an_unpretrained_classifier_takes_any_range(small, digits):
+    x = np.random.default_rng(0).standard_normal((300, 6))
+    StackedClassifier([Autoencoder(4)], finetune_epochs=1, random_state=0).finetune(x, digits.labels[:300])
+
+
+def test_the_seed_does_not_depend_on_naming_the_unlabelled_rows(small, digits):
+    def fit(**unlabelled):
+        clf = StackedClassifier([RBM(4, **SHORT)], finetune_epochs=1, random_state=np.random.RandomState(0))
+        return clf.fit(small, digits.labels[:300], **unlabelled).seed_
+
+    assert fit() == fit(X_unlabelled=small)
+
+
+def test_minmax_of_large_offsets_stays_in_the_unit_range():
+    x = np.linspace(1234567, 1234570, 60, dtype=np.float32).reshape(20, 3)
+    unit = RBM(2, scaling="minmax", epochs=1, random_state=0).fit(x)
+    ((_, block),) = unit.network_.blocks(*_rows_and_scale(unit, x))
+    assert block.min() > -1e-6 and block.max() < 1 + 1e-6
+
+
+def _rows_and_scale(unit, x):
+    rows, scaled = unit._fitted_rows(x)
+    return rows, *scaled
