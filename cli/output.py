@@ -70,8 +70,7 @@ def write_array(target: Target, array: "np.ndarray") -> None:
         np.save(stream, array, allow_pickle=False)
     else:
         _write_csv(stream, array)
-    with stream.getbuffer() as written:
-        write_atomically(target.path, written)
+    write_atomically(target.path, stream.getvalue())  # no view: after an error it would outlive the stream
 
 
 def _write_csv(stream: BinaryIO, array: "np.ndarray") -> None:
