@@ -12,14 +12,13 @@ from .scaling import SLACK, InputScaling
 
 EXPLODED = 10.0
 WORSE, HUGE = 1.25, 100.0
-UNIT_RANGE = ("bernoulli", "sigmoid")  # visible kinds and output activations that model values in [0, 1]
 
 
 def check_range(kind: str, scaling: InputScaling, summary: Summary, where: str) -> None:
-    """The scaled data must lie in the range that the visible units or outputs can represent."""
+    """The scaled data must lie in the range of outputs of activation ``kind`` (sigmoid: Bernoulli visible units)."""
     low = summary.minimum * scaling.scale + scaling.offset
     high = summary.maximum * scaling.scale + scaling.offset
-    if kind in UNIT_RANGE and (low < -SLACK or high > 1 + SLACK):
+    if kind == "sigmoid" and (low < -SLACK or high > 1 + SLACK):
         advice = "set scaling='minmax', or use gaussian visible units (linear outputs)"
         if scaling.mode not in ("auto", "none"):
             advice = "these are beyond the range of the training data"
@@ -72,8 +71,8 @@ class LossGuard:
     worse than the constant answer by `WORSE` while the largest weight exceeds `HUGE`.
     """
 
-    def __init__(self, where: str, setting: str, trivial: float, bounded: bool, reference: float):
-        self.where, self.setting, self.trivial, self.bounded = where, setting, trivial, bounded
+    def __init__(self, where: str, remedy: str, trivial: float, bounded: bool, reference: float):
+        self.where, self.remedy, self.trivial, self.bounded = where, remedy, trivial, bounded
         self.reference = reference
 
     def check(self, loss: float, epoch: int) -> None:
@@ -93,6 +92,4 @@ class LossGuard:
             )
 
     def _stop(self, epoch: int, found: str) -> None:
-        raise DivergedError(
-            f"{self.where}, epoch {epoch + 1}: {found}; {self.setting}. The last good weights were kept"
-        )
+        raise DivergedError(f"{self.where}, epoch {epoch + 1}: {found}; {self.remedy}. The last good weights were kept")

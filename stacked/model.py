@@ -53,11 +53,6 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             self.__dict__.update(before)
             raise
 
-    def _forget(self) -> None:
-        """Drop all fitted attributes."""
-        for name in [name for name in self.__dict__ if name.endswith("_") and not name.startswith("_")]:
-            del self.__dict__[name]
-
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model to one HDF5 file, atomically; `stacked.load` reads it back."""
         from .persistence import save
