@@ -40,7 +40,7 @@ def bench(kernels: tuple[str, ...], quick: bool, precision: str, n_threads: int 
 
     from .progress import announce_compilation
 
-    chosen = _chosen(kernels)
+    chosen = [case for case in _chosen(kernels) if precision in case.dtypes]
     announce_compilation(*sorted({case.kernel for case in chosen}), dtype=precision)
     dtype = precision_dtype(precision)
     with thread_limit(thread_count(n_threads)) as threads:
@@ -82,7 +82,7 @@ def product_rate(dtype: "np.dtype") -> float:
     import numpy as np
 
     from stacked.kernels.activations import LINEAR
-    from stacked.kernels.product import layer_forward
+    from stacked.kernels.plain import layer_forward
 
     best = 0.0
     for n in PRODUCT_SIZES:

@@ -11,7 +11,7 @@ def load_model(path: str, n_threads: int | None, quiet: bool = False) -> Any:
 
     from .progress import announce_compilation
 
-    announce_compilation("product.layer_forward", quiet=quiet)  # loading already asks the model
+    announce_compilation("dense.infer", quiet=quiet)  # loading already asks the model
     model = load(path)
     model.n_threads = n_threads
     return model

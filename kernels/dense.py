@@ -15,14 +15,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from . import fused_dense
 from ._jit import jit
-from .corruption import Corruption
+from .corruption import NO_CORRUPTION, Corruption
 from .losses import SOFTMAX_CROSS_ENTROPY, forward_activation, loss_and_delta
-from .product import column_sums, layer_backward, layer_forward, weight_gradient
+from .packing import ACTIVATION, BIAS, N_IN, N_OUT, TRANSPOSED, WEIGHT
+from .plain import column_sums, layer_backward, layer_forward, weight_gradient
+from .random import Key
 from .samples import load_batch
 from .updates import add_penalty, apply_update
 
-N_IN, N_OUT, ACTIVATION, WEIGHT, BIAS, TRANSPOSED = range(6)  # columns of the layer table
+NO_KEY = Key(np.uint64(0), np.uint64(0))
 
 
 class Objective(NamedTuple):
@@ -41,6 +44,7 @@ class Workspace(NamedTuple):
     outputs: np.ndarray  # (B * sum of n_out,)
     deltas: np.ndarray  # (B * sum of n_out,)
     gradient: np.ndarray  # (P,)
+    packed: fused_dense.Packed  # of the fused trainer
 
 
 def workspace(table: np.ndarray, n_params: int, batch_size: int, dtype: np.dtype) -> Workspace:
@@ -48,7 +52,11 @@ def workspace(table: np.ndarray, n_params: int, batch_size: int, dtype: np.dtype
     n_visible, width = int(table[0, N_IN]), int(table[:, N_OUT].sum())
     rows = np.zeros((2, batch_size, n_visible), dtype)
     layers = np.zeros((2, batch_size * width), dtype)
-    return Workspace(rows[0], rows[1], layers[0], layers[1], np.zeros(n_params, dtype))
+    if dtype == np.float32:
+        packed = fused_dense.pack_network(table, batch_size)
+    else:
+        packed = fused_dense.pack_network(np.array([[1, 1, 0, 0, 1, 0]]), 1)
+    return Workspace(rows[0], rows[1], layers[0], layers[1], np.zeros(n_params, dtype), packed)
 
 
 @jit
@@ -132,16 +140,11 @@ def loss_gradient(table, params, objective, l1, l2, inputs, target, labels, work
 
 
 @jit
-def train(
+def train_plain(
     table, params, objective, update, samples, labels, positions, row_ids, batch_size, key, epoch, step, velocity,
     squares, work,
 ):  # fmt: skip
-    """Fused form: train on rows ``positions`` (n,) of ``samples`` in minibatches, in order; the last may be short.
-
-    params, velocity, squares (P,) are modified in place. labels (N,) int64 is indexed like the samples, or (0,). row_ids
-    (n,) are the rows' numbers in the whole data set; step is the number of minibatches taken before. Returns the sum of the
-    losses, each taken just before its minibatch's update.
-    """
+    """`train` by gradient form and update, in any dtype."""
     total = 0.0
     classify = objective.loss == SOFTMAX_CROSS_ENTROPY
     for start in range(0, positions.shape[0], batch_size):
@@ -157,3 +160,54 @@ def train(
         apply_update(update, step, objective.n_weights, work.gradient, params, velocity, squares)
         step += 1
     return total
+
+
+def train(
+    table, params, objective, update, samples, labels, positions, row_ids, batch_size, key, epoch, step, velocity,
+    squares, work,
+):  # fmt: skip
+    """Train on rows ``positions`` (n,) of ``samples`` in minibatches, in order; the last may be short.
+
+    params, velocity, squares (P,) are modified in place: in float32 by the fused trainer, otherwise by `train_plain`. labels (N,)
+    int64 is indexed like the samples, or (0,). row_ids (n,) are the rows' numbers in the whole data set; step is the number of
+    minibatches taken before. Returns the sum of the losses, each taken just before its minibatch's update.
+    """
+    data = (table, params, objective, update, samples, labels, positions, row_ids, batch_size, key, epoch, step)
+    if params.dtype == np.float32:
+        return fused_dense.train(*data, velocity, squares, work.packed)
+    return train_plain(*data, velocity, squares, work)
+
+
+train.kernels = {"float32": fused_dense.train, "float64": train_plain}  # type: ignore[attr-defined]
+
+
+@jit
+def infer_plain(table, params, samples, positions, out):
+    """`infer` in any dtype, one layer after the other."""
+    block = np.empty((positions.shape[0], table[0, N_IN]), params.dtype)
+    load_batch(samples, positions, positions, NO_CORRUPTION, NO_KEY, 0, block, block)
+    for layer in range(table.shape[0]):
+        answer = np.empty((positions.shape[0], table[layer, N_OUT]), params.dtype)
+        weight, bias = layer_weight(table, layer, params), layer_bias(table, layer, params)
+        layer_forward(block, weight, table[layer, TRANSPOSED] != 0, bias, table[layer, ACTIVATION], answer)
+        block = answer
+    out[:] = block
+
+
+def prepare(table: np.ndarray, params: np.ndarray) -> fused_dense.Packed | None:
+    """What `infer` can do once for many calls: the packed weights in float32, else nothing."""
+    return fused_dense.prepare(table, params) if params.dtype == np.float32 else None
+
+
+def infer(table, params, prepared, samples, positions, out):
+    """out (n, n_out) = the network's answer to rows ``positions`` (n,) of ``samples``; ``prepared`` comes from `prepare`.
+
+    A row's answer does not depend on the rows beside it.
+    """
+    if prepared is None:
+        infer_plain(table, params, samples, positions, out)
+    else:
+        fused_dense.infer(prepared, samples, positions, out)
+
+
+infer.kernels = {"float32": fused_dense.infer, "float64": infer_plain}  # type: ignore[attr-defined]

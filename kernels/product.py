@@ -1,112 +1,145 @@
-"""Products with epilogues, split into tiles.
+"""Products of matrices in panels, and what follows a product while its tile is in the cache.
 
-A product is cut into output tiles of a fixed size; threads share out whole tiles and each tile is one BLAS call on one thread,
-so the bits do not depend on the number of threads (`cpu.thread_limit` holds BLAS to one thread). What follows the
-product (bias, activation, derivative) is done on the tile while it is in cache.
+    multiply              panel of  x @ W          rows of x along its panels, a panel of W
+    multiply_transposed   panel of  x @ W.T        the same microkernel gives the transpose, (W @ x.T), turned block by block
+    outer                 part of   x.T @ d        columns of x within their panels, a panel of d; summed over the rows
+
+W is never transposed: the third product needs only the transpose of the (small) activations. Rows of a tile are shared out
+as evenly as the tallest tile allows, so none is padded. Epilogues run over whole panels of a block: long contiguous loops.
 """
 
 import numpy as np
-from numba import prange, types
+from numba import float32, intp
 
-from ._jit import jit, parallel_jit
-from .activations import SOFTMAX, activate, differentiate
-
-TILE_ROWS, TILE_COLUMNS = 512, 256  # columns: a multiple of 4, so that tiles start on a random-number block
-_NO, _YES = 110, 116  # BLAS flags 'n' and 't'
-_SINGLE, _DOUBLE = 115, 100  # BLAS kinds 's' and 'd'
-
-# Numba's own door to SciPy's BLAS; unlike np.dot it takes a row stride, so a tile needs no copy. It is looked up by name,
-# which is what lets kernels that call it be cached.
-_xxgemm = types.ExternalFunction(
-    "numba_xxgemm",
-    types.intc(
-        types.char, types.char, types.char, types.intp, types.intp, types.intp, types.voidptr, types.voidptr,
-        types.intp, types.voidptr, types.intp, types.voidptr, types.voidptr, types.intp,
-    ),
-)  # fmt: skip
+from ._jit import jit, linked
+from .activations import activate, differentiate, exp, log1p_unit
+from .losses import CROSS_ENTROPY
+from .microkernel import LANES, MAX_HEIGHT, PANEL, tile_of_columns, tile_of_rows, transpose_block
+from .packing import MATRIX, PANELS, VECTOR, panel_count
 
 
 @jit
-def multiply_tile(a, transpose_a, b, transpose_b, keep, out, r0, r1, c0, c1):
-    """out[r0:r1, c0:c1] = op(a)[r0:r1, :] @ op(b)[:, c0:c1], plus what was there if ``keep``. All arrays C-contiguous."""
-    alpha = np.ones(1, out.dtype)
-    beta = np.full(1, 1.0 if keep else 0.0).astype(out.dtype)
-    kind = _SINGLE if out.itemsize == 4 else _DOUBLE
-    left = a[:, r0:] if transpose_a else a[r0:, :]
-    right = b[c0:, :] if transpose_b else b[:, c0:]
-    inner = a.shape[0] if transpose_a else a.shape[1]
-    target = out[r0:, c0:]
-    # BLAS counts by columns: it computes the transposed product, so the operands change places.
-    _xxgemm(
-        kind, _YES if transpose_b else _NO, _YES if transpose_a else _NO, c1 - c0, r1 - r0, inner,
-        alpha.ctypes, right.ctypes, b.shape[1], left.ctypes, a.shape[1], beta.ctypes, target.ctypes, out.shape[1],
-    )  # fmt: skip
+def vector_count(width):
+    """Vectors that hold ``width`` columns of a panel."""
+    return 1 if width <= LANES else 2
+
+
+@linked(PANELS, intp, intp, intp, PANELS, intp, intp, PANELS, intp)
+def multiply(x, first_row, n_rows, depth, b, b_panel, width, out, out_panel):
+    """out[out_panel, :n_rows] = x[first_row :][:n_rows] @ b[:, panel], over ``depth`` columns of x.
+
+    x (panels, rows, PANEL), b (panels, depth or more rows, PANEL), out (panels, rows, PANEL); ``width`` real columns of the panel.
+    """
+    n_tiles = -(-n_rows // MAX_HEIGHT)
+    vectors = vector_count(width)
+    for tile in range(n_tiles):
+        row, stop = n_rows * tile // n_tiles, n_rows * (tile + 1) // n_tiles
+        tile_of_rows(
+            stop - row, vectors, x, (first_row + row) * PANEL, b, b_panel * b.shape[1] * PANEL, out,
+            (out_panel * out.shape[1] + row) * PANEL, x.shape[1] * PANEL, PANEL, depth, 0,
+        )  # fmt: skip
+
+
+@linked(PANELS, intp, intp, intp, PANELS, intp, intp, PANELS, PANELS)
+def multiply_transposed(x_t, first_row, n_rows, depth, weight, panel, width, scratch, out):
+    """out[panel, first_row:n_rows] = x @ weight.T for columns ``panel * PANEL`` onwards of the result, ``width`` of them.
+
+    x_t (rows / PANEL, columns of x, PANEL) is the transpose of x, weight (panels, n, PANEL) has ``depth`` columns, out
+    (panels, rows, PANEL). first_row is a multiple of PANEL; rows past n_rows up to the next one are overwritten too. scratch
+    (1, PANEL or more, PANEL).
+    """
+    if width < PANEL:
+        scratch[0, :PANEL] = 0
+    for q in range(first_row // PANEL, panel_count(n_rows)):
+        multiply(weight, panel * PANEL, width, depth, x_t, q, n_rows - q * PANEL, scratch, 0)
+        transpose_block(scratch, 0, out, (panel * out.shape[1] + q * PANEL) * PANEL)
+
+
+@linked(PANELS, intp, intp, PANELS, intp, intp, intp, intp, PANELS)
+def outer(x, first, stop, d, d_panel, d_width, n_rows, keep, out):
+    """out[0] = x[:, first:stop].T @ d[:, panel] over ``n_rows`` rows, plus what was there if ``keep``; first starts a panel."""
+    vectors = vector_count(d_width)
+    for column in range(first, stop, PANEL):
+        width = min(PANEL, stop - column)
+        n_tiles = -(-width // MAX_HEIGHT)
+        for tile in range(n_tiles):
+            row, end = width * tile // n_tiles, width * (tile + 1) // n_tiles
+            tile_of_columns(
+                end - row, vectors, x, column * x.shape[1] + row, d, d_panel * d.shape[1] * PANEL, out,
+                (column - first + row) * PANEL, 0, n_rows, n_rows, keep,
+            )  # fmt: skip
+
+
+# ---- epilogues -------------------------------------------------------------------------------------------------------
+
+
+@linked(VECTOR, MATRIX)
+def add_bias(bias, rows):
+    """Add ``bias`` (PANEL,) to every row of ``rows`` (n, PANEL)."""
+    for r in range(rows.shape[0]):
+        for c in range(PANEL):
+            rows[r, c] += bias[c]
+
+
+@linked(intp, VECTOR, MATRIX)
+def activate_panel(activation, bias, rows):
+    """rows (n, PANEL) = activation(rows + bias)."""
+    add_bias(bias, rows)
+    activate(activation, rows.reshape(rows.size))
 
 
 @jit
-def affine_tile(x, weight, transposed, bias, out, r0, r1, c0, c1):
-    """out[r0:r1, c0:c1] = (x @ W + bias)[r0:r1, c0:c1], W being ``weight`` or its transpose."""
-    multiply_tile(x, False, weight, transposed, False, out, r0, r1, c0, c1)
-    for r in range(r0, r1):
-        row = out[r, c0:c1]
-        for j in range(c1 - c0):
-            row[j] += bias[c0 + j]
+def clear_padding(width, rows):
+    """Zero the columns of ``rows`` (n, PANEL) past the real ones."""
+    if width < PANEL:
+        rows[:, width:] = 0
 
 
 @jit
-def tile_count(n_rows, n_columns):
-    """Number of tiles of an (n_rows, n_columns) product."""
-    return (-(-n_rows // TILE_ROWS)) * (-(-n_columns // TILE_COLUMNS))
+def sum_rows(rows, out):
+    """Add the sum of the rows of ``rows`` (n, PANEL) to ``out`` (PANEL,), in order."""
+    for r in range(rows.shape[0]):
+        for c in range(PANEL):
+            out[c] += rows[r, c]
 
 
 @jit
-def tile_bounds(tile, n_rows, n_columns):
-    """(r0, r1, c0, c1) of tile number ``tile``."""
-    across = -(-n_columns // TILE_COLUMNS)
-    r0, c0 = (tile // across) * TILE_ROWS, (tile % across) * TILE_COLUMNS
-    return r0, min(r0 + TILE_ROWS, n_rows), c0, min(c0 + TILE_COLUMNS, n_columns)
-
-
-@parallel_jit
-def layer_forward(x, weight, transposed, bias, activation, out):
-    """out = activation(x @ W + bias): x (B, n_in), out (B, n_out); W is ``weight`` or, if ``transposed``, its transpose."""
-    n_rows, n_columns = out.shape
-    for tile in prange(tile_count(n_rows, n_columns)):
-        r0, r1, c0, c1 = tile_bounds(tile, n_rows, n_columns)
-        affine_tile(x, weight, transposed, bias, out, r0, r1, c0, c1)
-        for r in range(r0, r1):
-            if activation != SOFTMAX:
-                activate(activation, out[r, c0:c1])
-    if activation == SOFTMAX:  # needs the whole row, which may span tiles
-        for r in prange(n_rows):
-            activate(SOFTMAX, out[r])
-
-
-@parallel_jit
-def layer_backward(delta, weight, transposed, below, activation, out):
-    """out = (delta @ W.T) * f'(below): delta (B, n_out); below and out (B, n_in), ``below`` being that layer's output."""
-    n_rows, n_columns = out.shape
-    for tile in prange(tile_count(n_rows, n_columns)):
-        r0, r1, c0, c1 = tile_bounds(tile, n_rows, n_columns)
-        multiply_tile(delta, False, weight, not transposed, False, out, r0, r1, c0, c1)
-        for r in range(r0, r1):
-            differentiate(activation, below[r, c0:c1], out[r, c0:c1])
-
-
-@parallel_jit
-def weight_gradient(x, delta, transposed, keep, out):
-    """out = x.T @ delta (or its transpose, if ``transposed``), added to ``out`` if ``keep``: x (B, n_in), delta (B, n_out)."""
-    left, right = (delta, x) if transposed else (x, delta)
-    n_rows, n_columns = out.shape
-    for tile in prange(tile_count(n_rows, n_columns)):
-        r0, r1, c0, c1 = tile_bounds(tile, n_rows, n_columns)
-        multiply_tile(left, True, right, False, keep, out, r0, r1, c0, c1)
+def squared_error_panel(share, output, target, delta, sums):
+    """Add the squared errors of a panel to ``sums`` (PANEL,); delta (n, PANEL) = ``share`` * 2 (output - target)."""
+    scale = np.float32(2) * share
+    for r in range(output.shape[0]):
+        for c in range(PANEL):
+            difference = output[r, c] - target[r, c]
+            sums[c] += difference * difference
+            delta[r, c] = scale * difference
 
 
 @jit
-def column_sums(x, out):
-    """out (n,) = sum over the rows of x (B, n), rows in order."""
-    out[:] = 0
-    for r in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            out[j] += x[r, j]
+def cross_entropy_panel(share, logits, target, delta, sums):
+    """Add the cross-entropies of a panel of logits to ``sums`` (PANEL,); delta (n, PANEL) = ``share`` * (sigmoid - target)."""
+    zero, one = np.float32(0), np.float32(1)
+    for r in range(logits.shape[0]):
+        for c in range(PANEL):
+            a, t = logits[r, c], target[r, c]
+            e = exp(-abs(a))
+            sums[c] += (a if a > zero else zero) - a * t + log1p_unit(e)
+            delta[r, c] = share * ((one if a > zero else e) / (one + e) - t)
+
+
+@linked(intp, intp, float32, intp, MATRIX, MATRIX, MATRIX)
+def loss_panel(loss, activation, share, width, output, target, delta):
+    """Losses of one panel, summed; ``delta`` (n, PANEL) becomes ``share`` times the derivative for the output layer's input.
+
+    output (n, PANEL) holds activated outputs for the squared error and logits for the cross-entropy; target (n, PANEL).
+    """
+    sums = np.zeros(PANEL)
+    if loss == CROSS_ENTROPY:
+        cross_entropy_panel(share, output, target, delta, sums)
+    else:
+        squared_error_panel(share, output, target, delta, sums)
+        differentiate(activation, output.reshape(output.size), delta.reshape(delta.size))
+    clear_padding(width, delta)
+    total = 0.0
+    for c in range(width):
+        total += sums[c]
+    return total

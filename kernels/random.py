@@ -12,8 +12,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numba import typeof
 
 from ._jit import jit
+from .microkernel import PANEL, uniform_row
 
 SHUFFLE, WEIGHTS, CORRUPTION, SAMPLING, CHAINS, SPLIT = range(6)  # purposes
 
@@ -28,6 +30,9 @@ class Key(NamedTuple):
 
     word0: np.uint64
     word1: np.uint64
+
+
+KEY = typeof(Key(np.uint64(0), np.uint64(0)))
 
 
 def stream_key(seed: int, purpose: int, unit: int = 0) -> Key:
@@ -54,22 +59,12 @@ def fill_uniform(key, epoch, row, draw, first_column, out):
 
     ``out`` (n,) float32 or float64 is overwritten; both dtypes get the same numbers.
     """
-    cast = out.dtype.type
-    unit = cast(2.0**-24)
-    r, e, d = np.uint64(row), np.uint64(epoch), np.uint64(draw)
-    n = out.shape[0]
-    first_block = first_column // 4
-    for q in range(n // 4):
-        w0, w1, w2, w3 = philox(np.uint64(first_block + q), r, e, d, key.word0, key.word1)
-        out[4 * q] = cast(w0 >> _EIGHT) * unit
-        out[4 * q + 1] = cast(w1 >> _EIGHT) * unit
-        out[4 * q + 2] = cast(w2 >> _EIGHT) * unit
-        out[4 * q + 3] = cast(w3 >> _EIGHT) * unit
-    rest = n % 4
-    if rest:
-        words = philox(np.uint64(first_block + n // 4), r, e, d, key.word0, key.word1)
-        for i in range(rest):
-            out[n - rest + i] = cast(words[i] >> _EIGHT) * unit
+    numbers = np.empty(PANEL, np.float32)
+    for start in range(0, out.shape[0], PANEL):
+        uniform_row(key.word0, key.word1, epoch, row, draw, (first_column + start) // 4, numbers, 0)
+        part = out[start : start + PANEL]
+        for i in range(part.shape[0]):
+            part[i] = numbers[i]
 
 
 @jit

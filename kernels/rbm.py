@@ -19,18 +19,14 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
+from . import fused_rbm
 from ._jit import jit, parallel_jit
-from .activations import LINEAR, activate, sigmoid, softplus
+from .activations import LINEAR, softplus
 from .corruption import NO_CORRUPTION
-from .product import affine_tile, column_sums, layer_forward, tile_bounds, tile_count, weight_gradient
-from .random import fill_normal, fill_uniform
+from .plain import affine_tile, column_sums, layer_forward, tile_bounds, tile_count, weight_gradient
 from .samples import load_batch
+from .sampling import BERNOULLI, GAUSSIAN, sample_row
 from .updates import apply_update
-
-# A unit kind is the code of the activation that is its mean: LINEAR, SIGMOID or RELU.
-BERNOULLI, GAUSSIAN, RECTIFIED = 1, 0, 3
-UNIT_KINDS = {"bernoulli": BERNOULLI, "gaussian": GAUSSIAN, "rectified": RECTIFIED}
-NO_SAMPLE = -1
 
 
 class Machine(NamedTuple):
@@ -55,15 +51,21 @@ class Workspace(NamedTuple):
     state: np.ndarray  # (B, H) hidden sample
     gradient: np.ndarray  # (P,)
     negative_gradient: np.ndarray  # (P,)
+    packed: fused_rbm.Packed  # of the fused trainer
 
 
 def workspace(machine: Machine, batch_size: int, dtype: np.dtype) -> Workspace:
     """Allocate the scratch for minibatches, and persistent chains, of at most ``batch_size`` rows."""
-    visible = np.zeros((3, batch_size, machine.n_visible), dtype)
-    hidden = np.zeros((3, batch_size, machine.n_hidden), dtype)
+    visible, hidden = ((3, batch_size, n) for n in (machine.n_visible, machine.n_hidden))
+    data, reconstruction, fantasy = np.zeros(visible, dtype)
+    positive, negative, state = np.zeros(hidden, dtype)
     n_params = machine.n_visible * machine.n_hidden + machine.n_hidden + machine.n_visible
-    flat = np.zeros((2, n_params), dtype)
-    return Workspace(*visible, *hidden, *flat)
+    gradient, negative_gradient = np.zeros((2, n_params), dtype)
+    fused = dtype == np.float32
+    packed = fused_rbm.pack_machine(machine if fused else Machine(1, 1, 1, 1, 1, False), batch_size if fused else 1)
+    return Workspace(
+        data, reconstruction, fantasy, positive, negative, state, gradient, negative_gradient, packed
+    )  # fmt: skip
 
 
 @jit
@@ -72,27 +74,6 @@ def split(machine, vector):
     n_weights = machine.n_visible * machine.n_hidden
     weight = vector[:n_weights].reshape((machine.n_visible, machine.n_hidden))
     return weight, vector[n_weights : n_weights + machine.n_hidden], vector[n_weights + machine.n_hidden :]
-
-
-@jit
-def sample_row(kind, key, epoch, row, draw, first_column, mean, out):
-    """Turn ``mean`` (n,), holding pre-activations, into the units' mean and ``out`` (n,) into a sample."""
-    if kind == BERNOULLI:
-        fill_uniform(key, epoch, row, draw, first_column, out)
-        activate(kind, mean)
-        one, zero = out.dtype.type(1), out.dtype.type(0)
-        for j in range(out.shape[0]):
-            out[j] = one if out[j] < mean[j] else zero
-        return
-    fill_normal(key, epoch, row, draw, first_column, out)
-    if kind == GAUSSIAN:
-        for j in range(out.shape[0]):
-            out[j] = mean[j] + out[j]
-        return
-    for j in range(out.shape[0]):  # rectified: noise of variance sigmoid(x) before the rectifier
-        out[j] = mean[j] + np.sqrt(sigmoid(mean[j])) * out[j]
-    activate(kind, out)
-    activate(kind, mean)
 
 
 @parallel_jit
@@ -188,14 +169,10 @@ def reconstruction_error(data, reconstruction):
 
 
 @jit
-def train(
+def train_plain(
     machine, params, update, samples, positions, row_ids, batch_size, key, chain_key, epoch, step, velocity, chains, work,
 ):  # fmt: skip
-    """Fused form: train on rows ``positions`` (n,) of ``samples`` in minibatches, in order; the last may be short.
-
-    params, velocity (P,) and chains are modified in place. row_ids (n,) are the rows' numbers in the whole data set; step is the
-    number of minibatches taken before. Returns the sum of the squared reconstruction errors.
-    """
+    """`train` by gradient form and update, in any dtype."""
     total = 0.0
     n_weights = machine.n_visible * machine.n_hidden
     for start in range(0, positions.shape[0], batch_size):
@@ -206,6 +183,38 @@ def train(
         apply_update(update, step, n_weights, work.gradient, params, velocity, velocity)
         step += 1
     return total
+
+
+def train(
+    machine, params, update, samples, positions, row_ids, batch_size, key, chain_key, epoch, step, velocity, chains, work,
+):  # fmt: skip
+    """Train on rows ``positions`` (n,) of ``samples`` in minibatches, in order; the last may be short.
+
+    params, velocity (P,) and chains are modified in place: in float32 by the fused trainer, otherwise by `train_plain`. row_ids
+    (n,) are the rows' numbers in the whole data set; step is the number of minibatches taken before. Returns the sum of the
+    squared reconstruction errors.
+    """
+    data = (
+        machine,
+        params,
+        update,
+        samples,
+        positions,
+        row_ids,
+        batch_size,
+        key,
+        chain_key,
+        epoch,
+        step,
+        velocity,
+        chains,
+    )
+    if params.dtype == np.float32:
+        return fused_rbm.train(*data, work.packed)
+    return train_plain(*data, work)
+
+
+train.kernels = {"float32": fused_rbm.train, "float64": train_plain}  # type: ignore[attr-defined]
 
 
 @jit

@@ -7,7 +7,7 @@ serves every dtype of data.
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
+from numba import prange, typeof
 
 from ._jit import jit, parallel_jit
 from .corruption import corrupt
@@ -33,17 +33,19 @@ class _Memory:
         self.__array_interface__ = {**array.__array_interface__, "data": (array.ctypes.data, False)}
 
 
-def as_samples(array: np.ndarray, scale: float = 1.0, offset: float = 0.0) -> Samples:
-    """View of ``array`` (N, V), C-contiguous uint8, float32 or float64, as a `Samples` table; nothing is copied.
+def declared_writable(array: np.ndarray) -> np.ndarray:
+    """The array, or a view that does not say that it is read-only: Numba would compile a kernel that only reads it once more."""
+    return array if array.flags.writeable else np.asarray(_Memory(array))
 
-    Numba types a read-only array apart and would compile a second trainer for it, so the view does not say that it is one.
-    Kernels never write to samples.
-    """
+
+def as_samples(array: np.ndarray, scale: float = 1.0, offset: float = 0.0) -> Samples:
+    """View of ``array`` (N, V), C-contiguous uint8, float32 or float64, as a `Samples` table; nothing is copied or written."""
     code = DTYPE_CODES[array.dtype.name]
     table = array.view(np.uint8).reshape(array.shape[0], array.shape[1] * array.itemsize)
-    if not table.flags.writeable:
-        table = np.asarray(_Memory(table))
-    return Samples(table, code, float(scale), float(offset))
+    return Samples(declared_writable(table), code, float(scale), float(offset))
+
+
+SAMPLES = typeof(as_samples(np.zeros((1, 1), np.uint8)))
 
 
 @jit

@@ -13,9 +13,10 @@ Momentum never multiplies the learning rate. The penalty is l1 |W| + l2 |W|^2 / 
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
+from numba import float32, float64, intp, prange, typeof
 
-from ._jit import jit, parallel_jit
+from ._jit import jit, linked, parallel_jit
+from .activations import like
 
 MOMENTUM, NESTEROV, ADAM = range(3)
 OPTIMIZERS = {"momentum": MOMENTUM, "nesterov": NESTEROV, "adam": ADAM}
@@ -34,6 +35,9 @@ class Update(NamedTuple):
     l2: float
 
 
+UPDATE, VECTOR = typeof(Update(0, 0.0, 0, 0.0, 0.0, 0.0)), float32[::1]  # types of arguments
+
+
 @jit
 def learning_rate_at(update, step):
     """Learning rate of minibatch number ``step``, counted from 0 over the whole training."""
@@ -45,12 +49,12 @@ def learning_rate_at(update, step):
 @jit
 def penalty_slope(w, l1, l2):
     """Derivative of l1 |w| + l2 w^2 / 2."""
-    zero = w * 0
-    return l2 * w + (l1 if w > zero else (-l1 if w < zero else zero))
+    zero = like(0.0, w)
+    return l2 * w + ((l1 if w > zero else zero) - (l1 if w < zero else zero))
 
 
 @jit
-def _update_range(update, rate, correction, params, gradient, velocity, squares, l1, l2):
+def update_range(update, rate, correction, params, gradient, velocity, squares, l1, l2):
     """Update one range of a flat vector in place; l1 and l2 are already zero for biases."""
     cast = params.dtype.type
     r, m = cast(rate), cast(update.momentum)
@@ -91,7 +95,7 @@ def apply_update(update, step, n_weights, gradient, params, velocity, squares):
         start = chunk * _CHUNK if is_weight else n_weights + (chunk - n_weight_chunks) * _CHUNK
         stop = min(start + _CHUNK, n_weights if is_weight else params.shape[0])
         second = squares[start:stop] if update.optimizer == ADAM else squares
-        _update_range(
+        update_range(
             update,
             rate,
             step + 1,
@@ -116,3 +120,10 @@ def add_penalty(params, n_weights, l1, l2, gradient):
         total += l1 * abs(w) + 0.5 * l2 * w * w
         gradient[i] += penalty_slope(params[i], cast(l1), cast(l2))
     return total
+
+
+@linked(UPDATE, float64, intp, VECTOR, VECTOR, VECTOR, VECTOR, intp)
+def update_packed(update, rate, step, gradient, params, velocity, squares, is_weight):
+    """`apply_update` for some float32 parameters (n,), all weights or all biases, with the ``rate`` of minibatch ``step``."""
+    l1, l2 = (np.float32(update.l1), np.float32(update.l2)) if is_weight else (np.float32(0), np.float32(0))
+    update_range(update, rate, step + 1, params, gradient, velocity, squares, l1, l2)

@@ -7,6 +7,7 @@ matrix transposed. An RBM with weights W, hidden biases b and visible biases c i
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,12 +17,11 @@ from .guard import check_width
 from .kernels import dense
 from .kernels.activations import ACTIVATIONS
 from .kernels.corruption import NO_CORRUPTION
-from .kernels.losses import LOSSES, loss_and_delta
-from .kernels.product import layer_forward
-from .kernels.random import WEIGHTS, Key, fill_uniform_matrix, stream_key
-from .kernels.samples import as_samples, load_batch
+from .kernels.losses import LOSSES, forward_activation, loss_and_delta
+from .kernels.random import WEIGHTS, fill_uniform_matrix, stream_key
+from .kernels.samples import Samples, as_samples, load_batch
 
-_NO_KEY = Key(np.uint64(0), np.uint64(0))
+_ANSWERED_ROWS = 8 * BLOCK_ROWS  # rows a call
 
 
 @dataclass(frozen=True)
@@ -93,26 +93,27 @@ class Network:
     ) -> np.ndarray:
         """Outputs (n_rows, n_out) of layers ``first`` to ``last`` (exclusive) for rows given to layer ``first``.
 
-        Rows are taken in blocks of `BLOCK_ROWS`, so a row's answer does not depend on whether its table is streamed.
+        Rows are taken in parts of fixed size, so a row's answer does not depend on whether its table is streamed.
         """
-        chain = range(first, len(self.layers) if last is None else last)
         check_width(rows, self.layers[first].n_in)
-        out = np.empty((rows.n_rows, self.layers[chain[-1]].n_out), self.params.dtype)
-        for start, block in self.blocks(rows, scale, offset):
-            answer = self._chain(chain, block)
-            if not np.isfinite(answer.sum(dtype=np.float64)):
+        answer = self.answerer(first, last)
+        out = np.empty((rows.n_rows, answer.n_out), self.params.dtype)
+        for start in range(0, rows.n_rows, _ANSWERED_ROWS):
+            table = read_finite(rows, start, min(start + _ANSWERED_ROWS, rows.n_rows))
+            part = out[start : start + len(table)]
+            answer(as_samples(table, scale, offset), np.arange(len(table)), part)
+            if not np.isfinite(part.sum(dtype=np.float64)):
                 raise DataError(
                     f"{rows.name}: the answer to rows from {start} on is not finite; their values are too large"
                 )
-            out[start : start + len(block)] = answer
         return out
 
-    def apply_block(self, table: np.ndarray, scale: float, offset: float, last: int) -> np.ndarray:
-        """`apply` for one raw block (n, V) from layer 0 to ``last`` (exclusive)."""
-        numbers = np.arange(len(table))
-        block = np.empty(table.shape, self.params.dtype)
-        load_batch(as_samples(table, scale, offset), numbers, numbers, NO_CORRUPTION, _NO_KEY, 0, block, block)
-        return self._chain(range(last), block)
+    def answerer(self, first: int = 0, last: int | None = None, logits_of: str | None = None) -> "Answerer":
+        """Layers ``first`` to ``last`` (exclusive), ready for many calls; the last stays linear under a loss on logits."""
+        table = self.table[first:last].copy()
+        if logits_of is not None:
+            table[-1, dense.ACTIVATION] = forward_activation(LOSSES[logits_of], table[-1, dense.ACTIVATION])
+        return Answerer(table, self.params, dense.prepare(table, self.params))
 
     def loss(
         self,
@@ -127,15 +128,15 @@ class Network:
         total, count, code = 0.0, 0, LOSSES[loss]
         check_width(rows, self.layers[0].n_in)
         no_target = np.zeros((0, 0), self.params.dtype)
+        answer = self.answerer(logits_of=loss)
         for start, block in self.blocks(rows, scale, offset, subset):
             n = len(block)
-            outputs = np.empty(n * int(self.table[:, dense.N_OUT].sum()), self.params.dtype)
-            dense.forward(self.table, self.params, code, block, outputs)
-            answer = dense.layer_rows.py_func(self.table, len(self.layers) - 1, n, outputs)
+            outputs = np.empty((n, answer.n_out), self.params.dtype)
+            answer(as_samples(block), np.arange(n), outputs)
             goal = np.zeros(0, np.int64) if labels is None else labels[_numbers(start, n, rows, subset)]
             target = block if labels is None else no_target
             activation = self.table[-1, dense.ACTIVATION]
-            total += loss_and_delta(code, activation, answer, target, goal, np.empty_like(answer))
+            total += loss_and_delta(code, activation, outputs, target, goal, np.empty_like(outputs))
             count += n
         return total / count
 
@@ -153,25 +154,41 @@ class Network:
                 chosen = subset[np.searchsorted(subset, start) : np.searchsorted(subset, stop)] - start
                 if not len(chosen):
                     continue
-            table = rows.read(start, stop)
-            if table.dtype.kind == "f" and not np.isfinite(table.sum(dtype=np.float64)):
-                check_finite(rows.name, table, start)
+            table = read_finite(rows, start, stop)
             block = np.empty((len(chosen), rows.n_columns), self.params.dtype)
-            load_batch(as_samples(table, scale, offset), chosen, chosen, NO_CORRUPTION, _NO_KEY, 0, block, block)
+            load_batch(as_samples(table, scale, offset), chosen, chosen, NO_CORRUPTION, dense.NO_KEY, 0, block, block)
             yield start, block
 
-    def _chain(self, chain: range, block: np.ndarray) -> np.ndarray:
-        for index in chain:
-            block = self._layer(index, block)
-        return block
 
-    def _layer(self, index: int, x: np.ndarray) -> np.ndarray:
-        layer = self.layers[index]
-        weight = dense.layer_weight.py_func(self.table, index, self.params)
-        out = np.empty((len(x), layer.n_out), self.params.dtype)
-        activation = self.table[index, dense.ACTIVATION]
-        layer_forward(x, weight, layer.tied_to is not None, self.bias(index), activation, out)
+class Answerer(NamedTuple):
+    """Some layers of a network with what their kernel can prepare once."""
+
+    table: np.ndarray
+    params: np.ndarray
+    prepared: dense.fused_dense.Packed | None
+
+    @property
+    def n_out(self) -> int:
+        """Numbers in an answer."""
+        return int(self.table[-1, dense.N_OUT])
+
+    def block(self, table: np.ndarray, scale: float, offset: float) -> np.ndarray:
+        """Answers (n, n_out) to raw rows (n, V)."""
+        out = np.empty((len(table), self.n_out), self.params.dtype)
+        self(as_samples(table, scale, offset), np.arange(len(table)), out)
         return out
+
+    def __call__(self, samples: Samples, positions: np.ndarray, out: np.ndarray) -> None:
+        """out (n, n_out) = the layers' answer to rows ``positions`` (n,) of ``samples``."""
+        dense.infer(self.table, self.params, self.prepared, samples, positions, out)
+
+
+def read_finite(rows: Rows, start: int, stop: int) -> np.ndarray:
+    """Raw rows (n, V); NaN or infinity among them is a DataError."""
+    table = rows.read(start, stop)
+    if table.dtype.kind == "f" and not np.isfinite(table.sum(dtype=np.float64)):
+        check_finite(rows.name, table, start)
+    return table
 
 
 def check_finite(name: str, table: np.ndarray, first_row: int = 0) -> None:

@@ -9,6 +9,7 @@ from .feed import BLOCK_ROWS
 from .kernels import rbm as kernel
 from .kernels.cpu import thread_limit
 from .kernels.random import WEIGHTS, fill_normal_matrix, stream_key
+from .kernels.sampling import UNIT_KINDS
 from .network import Network
 from .settings import Plan, choice, flag, thread_count, whole
 from .trainees import RBMTrainee
@@ -136,7 +137,7 @@ class RBM(Unit):
         return RBMTrainee(network, self._machine(rows.n_columns), rows, scaled, seed, index, n_chains)
 
     def _machine(self, n_visible: int) -> kernel.Machine:
-        visible, hidden = kernel.UNIT_KINDS[self.visible], kernel.UNIT_KINDS[self.hidden]
+        visible, hidden = UNIT_KINDS[self.visible], UNIT_KINDS[self.hidden]
         return kernel.Machine(n_visible, self.n_hidden, visible, hidden, self.k, self.persistent)
 
     def _per_row(self, function: Any, X: Any) -> np.ndarray:

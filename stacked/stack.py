@@ -301,7 +301,5 @@ class Stack(Model):
 
 def _codes(below: Rows, unit: Unit, scaled: tuple[float, float]) -> Rows:
     """The data of the next unit: the clean codes of ``unit``, whose own data are ``below``."""
-    network = unit.network_
-    return encoded(
-        below, lambda table: network.apply_block(table, *scaled, 1), unit.n_hidden, network.params.dtype
-    )  # fmt: skip
+    answer = unit.network_.answerer(0, 1)
+    return encoded(below, lambda table: answer.block(table, *scaled), unit.n_hidden, unit.network_.params.dtype)

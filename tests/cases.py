@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 
 from .cases_elementwise import elementwise_cases
+from .cases_panels import panel_cases
 from .cases_problem import Case, Problem, call, compiled, excesses
 from .cases_products import product_cases
 from .naive import TWINS
@@ -20,7 +21,8 @@ def cases(size: str) -> list[Case]:
     """The table, ``size`` being "small" (tests) or "bench"."""
     if size not in ("small", "bench"):
         raise ValueError(f"size must be 'small' or 'bench', not {size!r}")
-    return elementwise_cases(size == "small") + product_cases(size == "small")
+    small = size == "small"
+    return elementwise_cases(small) + panel_cases(small) + product_cases(small)
 
 
 def agreement(case: Case, dtype: np.dtype | type | str, seed: int = 0) -> dict[str, float]:

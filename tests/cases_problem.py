@@ -56,12 +56,16 @@ class Problem:
 
 @dataclass(frozen=True)
 class Case:
-    """One line of the table. ``flops`` are those of the products in one call, 0 for elementwise kernels."""
+    """One line of the table. ``flops`` are those of the products in one call, 0 for elementwise kernels.
+
+    ``dtypes`` names the precisions that the kernel exists in.
+    """
 
     kernel: str
     label: str
     make: Callable[[np.dtype, int], Problem]
     flops: float = 0.0
+    dtypes: tuple[str, ...] = ("float32", "float64")
 
     def __str__(self) -> str:
         return f"{self.kernel}: {self.label}"
@@ -77,7 +81,8 @@ def compiled(kernel: str) -> Any:
 @cache
 def parameters(kernel: str) -> tuple[str, ...]:
     """Names of the kernel's parameters, in order."""
-    return tuple(inspect.signature(compiled(kernel).py_func).parameters)
+    function = compiled(kernel)
+    return tuple(inspect.signature(getattr(function, "py_func", function)).parameters)
 
 
 def call(kernel: str, function: Callable, problem: Problem) -> dict[str, Any]:

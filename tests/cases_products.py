@@ -7,7 +7,8 @@ import numpy as np
 from stacked.kernels import dense, rbm
 from stacked.kernels.activations import ACTIVATIONS
 from stacked.kernels.losses import LOSSES
-from stacked.kernels.rbm import UNIT_KINDS, Machine
+from stacked.kernels.rbm import Machine
+from stacked.kernels.sampling import UNIT_KINDS
 from stacked.kernels.updates import Update
 
 from .cases_elementwise import corruption_of, key, normal, output_of, samples_of, uniform, update_of
@@ -40,7 +41,7 @@ def _layer_forward(activation: str, shape: tuple[int, int, int], transposed: boo
         args = (uniform(dtype, seed, n_rows, n_in), weight, transposed, bias, ACTIVATIONS[activation], out)
         return Problem(args, {"out": PRODUCT})
 
-    return Case("product.layer_forward", f"{activation} {_name(shape, transposed)}", make, _flops(*shape))
+    return Case("plain.layer_forward", f"{activation} {_name(shape, transposed)}", make, _flops(*shape))
 
 
 def _layer_backward(activation: str, shape: tuple[int, int, int], transposed: bool) -> Case:
@@ -52,7 +53,7 @@ def _layer_backward(activation: str, shape: tuple[int, int, int], transposed: bo
         delta, out = normal(dtype, seed, n_rows, n_out), np.full((n_rows, n_in), 7, dtype)
         return Problem((delta, weight, transposed, below, code, out), {"out": PRODUCT})
 
-    return Case("product.layer_backward", f"{activation} {_name(shape, transposed)}", make, _flops(*shape))
+    return Case("plain.layer_backward", f"{activation} {_name(shape, transposed)}", make, _flops(*shape))
 
 
 def _weight_gradient(shape: tuple[int, int, int], transposed: bool, keep: bool) -> Case:
@@ -62,14 +63,14 @@ def _weight_gradient(shape: tuple[int, int, int], transposed: bool, keep: bool) 
         return Problem((x, delta, transposed, keep, _weight(dtype, seed, n_in, n_out, transposed)), {"out": PRODUCT})
 
     label = f"{_name(shape, transposed)}{' added' if keep else ''}"
-    return Case("product.weight_gradient", label, make, _flops(*shape))
+    return Case("plain.weight_gradient", label, make, _flops(*shape))
 
 
 def _column_sums(n_rows: int, n: int) -> Case:
     def make(dtype, seed):
         return Problem((uniform(dtype, seed, n_rows, n), np.full(n, 7, dtype)), {"out": PRODUCT})
 
-    return Case("product.column_sums", f"{n_rows}x{n}", make)
+    return Case("plain.column_sums", f"{n_rows}x{n}", make)
 
 
 def _products(small: bool) -> list[Case]:
@@ -164,6 +165,18 @@ def _forward(name: str, spec: tuple, n_rows: int) -> Case:
     return Case("dense.forward", f"{name}, {n_rows} rows", make, n_rows * _network_flops(spec))
 
 
+def _infer(name: str, spec: tuple, n_rows: int) -> Case:
+    def make(dtype, seed):
+        net = _Dense(spec, dtype, seed, 1, 1)
+        samples = samples_of("uint8", seed, 2 * n_rows, spec[0][0])
+        positions = np.random.default_rng(seed).permutation(2 * n_rows)[:n_rows]
+        out = np.empty((n_rows, spec[0][-1]), dtype)
+        args = (net.table, net.params, dense.prepare(net.table, net.params), samples, positions, out)
+        return Problem(args, {"out": PRODUCT}, ("prepared",))
+
+    return Case("dense.infer", f"{name}, {n_rows} rows", make, n_rows * _network_flops(spec))
+
+
 def _batch_gradient(name: str, spec: tuple, n_rows: int) -> Case:
     def make(dtype, seed):
         net = _Dense(spec, dtype, seed, n_rows, n_rows + 3)
@@ -217,6 +230,7 @@ def _dense(small: bool) -> list[Case]:
     rows = (1, 7) if small else (100,)
     makers = (_forward, _batch_gradient, _loss_gradient)
     cases = [maker(*net, n_rows) for maker, net, n_rows in product(makers, networks, rows)]
+    cases += [_infer(*net, n_rows) for net, n_rows in product(networks, (1, 300) if small else (10000,))]
     if not small:
         return cases + [_dense_train(*net, "momentum", "masking", 1000, 100) for net in networks]
     kinds = (("momentum", "masking"), ("nesterov", "salt_and_pepper"), ("adam", "gaussian"), ("adam", "none"))

@@ -201,6 +201,62 @@ def column_sums(x, out):
     out[:] = _float64(x).sum(axis=0)
 
 
+# ---- matrices in panels ----------------------------------------------------------------------------------------------
+
+
+def _from_panels(panels):
+    """The matrix (rows, panels * PANEL), padding included, of panels (n, rows, PANEL)."""
+    return _float64(np.concatenate(panels, axis=1))
+
+
+def _part(panel, width):
+    """Columns of a panel."""
+    return slice(panel * width, (panel + 1) * width)
+
+
+def multiply(x, first_row, n_rows, depth, b, b_panel, width, out, out_panel):
+    rows = _from_panels(x)[first_row : first_row + n_rows, :depth]
+    out[out_panel, :n_rows, :width] = rows @ b[b_panel, :depth, :width]
+
+
+def multiply_transposed(x_t, first_row, n_rows, depth, weight, panel, width, scratch, out):
+    rows = np.concatenate([block[:depth].T for block in _float64(x_t)])[first_row:n_rows]
+    matrix = _from_panels(weight)[_part(panel, out.shape[2]), :depth]
+    out[panel, first_row:n_rows] = 0
+    out[panel, first_row:n_rows, :width] = rows @ matrix.T
+
+
+def outer(x, first, stop, d, d_panel, d_width, n_rows, keep, out):
+    result = _from_panels(x)[:n_rows, first:stop].T @ d[d_panel, :n_rows, :d_width]
+    out[0, : stop - first, :d_width] = keep * out[0, : stop - first, :d_width] + result
+
+
+def transpose_panel(x, panel, n_rows, out):
+    width = x.shape[2]
+    for q in range(-(-n_rows // width)):
+        out[q, _part(panel, width)] = x[panel, _part(q, width)].T
+
+
+def activate_panel(activation, bias, rows):
+    rows[:] = _activated(activation, _float64(rows) + bias)
+
+
+def loss_panel(loss, activation, share, width, output, target, delta):
+    columns = np.empty((len(output), width))
+    empty = np.zeros(0, np.int64)
+    total = loss_and_delta(loss, activation, output[:, :width], target[:, :width], empty, columns)
+    delta[:] = 0
+    delta[:, :width] = columns * len(output) * share
+    return total
+
+
+def sample_panel(kind, key, epoch, row_ids, draw, first_column, width, mean, sample):
+    means = np.zeros((len(mean), width), mean.dtype)
+    a = _float64(mean[:, :width])
+    means[:], sample[:, :width] = _mean_and_sample(kind, a, key, epoch, row_ids, draw, mean.dtype, first_column)
+    mean[:, :width] = means
+
+
 # ---- updates ---------------------------------------------------------------------------------------------------------
 
 
@@ -219,6 +275,11 @@ def apply_update(update, step, n_weights, gradient, params, velocity, squares):
         return
     velocity[:] = v = m * v - rate * g
     params[:] = p + v if update.optimizer == MOMENTUM else p + m * v - rate * g
+
+
+def update_packed(update, rate, step, gradient, params, velocity, squares, is_weight):
+    fixed = update._replace(learning_rate=rate, decay_steps=0)
+    apply_update(fixed, step, params.size if is_weight else 0, gradient, params, velocity, squares)
 
 
 def add_penalty(params, n_weights, l1, l2, gradient):
@@ -251,6 +312,13 @@ def _layer_outputs(table, params, loss, inputs):
 def forward(table, params, loss, inputs, outputs):
     packed = np.concatenate([value.ravel() for value in _layer_outputs(table, params, loss, inputs)[1:]])
     outputs[: packed.size] = packed
+
+
+def infer(table, params, prepared, samples, positions, out):
+    clean = np.empty((len(positions), table[0][0]), params.dtype)
+    for row, position in zip(clean, positions, strict=True):
+        load_row(samples, position, row)
+    out[:] = _layer_outputs(table, params, SQUARED_ERROR, clean)[-1]
 
 
 def batch_gradient(table, params, objective, inputs, target, labels, outputs, deltas, gradient):
@@ -306,19 +374,19 @@ def _machine_parts(machine, params):
     return weight.reshape(n_visible, n_hidden), hidden_bias, visible_bias
 
 
-def _noise(fill, key, epoch, row_ids, draw, like):
+def _noise(fill, key, epoch, row_ids, draw, like, first_column):
     noise = np.empty_like(like)
     for r, row_id in enumerate(row_ids):
-        fill(key, epoch, row_id, draw, 0, noise[r])
+        fill(key, epoch, row_id, draw, first_column, noise[r])
     return noise
 
 
-def _mean_and_sample(kind, a, key, epoch, row_ids, draw, dtype):
+def _mean_and_sample(kind, a, key, epoch, row_ids, draw, dtype, first_column=0):
     """Mean and sample of units with pre-activations ``a`` (B, n); rectified ones as in Nair & Hinton 2010, section 2."""
     mean = _activated(kind, a).astype(dtype)
     if kind == BERNOULLI:
-        return mean, (_noise(fill_uniform, key, epoch, row_ids, draw, mean) < mean).astype(dtype)
-    noise = _float64(_noise(fill_normal, key, epoch, row_ids, draw, mean))
+        return mean, (_noise(fill_uniform, key, epoch, row_ids, draw, mean, first_column) < mean).astype(dtype)
+    noise = _float64(_noise(fill_normal, key, epoch, row_ids, draw, mean, first_column))
     if kind == GAUSSIAN:
         return mean, (a + noise).astype(dtype)
     return mean, np.maximum(0, a + noise * np.sqrt(_activated(SIGMOID, a))).astype(dtype)
@@ -423,9 +491,12 @@ _TWINS_OF = {
     "losses": (squared_error, cross_entropy, softmax_cross_entropy, loss_and_delta),
     "corruption": (corrupt,),
     "samples": (load_row, load_batch),
-    "product": (layer_forward, layer_backward, weight_gradient, column_sums),
-    "updates": (apply_update, add_penalty),
-    "dense": (forward, batch_gradient, loss_gradient, dense_train),
+    "plain": (layer_forward, layer_backward, weight_gradient, column_sums),
+    "packing": (transpose_panel,),
+    "product": (multiply, multiply_transposed, outer, activate_panel, loss_panel),
+    "sampling": (sample_panel,),
+    "updates": (apply_update, add_penalty, update_packed),
+    "dense": (forward, infer, batch_gradient, loss_gradient, dense_train),
     "rbm": (
         sample_layer,
         statistics,

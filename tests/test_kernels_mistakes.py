@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from stacked.kernels import activations, corruption, dense, losses, product, rbm, samples, updates
+from stacked.kernels import activations, corruption, dense, losses, plain, rbm, samples, sampling, updates
 from stacked.kernels.random import CHAINS, CORRUPTION, SAMPLING, stream_key
 
 from .cases_elementwise import corruption_of, normal, samples_of, uniform
@@ -199,7 +199,7 @@ def test_09_gaussian_means_are_not_squashed():
 def test_09_every_row_of_a_minibatch_has_its_own_noise(kind):
     mean, sample = np.empty((2, 8, 40))
     weight, bias, row_ids = np.zeros((1, 40)), np.zeros(40), np.array([0, 1, 2, 3, 4, 5, 6, 0])
-    rbm.sample_layer(np.ones((8, 1)), weight, False, bias, rbm.UNIT_KINDS[kind], KEY, 0, row_ids, 0, mean, sample)
+    rbm.sample_layer(np.ones((8, 1)), weight, False, bias, sampling.UNIT_KINDS[kind], KEY, 0, row_ids, 0, mean, sample)
     assert all((sample[i] != sample[j]).mean() > 0.2 for i in range(7) for j in range(i))
     assert np.array_equal(sample[0], sample[7])  # noise belongs to the row, not to its place in the minibatch
 
@@ -255,7 +255,7 @@ def test_10_energies_do_not_overflow(bias):
 
 @pytest.mark.parametrize("preactivation", [1e6, 1e20, np.inf, np.nan])
 def test_10_rectified_free_energy_of_a_diverged_machine_ends(preactivation):
-    value = rbm.hidden_free_energy(rbm.RECTIFIED, preactivation)
+    value = rbm.hidden_free_energy(sampling.RECTIFIED, preactivation)
     assert np.isnan(value) or value == pytest.approx(-(preactivation**2) / 2, rel=1e-6)
 
 
@@ -264,8 +264,8 @@ def test_10_reconstruction_error_is_a_sum_of_squares_without_a_root():
 
 
 def test_10_softmax_over_several_tiles_is_normalised_over_the_whole_row():
-    n = 2 * product.TILE_COLUMNS + 3
+    n = 2 * plain.TILE_COLUMNS + 3
     out = np.empty((2, n), FLOAT32)
     weight, bias = np.zeros((1, n), FLOAT32), np.linspace(-BIG, BIG, n).astype(FLOAT32)
-    product.layer_forward(np.ones((2, 1), FLOAT32), weight, False, bias, activations.SOFTMAX, out)
+    plain.layer_forward(np.ones((2, 1), FLOAT32), weight, False, bias, activations.SOFTMAX, out)
     np.testing.assert_allclose(out.sum(1), 1, rtol=1e-6)

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 from scipy.special import expit, logsumexp
 
-from stacked.kernels import product as products
-from stacked.kernels import rbm
+from stacked.kernels import plain as products
+from stacked.kernels import rbm, sampling
 from stacked.kernels.random import CHAINS, SAMPLING, stream_key
 
 from .cases_products import machine_of, machine_params
@@ -217,7 +217,9 @@ def test_means_of_samples_approach_the_means_of_their_distribution(kind):
     n, a = 20000, np.linspace(-1, 3, 13)
     mean, sample = np.empty((2, n, a.size))
     weight = np.zeros((1, a.size))
-    rbm.sample_layer(np.ones((n, 1)), weight, False, a, rbm.UNIT_KINDS[kind], KEY, 0, np.arange(n), 0, mean, sample)
+    rbm.sample_layer(
+        np.ones((n, 1)), weight, False, a, sampling.UNIT_KINDS[kind], KEY, 0, np.arange(n), 0, mean, sample
+    )
     noise = np.sqrt(expit(a))
     expected_mean = {"bernoulli": expit(a), "gaussian": a, "rectified": np.maximum(a, 0)}[kind]
     rectified = a * stats.norm.cdf(a / noise) + noise * stats.norm.pdf(a / noise)

@@ -152,17 +152,9 @@ def test_finetuning_killed_at_random_moments_resumes_to_the_same_bits(name, tmp_
 
 def test_sigterm_and_ctrl_c_leave_a_checkpoint_and_say_how_to_go_on(tmp_path):
     whole, killed = tmp_path / "whole.h5", tmp_path / "killed.h5"
-    _run("pretrain", DATA, "-o", whole, *STACK, "--unit", "rbm", "--quiet")
-    arguments = [
-        "pretrain",
-        DATA,
-        "-o",
-        killed,
-        *STACK,
-        "--unit",
-        "rbm",
-        "--quiet",
-    ]  # a checkpoint a minute: only the first
+    stack = [*STACK, "--unit", "rbm", "--epochs", "40", "--quiet"]  # long enough to be struck between two checkpoints
+    _run("pretrain", DATA, "-o", whole, *stack)
+    arguments = ["pretrain", DATA, "-o", killed, *stack]  # a checkpoint a minute: only the first
     struck = _kill_until_done(arguments, "pretrain", killed, 1, [signal.SIGTERM, signal.SIGINT])
     assert struck >= 2
     _assert_same(whole, killed)
