@@ -63,3 +63,54 @@ def test_stale_compiled_code_is_impossible(checkout):
     helper.write_text(text.replace(ORIGINAL, EDITED))
     os.utime(helper, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))  # not even the time of the change gives it away
     assert _run(checkout) == {"was_cached": False, "hits": 0, "misses": 1, "ones": 0}
+
+
+# A product of the engine, whose tiles, and the layout with them, depend on the CPU that Numba compiles for.
+PRODUCT = """
+import json
+import numpy as np
+from stacked.kernels.microkernel import PANEL
+from stacked.kernels.packing import aligned_zeros
+from stacked.kernels.product import activate_panel, multiply, multiply_transposed
+x, weight, out = aligned_zeros(1, 3, PANEL), aligned_zeros(1, 2, PANEL), aligned_zeros(1, 3, PANEL)
+x[0, :, :2], weight[0] = [[1, 2], [3, 4], [5, 6]], 1
+multiply(x, 0, 3, 2, weight, 0, PANEL, out, 0)
+turned, scratch = aligned_zeros(1, PANEL, PANEL), aligned_zeros(1, PANEL, PANEL)
+multiply_transposed(weight, 0, PANEL, 2, x, 0, 3, scratch, turned)  # calls `multiply` through its symbol
+hits = [sum(kernel.kernel.stats.cache_hits.values()) for kernel in (multiply, multiply_transposed)]
+print(json.dumps({"panel": PANEL, "hits": hits, "products": out[0, :, 0].tolist(), "turned": turned[0, 0, :3].tolist()}))
+"""
+
+
+def _product(cache, **environment):
+    package = Path(stacked.__file__).resolve().parent.parent
+    answer = subprocess.run(
+        [sys.executable, "-c", PRODUCT],
+        env={**os.environ, "NUMBA_CACHE_DIR": str(cache), **environment},
+        cwd=package,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert answer.returncode == 0, answer.stderr
+    result = json.loads(answer.stdout)
+    assert result.pop("products") == result.pop("turned") == [3, 7, 11]
+    return result
+
+
+def test_two_kinds_of_cpu_share_a_cache(tmp_path):
+    generic = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+    here = _product(tmp_path)
+    assert here["hits"] == [0, 0]
+    assert _product(tmp_path, **generic) == {"panel": 8, "hits": [0, 0]}
+    assert _product(tmp_path) == {**here, "hits": [1, 1]}
+    assert _product(tmp_path, **generic) == {"panel": 8, "hits": [1, 1]}
+
+
+def test_a_kernel_links_what_it_calls_even_if_that_is_gone_from_the_cache(tmp_path):
+    here = _product(tmp_path)
+    gone = [path for path in tmp_path.rglob("*") if path.name.startswith("product.multiply-")]
+    assert gone
+    for path in gone:
+        path.unlink()
+    assert _product(tmp_path) == {**here, "hits": [0, 1]}

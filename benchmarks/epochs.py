@@ -1,0 +1,263 @@
+"""Our epochs beside PyTorch's, NumPy's and scikit-learn's, interleaved in one process; results are compared before any timing.
+
+Prints the README's table: medians over the rounds with the spread (half the distance of the quartiles), every ratio the peer's time
+over ours, so above 1 we are faster. PyTorch's best float32 is the faster of eager and compiled; its best of all adds bfloat16
+products and autocast. ``share`` is the epoch's rate in products over the rate of the microkernel, measured in the same run.
+
+    python benchmarks/epochs.py [--rounds 5] [--rows 6144] [--threads 2] [--only rbm] [--no-compile] [--json FILE]
+"""
+
+import argparse
+import json
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import ours
+from breakdown import microkernel_rate
+
+from stacked.kernels.cpu import thread_limit
+
+V, H = 784, 1000
+DEEP = (784, 1000, 500, 250, 30, 250, 500, 1000, 784)
+FLOAT32 = np.dtype(np.float32)
+PARITY = 2e-3  # largest difference of a peer's change of the first weights, relative to the largest change
+HAVE_TORCH, HAVE_SKLEARN = find_spec("torch") is not None, find_spec("sklearn") is not None
+
+
+@dataclass
+class Task:
+    """One row of the table: ways to make one pass over ``n_rows`` rows; ``checks`` compare a peer's pass with ours."""
+
+    name: str
+    n_rows: int
+    flops: float
+    ways: dict[str, Callable]
+    checks: list[Callable[[], float]] = field(default_factory=list)
+
+
+def weights(*sizes: int, scale: float = 1.0) -> list[np.ndarray]:
+    """Random matrices that keep the size of what passes through."""
+    rng = np.random.default_rng(1)
+    shapes = zip(sizes, sizes[1:], strict=False)
+    return [(scale * rng.standard_normal(s) * s[0] ** -0.5).astype(FLOAT32) for s in shapes]
+
+
+def images(n: int) -> np.ndarray:
+    """Rows like images: mostly 0, in [0, 1]."""
+    rng = np.random.default_rng(0)
+    return (rng.random((n, V)) * (rng.random((n, V)) < 0.3)).astype(FLOAT32)
+
+
+def difference(mine: Callable, peer: Callable, start: np.ndarray) -> float:
+    """Largest difference between the changes of the first weights in one pass, relative to the largest change."""
+    (a, loss), (b, other) = mine(), peer()
+    change = np.abs(a - start).max()
+    return max(float(np.abs(a - b).max() / change), abs(loss / other - 1))
+
+
+def rbm_task(n: int, batch_size: int, compile_it: bool) -> Task:
+    """CD-1 of 784 x 1000."""
+    X, (W,) = images(n), weights(V, H, scale=0.3)
+    ways: dict[str, Callable] = {"ours": ours.restricted(X, W, batch_size)}
+    task = Task(f"RBM CD-1, minibatch {batch_size}", n // batch_size * batch_size, 10.0 * V * H, ways)
+    if HAVE_TORCH:
+        import torch_peers as peers
+
+        ways["torch"] = peers.rbm(X, W, batch_size)
+        ways["torch bf16 products"] = peers.in_bfloat16(peers.rbm(X, W, batch_size))
+        if compile_it:
+            ways["torch compiled"] = peers.rbm(X, W, batch_size, compile_it=True)
+        few = X[: 3 * batch_size]
+        task.checks.append(
+            lambda: difference(ours.restricted(few, W, batch_size), peers.rbm(few, W, batch_size, ours.noise), W)
+        )
+    return task
+
+
+def sklearn_task(n: int, batch_size: int) -> Task:
+    """An epoch of scikit-learn's BernoulliRBM, which keeps persistent chains: as many products as CD-1."""
+    from sklearn.neural_network import BernoulliRBM
+
+    X, (W,) = images(n), weights(V, H, scale=0.3)
+    peer = BernoulliRBM(H, learning_rate=0.1, batch_size=batch_size, n_iter=1, random_state=0)
+    ways = {"ours": ours.restricted(X, W, batch_size), "sklearn": lambda: peer.fit(X)}
+
+    def same_means() -> float:
+        peer.components_, peer.intercept_hidden_ = W.T.copy(), np.zeros(H, FLOAT32)
+        return float(np.abs(peer.transform(X[:50]) - 1 / (1 + np.exp(-(X[:50] @ W)))).max())
+
+    return Task(f"RBM against scikit-learn, minibatch {batch_size}", n, 10.0 * V * H, ways, [same_means])
+
+
+def denoising_task(n: int, batch_size: int, compile_it: bool) -> Task:
+    """A denoising autoencoder 784-1000-784."""
+    X, (W1, W2) = images(n), weights(V, H, V)
+    ways: dict[str, Callable] = {"ours": ours.denoising(X, W1, W2, batch_size)}
+    name = f"denoising autoencoder, minibatch {batch_size}"
+    task = Task(name, n // batch_size * batch_size, 10.0 * V * H, ways)
+    if HAVE_TORCH:
+        import torch_peers as peers
+
+        ways["torch"] = peers.denoising(X, W1, W2, batch_size)
+        ways["torch bf16 products"] = peers.in_bfloat16(peers.denoising(X, W1, W2, batch_size))
+        ways["torch autocast"] = peers.denoising(X, W1, W2, batch_size, autocast=True)
+        if compile_it:
+            ways["torch compiled"] = peers.denoising(X, W1, W2, batch_size, compile_it=True)
+        few = X[: 3 * batch_size]
+        task.checks.append(
+            lambda: difference(
+                ours.denoising(few, W1, W2, batch_size), peers.denoising(few, W1, W2, batch_size, ours.noise), W1
+            )
+        )
+    return task
+
+
+def deep_task(n: int, batch_size: int, compile_it: bool) -> Task:
+    """Fine-tuning of 784-1000-500-250-30 and back by Adam."""
+    X, matrices = images(n), weights(*DEEP)
+    ways: dict[str, Callable] = {"ours": ours.deep(X, matrices, 3, batch_size)}
+    n_weights = sum(W.size for W in matrices)
+    flops = 2.0 * (3 * n_weights - matrices[0].size)
+    task = Task(f"fine-tuning by Adam, minibatch {batch_size}", n // batch_size * batch_size, flops, ways)
+    if HAVE_TORCH:
+        import torch_peers as peers
+
+        ways["torch"] = peers.deep(X, matrices, 3, batch_size)
+        ways["torch bf16 products"] = peers.in_bfloat16(peers.deep(X, matrices, 3, batch_size))
+        ways["torch autocast"] = peers.deep(X, matrices, 3, batch_size, autocast=True)
+        if compile_it:
+            ways["torch compiled"] = peers.deep(X, matrices, 3, batch_size, compile_it=True)
+        few = X[:batch_size]
+        task.checks.append(
+            lambda: abs(ours.deep(few, matrices, 3, batch_size)()[1] / peers.deep(few, matrices, 3, batch_size)()[1] - 1)
+        )
+    return task
+
+
+def encode_task(n: int, compile_it: bool) -> Task:
+    """Codes of uint8 rows by 784-1000-500-250-30."""
+    X, matrices = (images(n) * 255).astype(np.uint8), weights(*DEEP[:5])
+    ways: dict[str, Callable] = {"ours": ours.encode(X, matrices)}
+    task = Task("encode uint8 rows", n, 2.0 * sum(W.size for W in matrices), ways)
+    if HAVE_TORCH:
+        import torch_peers as peers
+
+        ways["torch"] = peers.encode(X, matrices)
+        ways["torch bf16 products"] = peers.in_bfloat16(peers.encode(X, matrices))
+        ways["torch autocast"] = peers.encode(X, matrices, autocast=True)
+        if compile_it:
+            ways["torch compiled"] = peers.encode(X, matrices, compile_it=True)
+        few = X[:500]
+
+        def same_codes() -> float:
+            mine, peer = ours.encode(few, matrices)()[0], peers.encode(few, matrices)()[0]
+            return float(np.abs(mine - peer).max() / np.abs(peer).max())
+
+        task.checks.append(same_codes)
+    return task
+
+
+def timed(task: Task, rounds: int) -> dict[str, list[float]]:
+    """Seconds of every way, one after the other in every round; the first round is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in task.ways}
+    for number in range(rounds + 1):
+        for name, run in task.ways.items():
+            started = time.perf_counter()
+            run()
+            if number:
+                seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def median_and_spread(values: list[float]) -> tuple[float, float]:
+    """Median, and half the distance of the quartiles."""
+    quartiles = statistics.quantiles(values, n=4) if len(values) > 1 else (values[0],) * 3
+    return statistics.median(values), (quartiles[2] - quartiles[0]) / 2
+
+
+def ratio(seconds: dict[str, list[float]], peers: list[str]) -> float | None:
+    """The fastest peer's median over ours."""
+    found = [statistics.median(seconds[name]) for name in peers if name in seconds]
+    return min(found) / statistics.median(seconds["ours"]) if found else None
+
+
+def measure(task: Task, rounds: int, rate: float) -> dict:
+    """Compare, then time one task."""
+    differences = [check() for check in task.checks]
+    if differences and max(differences) > PARITY:
+        raise SystemExit(f"{task.name}: results differ from the peer's by {max(differences):.1e}; nothing was timed")
+    seconds = timed(task, rounds)
+    mine = statistics.median(seconds["ours"])
+    gflops = task.flops * task.n_rows / mine / 1e9
+    return {
+        "task": task.name,
+        "rows": task.n_rows,
+        "difference": max(differences, default=None),
+        "seconds": {name: median_and_spread(values) for name, values in seconds.items()},
+        "gflops": gflops,
+        "share": gflops / rate,
+        "against_float32": ratio(seconds, ["torch", "torch compiled", "sklearn"]),
+        "against_best": ratio(seconds, [name for name in seconds if name != "ours"]),
+    }
+
+
+def line(result: dict) -> str:
+    """A row of the table."""
+    per = 10000 / result["rows"]
+    ways = ", ".join(f"{name} {m * per:.3f} ± {s * per:.3f}" for name, (m, s) in result["seconds"].items())
+    shown = [f"{r:.2f}" if r else "-" for r in (result["against_float32"], result["against_best"])]
+    return f"| {result['task']} | {shown[0]} | {shown[1]} | {result['gflops']:.0f} ({result['share']:.0%}) | {ways} |"
+
+
+def tasks(n: int, compile_it: bool) -> dict[str, list[Callable[[], Task]]]:
+    """All rows of the table, made when their turn comes."""
+    batches = (20, 100, 256, 1024)
+    table = {
+        "rbm": [lambda b=b: rbm_task(n, b, compile_it) for b in batches],
+        "denoising": [lambda b=b: denoising_task(n, b, compile_it) for b in batches],
+        "deep": [lambda b=b: deep_task(n, b, compile_it) for b in (100, 1000)],
+        "encode": [lambda: encode_task(60000, compile_it)],
+    }
+    if HAVE_SKLEARN:
+        table["sklearn"] = [lambda b=b: sklearn_task(n // 3, b) for b in (10, 100)]
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=6144)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", help="a kind of work: rbm, denoising, deep, encode, sklearn")
+    parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    missing = [name for name, have in (("torch", HAVE_TORCH), ("scikit-learn", HAVE_SKLEARN)) if not have]
+    if missing:
+        print(f"not installed, and left out: {', '.join(missing)}")
+    if HAVE_TORCH:
+        import torch
+
+        torch.set_num_threads(options.threads)
+    results = []
+    with thread_limit(options.threads):
+        rate = microkernel_rate(options.threads)
+        print(f"{options.threads} threads, microkernel {rate:.0f} GFLOP/s; seconds for 10,000 rows\n")
+        print("| work | ratio, float32 | ratio, best of all | GFLOP/s (share) | seconds |\n|---|---|---|---|---|")
+        for kind, makers in tasks(options.rows, not options.no_compile).items():
+            for make in makers if options.only in (None, kind) else []:
+                results.append(measure(make(), options.rounds, rate))
+                print(line(results[-1]), flush=True)
+    if options.json:
+        options.json.write_text(json.dumps({"threads": options.threads, "microkernel": rate, "results": results}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

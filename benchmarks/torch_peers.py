@@ -1,0 +1,209 @@
+"""The benchmarks' work in PyTorch, written as well as we can: in place, gradients accumulated into the velocities, no ``.item()``.
+
+Every maker returns a function of one pass over the rows X (N, V) float32 in minibatches of ``batch_size``. ``noise``, if given,
+is called for the uniform numbers of a minibatch, so that results can be compared with ours; without it PyTorch draws them.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+LEARNING_RATE, MOMENTUM = 0.1, 0.5
+
+
+def _compiled(step: Callable, compile_it: bool) -> Callable:
+    return torch.compile(step, dynamic=False) if compile_it else step
+
+
+def rbm(X: np.ndarray, W: np.ndarray, batch_size: int, noise: Callable | None = None, compile_it: bool = False):
+    """CD-1 with momentum and weight decay, hidden states sampled; W (V, H) is updated and returned."""
+    X, W = torch.from_numpy(X), torch.from_numpy(W.copy())
+    V, H = W.shape
+    b, c = torch.zeros(H), torch.zeros(V)
+    vW, vb, vc = torch.zeros_like(W), torch.zeros_like(b), torch.zeros_like(c)
+    h0, h1, s = (torch.empty(batch_size, H) for _ in range(3))
+    v1 = torch.empty(batch_size, V)
+    rate, m, decay = LEARNING_RATE / batch_size, MOMENTUM, 2e-4
+
+    def step(v0, u, error):
+        torch.addmm(b, v0, W, out=h0).sigmoid_()
+        torch.lt(u, h0, out=s)
+        torch.addmm(c, s, W.t(), out=v1).sigmoid_()
+        torch.addmm(b, v1, W, out=h1).sigmoid_()
+        vW.addmm_(v0.t(), h0, beta=m, alpha=rate).addmm_(v1.t(), h1, alpha=-rate).add_(W, alpha=-LEARNING_RATE * decay)
+        W.add_(vW)
+        d = v0 - v1
+        vc.mul_(m).add_(d.sum(0), alpha=rate)
+        vb.mul_(m).add_(h0.sub_(h1).sum(0), alpha=rate)
+        b.add_(vb)
+        c.add_(vc)
+        error += d.square_().sum()
+
+    def functional(v0, u, error):  # what the compiler likes better
+        p0 = torch.sigmoid(torch.addmm(b, v0, W))
+        v1 = torch.sigmoid(torch.addmm(c, (u < p0).float(), W.t()))
+        p1 = torch.sigmoid(torch.addmm(b, v1, W))
+        vW.addmm_(v0.t(), p0, beta=m, alpha=rate).addmm_(v1.t(), p1, alpha=-rate).add_(W, alpha=-LEARNING_RATE * decay)
+        W.add_(vW)
+        d = v0 - v1
+        vc.mul_(m).add_(d.sum(0), alpha=rate)
+        vb.mul_(m).add_((p0 - p1).sum(0), alpha=rate)
+        b.add_(vb)
+        c.add_(vc)
+        error += d.square().sum()
+
+    one = _compiled(functional, True) if compile_it else step
+    u = torch.empty(batch_size, H)
+
+    @torch.no_grad()
+    def run():
+        error = torch.zeros(())
+        for start in range(0, len(X) - batch_size + 1, batch_size):
+            drawn = torch.rand(batch_size, H, out=u) if noise is None else torch.from_numpy(noise(start, batch_size, H))
+            one(X[start : start + batch_size], drawn, error)
+        return W.numpy(), error.item()
+
+    return run
+
+
+def denoising(
+    X: np.ndarray, W1: np.ndarray, W2: np.ndarray, batch_size: int, noise: Callable | None = None,
+    compile_it: bool = False, autocast: bool = False,
+):  # fmt: skip
+    """Denoising autoencoder, masking 0.25, sigmoid, cross-entropy, momentum; W1 (V, H), W2 (H, V) are updated and returned."""
+    X, W1, W2 = torch.from_numpy(X), torch.from_numpy(W1.copy()), torch.from_numpy(W2.copy())
+    V, H = W1.shape
+    b, c = torch.zeros(H), torch.zeros(V)
+    v1, v2, vb, vc = (torch.zeros_like(t) for t in (W1, W2, b, c))
+    corrupted, logits = torch.empty(batch_size, V), torch.empty(batch_size, V)
+    h, dh = torch.empty(batch_size, H), torch.empty(batch_size, H)
+    rate, m = LEARNING_RATE / batch_size, MOMENTUM
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits
+
+    def update(x, h, d, dh):
+        v2.addmm_(h.t(), d, beta=m, alpha=-rate)
+        v1.addmm_(x.t(), dh, beta=m, alpha=-rate)
+        W2.add_(v2)
+        W1.add_(v1)
+        vc.mul_(m).add_(d.sum(0), alpha=-rate)
+        vb.mul_(m).add_(dh.sum(0), alpha=-rate)
+        b.add_(vb)
+        c.add_(vc)
+
+    def step(x, u, error):
+        torch.ge(u, 0.25, out=corrupted).mul_(x)
+        torch.addmm(b, corrupted, W1, out=h).sigmoid_()
+        torch.addmm(c, h, W2, out=logits)
+        error += entropy(logits, x, reduction="sum")
+        d = logits.sigmoid_().sub_(x)
+        torch.mm(d, W2.t(), out=dh).mul_(h).mul_(1 - h)
+        update(corrupted, h, d, dh)
+
+    def functional(x, u, error):
+        noisy = x * (u >= 0.25)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+            h = torch.sigmoid(torch.addmm(b, noisy, W1))
+            a = torch.addmm(c, h, W2).float()
+        error += entropy(a, x, reduction="sum")
+        d, h = torch.sigmoid(a) - x, h.float()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+            dh = torch.mm(d, W2.t()).float() * (h * (1 - h))
+            update(noisy, h, d, dh)
+
+    one = _compiled(functional, compile_it) if compile_it or autocast else step
+    u = torch.empty(batch_size, V)
+
+    @torch.no_grad()
+    def run():
+        error = torch.zeros(())
+        for start in range(0, len(X) - batch_size + 1, batch_size):
+            drawn = torch.rand(batch_size, V, out=u) if noise is None else torch.from_numpy(noise(start, batch_size, V))
+            one(X[start : start + batch_size], drawn, error)
+        return W1.numpy(), error.item()
+
+    return run
+
+
+def deep(
+    X: np.ndarray, weights: list[np.ndarray], linear: int, batch_size: int, compile_it: bool = False,
+    autocast: bool = False, rate: float = 0.001,
+):  # fmt: skip
+    """Fine-tuning of a deep autoencoder by cross-entropy and Adam (fused); sigmoid layers but ``linear``, the code."""
+    X = torch.from_numpy(X)
+    layers = torch.nn.ModuleList(torch.nn.Linear(*W.shape) for W in weights)
+    for layer, W in zip(layers, weights, strict=True):
+        layer.weight.data[:] = torch.from_numpy(W.T.copy())
+        layer.bias.data.zero_()
+    optimizer = torch.optim.Adam(layers.parameters(), lr=rate, fused=True)
+
+    def loss(x):
+        y = x
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+            for index, layer in enumerate(layers):
+                y = layer(y)
+                if index < len(layers) - 1 and index != linear:
+                    y = torch.sigmoid(y)
+        return torch.nn.functional.binary_cross_entropy_with_logits(y.float(), x, reduction="sum") / len(x)
+
+    one = _compiled(loss, compile_it)
+
+    def run():
+        error = torch.zeros(())
+        for start in range(0, len(X) - batch_size + 1, batch_size):
+            value = one(X[start : start + batch_size])
+            optimizer.zero_grad(set_to_none=True)
+            value.backward()
+            optimizer.step()
+            error += value.detach() * batch_size
+        return layers[0].weight.detach().numpy().T, error.item()
+
+    run.layers = layers
+    return run
+
+
+def encode(X: np.ndarray, weights: list[np.ndarray], compile_it: bool = False, autocast: bool = False, chunk: int = 4096):
+    """Codes of uint8 rows, scaled to [0, 1], through sigmoid layers, the last linear."""
+    X = torch.from_numpy(X)
+    weights = [torch.from_numpy(W.copy()) for W in weights]
+    biases = [torch.zeros(W.shape[1]) for W in weights]
+
+    def forward(rows):
+        y = rows.float().mul_(1 / 255)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+            for W, b in zip(weights[:-1], biases, strict=False):
+                y = torch.sigmoid(torch.addmm(b, y, W))
+            return torch.addmm(biases[-1], y, weights[-1]).float()
+
+    one = _compiled(forward, compile_it)
+
+    @torch.no_grad()
+    def run():
+        codes = torch.empty(len(X), weights[-1].shape[1])
+        for start in range(0, len(X), chunk):
+            codes[start : start + chunk] = one(X[start : start + chunk])
+        return codes.numpy(), 0.0
+
+    return run
+
+
+@contextmanager
+def bfloat16_products() -> Iterator[None]:
+    """PyTorch's mode in which float32 products are computed from bfloat16 operands."""
+    settings = torch.backends.mkldnn.matmul
+    before, settings.fp32_precision = settings.fp32_precision, "bf16"
+    try:
+        yield
+    finally:
+        settings.fp32_precision = before
+
+
+def in_bfloat16(run: Callable) -> Callable:
+    """The same pass in that mode."""
+
+    def inside():
+        with bfloat16_products():
+            return run()
+
+    return inside
