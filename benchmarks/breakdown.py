@@ -43,8 +43,8 @@ def _products(v, h, h_t, weight, out_h, out_v, gradient, n, n_jobs):
         multiply(v, 0, n, V, weight, job, PANEL, out_h, job)
         multiply(v, 0, n, V, weight, job, PANEL, out_h, job)
         for first in range(0, V, CHUNK):
-            outer(v, first, min(first + CHUNK, V), h, job, PANEL, n, 0, mine)
-            outer(v, first, min(first + CHUNK, V), h, job, PANEL, n, 1, mine)
+            outer(v, first, min(first + CHUNK, V), h, job, 1, H, n, 0, mine)
+            outer(v, first, min(first + CHUNK, V), h, job, 1, H, n, 1, mine)
     for job in prange(v.shape[0]):
         multiply_transposed(h_t, 0, n, H, weight, job, min(PANEL, V - job * PANEL), gradient[get_thread_id()], out_v)
 
@@ -123,8 +123,12 @@ def main() -> None:
     options = parser.parse_args()
     with thread_limit(options.threads):
         rate = microkernel_rate(options.threads)
-        print(f"RBM CD-1, 784 x 1000, {options.threads} threads, microkernel {rate:.0f} GFLOP/s; microseconds a minibatch\n")
-        print("| minibatch | products | random numbers | elementwise | monitoring | the rest | whole | products' rate |")
+        print(
+            f"RBM CD-1, 784 x 1000, {options.threads} threads, microkernel {rate:.0f} GFLOP/s; microseconds a minibatch\n"
+        )
+        print(
+            "| minibatch | products | random numbers | elementwise | monitoring | the rest | whole | products' rate |"
+        )
         print("|---|---|---|---|---|---|---|---|")
         for batch_size in (20, 100, 256, 1024):
             found = {name: 1e6 * value for name, value in parts(batch_size).items()}

@@ -135,7 +135,9 @@ def deep_task(n: int, batch_size: int, compile_it: bool) -> Task:
             ways["torch compiled"] = peers.deep(X, matrices, 3, batch_size, compile_it=True)
         few = X[:batch_size]
         task.checks.append(
-            lambda: abs(ours.deep(few, matrices, 3, batch_size)()[1] / peers.deep(few, matrices, 3, batch_size)()[1] - 1)
+            lambda: abs(
+                ours.deep(few, matrices, 3, batch_size)()[1] / peers.deep(few, matrices, 3, batch_size)()[1] - 1
+            )
         )
     return task
 
@@ -256,7 +258,9 @@ def main() -> None:
                 results.append(measure(make(), options.rounds, rate))
                 print(line(results[-1]), flush=True)
     if options.json:
-        options.json.write_text(json.dumps({"threads": options.threads, "microkernel": rate, "results": results}, indent=1))
+        options.json.write_text(
+            json.dumps({"threads": options.threads, "microkernel": rate, "results": results}, indent=1)
+        )
 
 
 if __name__ == "__main__":

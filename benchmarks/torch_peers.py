@@ -163,7 +163,9 @@ def deep(
     return run
 
 
-def encode(X: np.ndarray, weights: list[np.ndarray], compile_it: bool = False, autocast: bool = False, chunk: int = 4096):
+def encode(
+    X: np.ndarray, weights: list[np.ndarray], compile_it: bool = False, autocast: bool = False, chunk: int = 4096
+):
     """Codes of uint8 rows, scaled to [0, 1], through sigmoid layers, the last linear."""
     X = torch.from_numpy(X)
     weights = [torch.from_numpy(W.copy()) for W in weights]

@@ -23,6 +23,7 @@ from .packing import (
     ACTIVATION,
     BIAS,
     CHUNK,
+    GROUP,
     MATRIX,
     N_IN,
     N_OUT,
@@ -70,7 +71,7 @@ class Packed(NamedTuple):
     activations: np.ndarray
     target: np.ndarray  # (blocks, panels, rows, PANEL)
     losses: np.ndarray  # one a job of the output layer
-    scratch: np.ndarray  # (threads, CHUNK, PANEL)
+    scratch: np.ndarray  # (threads, GROUP, CHUNK, PANEL)
 
 
 def pack_network(table: np.ndarray, batch_size: int) -> Packed:
@@ -101,7 +102,7 @@ def pack_network(table: np.ndarray, batch_size: int) -> Packed:
         activations=aligned_zeros(position),
         target=aligned_zeros(n_blocks, panels[0], rows, PANEL),
         losses=np.zeros(max(n_blocks * panels[-1], n_blocks * rows)),
-        scratch=aligned_zeros(max_threads(), CHUNK, PANEL),
+        scratch=aligned_zeros(max_threads(), GROUP, CHUNK, PANEL),
     )
 
 
@@ -150,8 +151,7 @@ def product_panel(net, index, kind, layer, transposed, block, n_rows, panel, out
     else:
         x_t = block_transposes(net, index, kind + 1)[block]
         depth = net.table[layer, N_IN if net.table[layer, TRANSPOSED] else N_OUT]
-        thread = get_thread_id()
-        scratch = net.scratch[thread : thread + 1]
+        scratch = net.scratch[get_thread_id()]
         width = panel_width(panel, weight.shape[1])
         multiply_transposed(x_t, 0, n_rows, depth, weight, panel, width, scratch, out)
 
@@ -294,29 +294,31 @@ def borrower(table, layer):
 
 
 @jit
-def add_outer(net, x, first, stop, d, panel, width, n_rows, keep, out):
-    """out[0] = x[:, first:stop].T @ d[:, panel] over all blocks of the minibatch, plus what was there if ``keep``."""
+def add_outer(net, x, first, stop, d, panel, n_panels, n_columns, n_rows, keep, out):
+    """out = x[:, first:stop].T @ some panels of d over all blocks of the minibatch, plus what was there if ``keep``."""
     for block in range(block_count(net, n_rows)):
-        outer(x[block], first, stop, d[block], panel, width, rows_in(net, block, n_rows), keep | (block > 0), out)
+        rows = rows_in(net, block, n_rows)
+        outer(x[block], first, stop, d[block], panel, n_panels, n_columns, rows, keep | (block > 0), out)
 
 
-@linked(NET, intp, UPDATE, float64, intp, intp, intp, intp)
-def update_weights(net, layer, update, rate, step, n_rows, panel, first):
-    """Gradient and update of at most CHUNK rows of a panel of weights, from row ``first`` on, over the layers that use them."""
+@linked(NET, intp, UPDATE, float64, intp, intp, intp, intp, intp)
+def update_weights(net, layer, update, rate, step, n_rows, panel, first, stop):
+    """Gradient and update of at most GROUP panels of weights, rows first:stop of them, over the layers that use them."""
     n_high, n_wide = net.table[layer, N_IN], net.table[layer, N_OUT]
     if net.table[layer, TRANSPOSED]:
         n_high, n_wide = n_wide, n_high
-    stop, width = min(first + CHUNK, n_high), panel_width(panel, n_wide)
-    thread = get_thread_id()
-    gradient = net.scratch[thread : thread + 1]
+    stop, n_panels = min(stop, n_high), min(GROUP, panel_count(n_wide) - panel)
+    gradient = net.scratch[get_thread_id()]
     x, d = operands(net, layer)
-    add_outer(net, x, first, stop, d, panel, width, n_rows, 0, gradient)
+    add_outer(net, x, first, stop, d, panel, n_panels, n_wide, n_rows, 0, gradient)
     other = borrower(net.table, layer)
     if other >= 0:
         x, d = operands(net, other)
-        add_outer(net, x, first, stop, d, panel, width, n_rows, 1, gradient)
-    begin, n = net.table[layer, WEIGHT] + (panel * n_high + first) * PANEL, (stop - first) * PANEL
-    apply_gradient(net, update, rate, step, begin, gradient.reshape(gradient.size)[:n], 1)
+        add_outer(net, x, first, stop, d, panel, n_panels, n_wide, n_rows, 1, gradient)
+    for q in range(n_panels):
+        begin, n = net.table[layer, WEIGHT] + ((panel + q) * n_high + first) * PANEL, (stop - first) * PANEL
+        flat = gradient[q].reshape(CHUNK * PANEL)
+        apply_gradient(net, update, rate, step, begin, flat[:n], 1)
 
 
 @linked(NET, intp, UPDATE, float64, intp, intp, intp)
@@ -337,10 +339,11 @@ def update_layer(net, layer, update, step, n_rows):
     weight = weight_panels(net.table, layer, net.params)
     owner = is_owner(net.table, layer)
     n_chunks = -(-weight.shape[1] // CHUNK)
-    n_jobs = weight.shape[0] * n_chunks if owner else n_biases
+    n_jobs = -(-weight.shape[0] // GROUP) * n_chunks if owner else n_biases
     for job in prange(n_jobs):
         if owner:
-            update_weights(net, layer, update, rate, step, n_rows, job // n_chunks, job % n_chunks * CHUNK)
+            first = job % n_chunks * CHUNK
+            update_weights(net, layer, update, rate, step, n_rows, job // n_chunks * GROUP, first, first + CHUNK)
         for panel in range(job * n_biases // n_jobs, (job + 1) * n_biases // n_jobs):
             update_biases(net, layer, update, rate, step, n_rows, panel)
 

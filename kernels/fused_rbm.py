@@ -278,10 +278,9 @@ def scale_panel(m, hidden, n_rows, panel, share):
 @jit
 def add_outer(m, visible, hidden, first, stop, n_rows, panel, keep, out):
     """out[0] = visible[:, first:stop].T @ hidden[:, panel] over all rows, plus what was there if ``keep``."""
-    width = panel_width(panel, m.n_hidden)
     for block in range(block_count(m, n_rows)):
         rows = rows_in(m, block, n_rows)
-        outer(visible[block], first, stop, hidden[block], panel, width, rows, keep | (block > 0), out)
+        outer(visible[block], first, stop, hidden[block], panel, 1, m.n_hidden, rows, keep | (block > 0), out)
 
 
 @jit

@@ -19,7 +19,8 @@ from .microkernel import PANEL, transpose_block
 VECTOR, MATRIX, PANELS = float32[::1], float32[:, ::1], float32[:, :, ::1]  # types of arguments
 TABLE, NUMBERS = int64[:, ::1], int64[::1]
 PACK, UNPACK = 0, 1  # directions of a copy
-CHUNK = 8 * PANEL  # rows of a panel of weights in one update job: their gradient, 32 KB, stays in the first-level cache
+# One job of an update: GROUP panels by CHUNK rows of weights. Their gradient, 64 KB, stays in the second-level cache.
+GROUP, CHUNK = 4, 4 * PANEL
 ROWS = 128  # of a block; a multiple of PANEL
 _ALIGNMENT = 64  # bytes: a cache line and the longest vector
 N_IN, N_OUT, ACTIVATION, WEIGHT, BIAS, TRANSPOSED = range(6)  # columns of the layer table, see `dense`

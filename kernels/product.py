@@ -55,19 +55,24 @@ def multiply_transposed(x_t, first_row, n_rows, depth, weight, panel, width, scr
         transpose_block(scratch, 0, out, (panel * out.shape[1] + q * PANEL) * PANEL)
 
 
-@linked(PANELS, intp, intp, PANELS, intp, intp, intp, intp, PANELS)
-def outer(x, first, stop, d, d_panel, d_width, n_rows, keep, out):
-    """out[0] = x[:, first:stop].T @ d[:, panel] over ``n_rows`` rows, plus what was there if ``keep``; first starts a panel."""
-    vectors = vector_count(d_width)
+@linked(PANELS, intp, intp, PANELS, intp, intp, intp, intp, intp, PANELS)
+def outer(x, first, stop, d, first_panel, n_panels, n_columns, n_rows, keep, out):
+    """out[q] = x[:, first:stop].T @ d[:, panel first_panel + q] over ``n_rows`` rows, plus what was there if ``keep``.
+
+    x (panels, rows, PANEL), of which ``first`` starts a panel; d (panels, rows, PANEL) has ``n_columns`` columns in all; out
+    (n_panels or more, stop - first or more, PANEL). A panel of x is read once for all the panels of d.
+    """
     for column in range(first, stop, PANEL):
         width = min(PANEL, stop - column)
         n_tiles = -(-width // MAX_HEIGHT)
         for tile in range(n_tiles):
             row, end = width * tile // n_tiles, width * (tile + 1) // n_tiles
-            tile_of_columns(
-                end - row, vectors, x, column * x.shape[1] + row, d, d_panel * d.shape[1] * PANEL, out,
-                (column - first + row) * PANEL, 0, n_rows, n_rows, keep,
-            )  # fmt: skip
+            for q in range(n_panels):
+                panel = first_panel + q
+                tile_of_columns(
+                    end - row, vector_count(n_columns - panel * PANEL), x, column * x.shape[1] + row, d,
+                    panel * d.shape[1] * PANEL, out, (q * out.shape[1] + column - first + row) * PANEL, 0, n_rows, n_rows, keep,
+                )  # fmt: skip
 
 
 # ---- epilogues -------------------------------------------------------------------------------------------------------

@@ -63,17 +63,20 @@ def _multiply_transposed(n_rows: int, depth: int, n: int) -> Case:
 
 
 def _outer(n_rows: int, n_x: int, n_d: int, first: int, keep: int) -> Case:
-    panel = (n_d - 1) // PANEL
-    width = n_d - panel * PANEL
+    n_panels = -(-n_d // PANEL)
+    first_panel = max(0, n_panels - 2)
 
     def make(dtype, seed):
         x, d = panels(normal(dtype, seed, n_rows, n_x)), panels(normal(dtype, seed + 1, n_rows, n_d))
-        out = aligned_zeros(1, CHUNK, PANEL)
-        out[0, :, :width] = normal(dtype, seed + 2, CHUNK, width)
-        return Problem((x, first, n_x, d, panel, width, n_rows, keep, out), {"out": PRODUCT})
+        out = aligned_zeros(2, CHUNK, PANEL)
+        for q in range(n_panels - first_panel):
+            width = min(PANEL, n_d - (first_panel + q) * PANEL)
+            out[q, :, :width] = normal(dtype, seed + q, CHUNK, width)
+        args = (x, first, n_x, d, first_panel, n_panels - first_panel, n_d, n_rows, keep, out)
+        return Problem(args, {"out": PRODUCT})
 
-    label = f"{n_rows} rows, {first}:{n_x} by last panel of {n_d}{' added' if keep else ''}"
-    return Case("product.outer", label, make, _flops(n_rows, n_x - first, width), SINGLE)
+    label = f"{n_rows} rows, {first}:{n_x} by last panels of {n_d}{' added' if keep else ''}"
+    return Case("product.outer", label, make, _flops(n_rows, n_x - first, n_d - first_panel * PANEL), SINGLE)
 
 
 def _transpose_panel(n_rows: int) -> Case:

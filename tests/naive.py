@@ -226,9 +226,12 @@ def multiply_transposed(x_t, first_row, n_rows, depth, weight, panel, width, scr
     out[panel, first_row:n_rows, :width] = rows @ matrix.T
 
 
-def outer(x, first, stop, d, d_panel, d_width, n_rows, keep, out):
-    result = _from_panels(x)[:n_rows, first:stop].T @ d[d_panel, :n_rows, :d_width]
-    out[0, : stop - first, :d_width] = keep * out[0, : stop - first, :d_width] + result
+def outer(x, first, stop, d, first_panel, n_panels, n_columns, n_rows, keep, out):
+    left = _from_panels(x)[:n_rows, first:stop].T
+    for q in range(n_panels):
+        width = min(d.shape[2], n_columns - (first_panel + q) * d.shape[2])
+        part = out[q, : stop - first, :width]
+        part[:] = keep * part + left @ d[first_panel + q, :n_rows, :width]
 
 
 def transpose_panel(x, panel, n_rows, out):
