@@ -5,11 +5,13 @@ Everything that is specific to Linux lives in this file and has a fallback.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from ctypes import CFUNCTYPE, c_int, c_uint64
 from functools import cache
+from importlib import import_module
 from pathlib import Path
-from threading import Lock
-from typing import Any
+from threading import Lock, RLock
+from typing import Any, ClassVar
 
 import numba
 
@@ -94,25 +96,96 @@ def _set_threads(library: Any, count: int) -> None:
         raise RuntimeError(f"{library.filepath}: cannot hold BLAS to one thread, on which equal results depend")
 
 
-@cache
-def _start_threads() -> None:
-    """Start Numba's thread pool with waiting threads that sleep.
+class _Pool:
+    """Numba's thread pool, started with waiting threads that sleep, and replaced by another one after a fork.
 
-    Spinning ones are no faster here (epochs of 784 x 1000, minibatches of 20 to 1000: equal within noise) and several times
-    slower as soon as another process is busy. OpenMP reads the variable once, when the pool's library is loaded, so it is set
-    only that long and a user's other libraries are left alone.
+    Spinning threads are no faster here (epochs of 784 x 1000, minibatches of 20 to 1000: equal within noise) and several times slower
+    as soon as another process is busy. OpenMP reads the variable once, when the pool's library is loaded, so it is set only that long
+    and a user's other libraries are left alone.
+
+    Threads do not survive a fork, and GNU OpenMP cannot start new ones in the child. So compiled code reaches the pool through
+    `_trampolines`, and in a child they are turned to Numba's own pool, "workqueue". That one serves one caller at a time: `lock`.
     """
-    chosen = "OMP_WAIT_POLICY" in os.environ
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    try:
-        numba.get_num_threads()
-    finally:
-        if not chosen:
-            del os.environ["OMP_WAIT_POLICY"]
-    _started_in.append(os.getpid())
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self._process, self._trampolines = 0, _Trampolines()
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether only one Python thread may run kernels at a time."""
+        return self._own or numba.threading_layer() == "workqueue"
+
+    def start(self) -> None:
+        """Make sure that this very process has a pool."""
+        with self.lock:
+            if self._process == 0:
+                self._start_numba()
+            elif self._process != os.getpid():
+                self._start_workqueue()
+            self._process = os.getpid()
+
+    _own = False
+
+    def _start_numba(self) -> None:
+        chosen = "OMP_WAIT_POLICY" in os.environ
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        try:
+            numba.get_num_threads()
+        finally:
+            if not chosen:
+                del os.environ["OMP_WAIT_POLICY"]
+        library = {"omp": "omppool", "tbb": "tbbpool", "workqueue": "workqueue"}[numba.threading_layer()]
+        self._trampolines.aim(import_module(f"numba.np.ufunc.{library}"))
+
+    def _start_workqueue(self) -> None:
+        pool = import_module("numba.np.ufunc.workqueue")
+        CFUNCTYPE(None, c_int)(pool.launch_threads)(max_threads())
+        self._trampolines.aim(pool)
+        self._own = True
 
 
-_started_in: list[int] = []
+class _Trampolines:
+    """Stand-ins for the two functions of the pool that compiled code calls by name; each jumps to where its slot points."""
+
+    _KINDS: ClassVar = {
+        "numba_parallel_for": ("parallel_for", "void", "i8*, i8*, i8*, i8*, i8*, i64, i64, i64"),
+        "get_thread_id": ("get_thread_id", "i32", ""),
+    }
+
+    def __init__(self) -> None:
+        self._engine: Any = None
+
+    def aim(self, pool: Any) -> None:
+        """Point the slots at the functions of one of Numba's pool modules."""
+        if self._engine is None:
+            self._build()
+        for symbol, (name, _, _) in self._KINDS.items():
+            slot = c_uint64.from_address(self._engine.get_global_value_address(f"slot_{symbol}"))
+            slot.value = getattr(pool, name)
+
+    def _build(self) -> None:
+        from llvmlite import binding
+
+        code = ""
+        for symbol, (_, result, kinds) in self._KINDS.items():
+            names = [f"%a{i}" for i in range(len(kinds.split(",")))] if kinds else []
+            given = ", ".join(f"{kind} {name}" for kind, name in zip(kinds.split(","), names, strict=False))
+            answer, returned = ("", "void") if result == "void" else ("%r = ", f"{result} %r")
+            code += (
+                f"@slot_{symbol} = global {result} ({kinds})* null\n"
+                f"define {result} @jump_{symbol}({given}) {{\n"
+                f"  %f = load {result} ({kinds})*, {result} ({kinds})** @slot_{symbol}\n"
+                f"  {answer}call {result} %f({given})\n  ret {returned}\n}}\n"
+            )
+        machine = binding.Target.from_default_triple().create_target_machine()
+        self._engine = binding.create_mcjit_compiler(binding.parse_assembly(code), machine)
+        self._engine.finalize_object()
+        for symbol in self._KINDS:
+            binding.add_symbol(symbol, self._engine.get_function_address(f"jump_{symbol}"))
+
+
+_pool = _Pool()
 
 
 @contextmanager
@@ -120,19 +193,16 @@ def thread_limit(n_threads: int | None) -> Iterator[int]:
     """Run kernels on ``n_threads`` threads (None: all available cores) inside the ``with`` block.
 
     BLAS is held to one thread for the time being: kernels split their products into tiles whose shapes do not depend on
-    the number of threads, so the result does not either.
+    the number of threads, so the result does not either. Where the thread pool can only serve one caller (without OpenMP, or in a
+    forked process), other Python threads wait here.
     """
     count = min(available_cores(), max_threads()) if n_threads is None else n_threads
-    _start_threads()
-    if os.getpid() not in _started_in:
-        raise RuntimeError(
-            "the kernels' threads do not survive a fork: start worker processes with the 'spawn' or 'forkserver' method of"
-            " multiprocessing, or use joblib's default (loky)"
-        )
-    before = numba.get_num_threads()
-    numba.set_num_threads(count)
-    try:
-        with _single_threaded_blas:
-            yield count
-    finally:
-        numba.set_num_threads(before)
+    _pool.start()
+    with _pool.lock if _pool.exclusive else nullcontext():
+        before = numba.get_num_threads()
+        numba.set_num_threads(count)
+        try:
+            with _single_threaded_blas:
+                yield count
+        finally:
+            numba.set_num_threads(before)

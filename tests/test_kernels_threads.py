@@ -2,10 +2,13 @@
 
 import copy
 import hashlib
+import multiprocessing
 import os
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
+import numba
 import numpy as np
 import pytest
 
@@ -65,6 +68,39 @@ def print_digests():
             print(_digest(name, n_threads), name, n_threads, sep="\t")
 
 
+def print_digests_elsewhere():
+    """Entry point of the subprocess that trains in two Python threads at once, in forked children, and in a child's child."""
+    here = {name: _digest(name, 2) for name in NAMES}
+    with ThreadPoolExecutor(2) as pool:
+        threads = dict(zip(NAMES, pool.map(_digest, NAMES, [2] * len(NAMES)), strict=True))
+    fork = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(2, mp_context=fork) as pool:
+        children = dict(zip(NAMES, pool.map(_digest, NAMES, [2] * len(NAMES)), strict=True))
+    with ProcessPoolExecutor(1, mp_context=fork) as pool:
+        grandchild = pool.submit(_digest_in_child, NAMES[0]).result()
+    print(numba.threading_layer(), here == threads == children, grandchild == here[NAMES[0]])
+    print(here[NAMES[0]])
+
+
+def _digest_in_child(name):
+    _digest(name, 2)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as pool:
+        return pool.submit(_digest, name, 2).result()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.parametrize("layer", ["omp", "workqueue"])
+def test_forked_processes_and_threads_give_the_same_bits_with_and_without_openmp(layer):
+    environment = {**os.environ, "NUMBA_THREADING_LAYER": layer, "NUMBA_NUM_THREADS": "2"}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    command = [sys.executable, "-W", "ignore", "-c", f"import {__name__} as module; module.print_digests_elsewhere()"]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    if "No threading layer could be loaded" in answer.stderr:
+        pytest.skip(f"Numba has no {layer} here")
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.split() == [layer, "True", "True", _digest(NAMES[0], 1)]
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.skipif(cpu.max_threads() < 2, reason="one thread in this process; the subprocess has four")
 def test_two_threads_give_the_bits_of_one(name):
@@ -84,8 +120,6 @@ def test_up_to_four_threads_give_the_bits_of_this_process():
 
 
 def test_thread_limit_is_lifted_afterwards():
-    import numba
-
     before = numba.get_num_threads()
     with pytest.raises(KeyError), cpu.thread_limit(1):
         assert numba.get_num_threads() == 1
