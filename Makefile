@@ -24,7 +24,9 @@ format: $(ENV)/.developing
 	$(ENV)/bin/ruff check --fix .
 	$(ENV)/bin/ruff format .
 
-bench: $(ENV)/.developing  ## kernels against their naive twins, with GFLOP/s
+bench: $(ENV)/.developing  ## products and epochs beside NumPy, scikit-learn and, where it is installed, PyTorch; then every kernel
+	$(ENV)/bin/python benchmarks/epochs.py
+	$(ENV)/bin/python benchmarks/breakdown.py
 	$(ENV)/bin/stacked bench
 
 clean:

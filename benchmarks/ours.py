@@ -89,3 +89,17 @@ def encode(X: np.ndarray, weights: list[np.ndarray]) -> Callable:
         net.weight(index)[:] = W
     rows = ArrayRows(X)
     return lambda: (net.apply(rows, 1 / 255), 0.0)
+
+
+def layer(X: np.ndarray, W: np.ndarray) -> Callable:
+    """The product X @ W, as inference makes it."""
+    net = Network.zeros([Layer(*W.shape, "linear")], FLOAT32)
+    net.weight(0)[:] = W
+    prepared, samples = dense.prepare(net.table, net.params), as_samples(X)
+    out, rows = np.empty((len(X), W.shape[1]), FLOAT32), np.arange(len(X))
+
+    def run():
+        dense.infer(net.table, net.params, prepared, samples, rows, out)
+        return out
+
+    return run

@@ -209,3 +209,79 @@ def in_bfloat16(run: Callable) -> Callable:
             return run()
 
     return inside
+
+
+def pretrain(
+    X: np.ndarray,
+    W: np.ndarray,
+    batch_size: int,
+    rate: float,
+    momentum: float,
+    decay: float,
+    gaussian: bool,
+    epochs: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """An RBM by CD-1 on shuffled rows in [0, 1], hidden units binary or Gaussian: weights, hidden and visible biases."""
+    X, W = torch.from_numpy(X), torch.from_numpy(W.copy())
+    (V, H), n = W.shape, batch_size
+    b, c = torch.zeros(H), torch.zeros(V)
+    vW, vb, vc = torch.zeros_like(W), torch.zeros_like(b), torch.zeros_like(c)
+    h0, h1, s, v1 = torch.empty(n, H), torch.empty(n, H), torch.empty(n, H), torch.empty(n, V)
+    with torch.no_grad():
+        for _ in range(epochs):
+            order = torch.randperm(len(X))
+            for start in range(0, len(X) - n + 1, n):
+                v0 = X[order[start : start + n]]
+                torch.addmm(b, v0, W, out=h0)
+                if gaussian:
+                    torch.randn(n, H, out=s).add_(h0)
+                else:
+                    torch.lt(torch.rand(n, H, out=s), h0.sigmoid_(), out=s)
+                torch.addmm(c, s, W.t(), out=v1).sigmoid_()
+                torch.addmm(b, v1, W, out=h1)
+                if not gaussian:
+                    h1.sigmoid_()
+                vW.addmm_(v0.t(), h0, beta=momentum, alpha=rate / n).addmm_(v1.t(), h1, alpha=-rate / n)
+                W.add_(vW.add_(W, alpha=-rate * decay))
+                vb.mul_(momentum).add_(h0.sub_(h1).sum(0), alpha=rate / n)
+                vc.mul_(momentum).add_(v0.sub_(v1).sum(0), alpha=rate / n)
+                b.add_(vb)
+                c.add_(vc)
+    return W.numpy(), b.numpy(), c.numpy()
+
+
+def finetune(
+    X: np.ndarray,
+    weights: list[np.ndarray],
+    biases: list[np.ndarray],
+    linear: int,
+    batch_size: int,
+    epochs: int,
+    rate: float,
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Adam on the cross-entropy, the rate falling linearly to zero; afterwards: reconstructions of rows."""
+    run = deep(X, weights, linear, batch_size, rate=rate)
+    for layer, bias in zip(run.layers, biases, strict=True):
+        layer.bias.data[:] = torch.from_numpy(bias)
+    optimizer, X = torch.optim.Adam(run.layers.parameters(), lr=rate, fused=True), torch.from_numpy(X)
+    steps = len(X) // batch_size
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: max(0.0, 1 - step / (epochs * steps)))
+
+    def logits(x):
+        for index, layer in enumerate(run.layers):
+            x = layer(x)
+            if index < len(run.layers) - 1 and index != linear:
+                x = torch.sigmoid(x)
+        return x
+
+    for _ in range(epochs):
+        order = torch.randperm(len(X))
+        for start in range(0, steps * batch_size, batch_size):
+            x = X[order[start : start + batch_size]]
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(logits(x), x, reduction="sum") / batch_size
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    with torch.no_grad():
+        return lambda rows: torch.sigmoid(logits(torch.from_numpy(rows))).detach().numpy()

@@ -17,6 +17,8 @@ from .losses import CROSS_ENTROPY
 from .microkernel import LANES, MAX_HEIGHT, PANEL, tile_of_columns, tile_of_rows, transpose_block
 from .packing import MATRIX, PANELS, VECTOR, panel_count
 
+DEPTH = 1024  # of a product at a time: a panel of W that deep (128 KB) and a block of x stay in the second-level cache
+
 
 @jit
 def vector_count(width):
@@ -31,13 +33,14 @@ def multiply(x, first_row, n_rows, depth, b, b_panel, width, out, out_panel):
     x (panels, rows, PANEL), b (panels, depth or more rows, PANEL), out (panels, rows, PANEL); ``width`` real columns of the panel.
     """
     n_tiles = -(-n_rows // MAX_HEIGHT)
-    vectors = vector_count(width)
-    for tile in range(n_tiles):
-        row, stop = n_rows * tile // n_tiles, n_rows * (tile + 1) // n_tiles
-        tile_of_rows(
-            stop - row, vectors, x, (first_row + row) * PANEL, b, b_panel * b.shape[1] * PANEL, out,
-            (out_panel * out.shape[1] + row) * PANEL, x.shape[1] * PANEL, PANEL, depth, 0,
-        )  # fmt: skip
+    vectors, jump = vector_count(width), x.shape[1] * PANEL
+    for k in range(0, depth, DEPTH):
+        for tile in range(n_tiles):
+            row, stop = n_rows * tile // n_tiles, n_rows * (tile + 1) // n_tiles
+            tile_of_rows(
+                stop - row, vectors, x, k // PANEL * jump + (first_row + row) * PANEL, b, (b_panel * b.shape[1] + k) * PANEL,
+                out, (out_panel * out.shape[1] + row) * PANEL, jump, PANEL, min(DEPTH, depth - k), 1 if k else 0,
+            )  # fmt: skip
 
 
 @linked(PANELS, intp, intp, intp, PANELS, intp, intp, PANELS, PANELS)

@@ -1,0 +1,87 @@
+"""Seconds of training for a 784-1000-500-250-30 autoencoder of MNIST, beside the same recipe in PyTorch, and the errors they reach.
+
+RBM pretraining (CD-1, 5 epochs a layer), then Adam on the cross-entropy with a rate that falls linearly to zero over 30
+epochs of fine-tuning; minibatches of 100. PyTorch's part is written in place, as in ``torch_peers``.
+
+    python benchmarks/time_to_error.py [FOLDER WITH MNIST'S IDX FILES] [--finetune-epochs 30] [--threads 2]
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from stacked import RBM, StackedAutoencoder, open_data
+
+HERE = Path(__file__).resolve().parent
+SIZES = (784, 1000, 500, 250, 30)
+EPOCHS, BATCH, MOMENTUM, DECAY, ADAM = 5, 100, 0.9, 2e-4, 0.001
+RATES = (0.1, 0.1, 0.1, 0.001)  # of the four RBMs; the last has Gaussian hidden units
+
+
+def ours(train: np.ndarray, test: np.ndarray, epochs: int, threads: int) -> tuple[float, float]:
+    """Seconds of training and squared error per test image."""
+    units = [
+        RBM(n, hidden="bernoulli" if n > 30 else "gaussian", learning_rate=rate, momentum=MOMENTUM, weight_decay=DECAY,
+            epochs=EPOCHS, batch_size=BATCH)
+        for n, rate in zip(SIZES[1:], RATES, strict=True)
+    ]  # fmt: skip
+    deep = StackedAutoencoder(
+        units,
+        finetune_epochs=epochs,
+        finetune_batch_size=BATCH,
+        finetune_learning_rate=ADAM,
+        n_threads=threads,
+        random_state=0,
+    )
+    started = time.perf_counter()
+    deep.fit(train)
+    seconds = time.perf_counter() - started
+    return seconds, float(((deep.reconstruct(test) - test.astype(np.float32)) ** 2).sum(axis=1).mean() / 255**2)
+
+
+def in_torch(train: np.ndarray, test: np.ndarray, epochs: int, threads: int) -> tuple[float, float]:
+    """The same in PyTorch."""
+    import torch
+    import torch_peers as peers
+
+    torch.manual_seed(0)
+    torch.set_num_threads(threads)
+    rng, started = np.random.default_rng(0), time.perf_counter()
+    data = train.astype(np.float32) / 255
+    weights, biases, down = [], [], []
+    for n_in, n_out, rate in zip(SIZES, SIZES[1:], RATES, strict=False):
+        W = (0.01 * rng.standard_normal((n_in, n_out))).astype(np.float32)
+        settings = {"rate": rate, "momentum": MOMENTUM, "decay": DECAY, "gaussian": n_out == 30, "epochs": EPOCHS}
+        W, b, c = peers.pretrain(data, W, BATCH, **settings)
+        codes = data @ W + b
+        data = codes if n_out == 30 else 1 / (1 + np.exp(-codes))
+        weights.append(W)
+        biases.append(b)
+        down.append(c)
+    everything = weights + [W.T.copy() for W in reversed(weights)]
+    rows = train.astype(np.float32) / 255
+    answer = peers.finetune(rows, everything, biases + down[::-1], 3, BATCH, epochs, ADAM)
+    seconds = time.perf_counter() - started
+    target = test.astype(np.float32) / 255
+    return seconds, float(((answer(target) - target) ** 2).sum(axis=1).mean())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=HERE.parent.parent / "shared" / "data" / "mnist")
+    parser.add_argument("--finetune-epochs", type=int, default=30)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    train, test = (open_data(str(options.folder / f"{part}-images-idx3-ubyte.gz")).array for part in ("train", "t10k"))
+    ours(train[:200], test[:10], 1, options.threads)  # compiles, if need be
+    found = {}
+    for name, run in (("ours", ours), ("torch", in_torch)):
+        found[name] = run(train, test, options.finetune_epochs, options.threads)
+        print(f"{name}: {found[name][0]:.1f} s, squared error per test image {found[name][1]:.3f}", flush=True)
+    print(f"ratio: {found['torch'][0] / found['ours'][0]:.2f}")
+
+
+if __name__ == "__main__":
+    main()
