@@ -99,9 +99,9 @@ def _set_threads(library: Any, count: int) -> None:
 class _Pool:
     """Numba's thread pool, started with waiting threads that sleep, and replaced by another one after a fork.
 
-    Spinning threads are no faster here (epochs of 784 x 1000, minibatches of 20 to 1000: equal within noise) and several times slower
-    as soon as another process is busy. OpenMP reads the variable once, when the pool's library is loaded, so it is set only that long
-    and a user's other libraries are left alone.
+    Spinning threads are no faster here (epochs of 784 x 1000, minibatches of 20 to 1000: equal within noise) and several times
+    slower as soon as another process is busy. OpenMP reads the variable once, when the pool's library is loaded, so it is set only
+    that long and a user's other libraries are left alone.
 
     Threads do not survive a fork, and GNU OpenMP cannot start new ones in the child. So compiled code reaches the pool through
     `_trampolines`, and in a child they are turned to Numba's own pool, "workqueue". That one serves one caller at a time: `lock`.
