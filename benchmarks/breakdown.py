@@ -2,8 +2,9 @@
 
     python benchmarks/breakdown.py [--threads 2]
 
-The parts are run as the trainer runs them, panel by panel on all threads, on data in the cache. What is left of the epoch is memory
-traffic, packing of rows, and waiting of one thread for another.
+The parts are run panel by panel on all threads, again and again for one minibatch; more than 128 rows are one operand here, where
+the trainer takes them block by block. What is left of the epoch is memory traffic, loading of rows, and waiting of one thread
+for another.
 """
 
 import argparse
@@ -105,7 +106,8 @@ def parts(batch_size: int) -> dict[str, float]:
     out_h, out_v, flat = np.empty_like(h), np.empty_like(v), aligned_zeros(2, weight.size)
     gradient = aligned_zeros(max_threads(), 1, CHUNK, PANEL)
     update = Update(0, 0.1, 0, 0.5, 0.0, 2e-4)
-    X, W = np.random.default_rng(0).random((8 * n, V)).astype(np.float32), aligned_zeros(V, H)
+    batches = max(16, 6144 // n)
+    X, W = np.random.default_rng(0).random((batches * n, V)).astype(np.float32), aligned_zeros(V, H)
     return {
         "products": seconds(_products, v, h, h_t, weight, out_h, out_v, gradient, n, JOBS),
         "random numbers": seconds(_random, ours.KEY, np.empty_like(h), n, JOBS),
@@ -113,7 +115,7 @@ def parts(batch_size: int) -> dict[str, float]:
             _elementwise, aligned_zeros(PANEL), h, v, update, aligned_zeros(CHUNK * PANEL), *flat, JOBS
         ),
         "monitoring": seconds(_monitoring, v, out_v, np.zeros(visible_panels)),
-        "whole": seconds(ours.restricted(X, W, n)) / 8,
+        "whole": seconds(ours.restricted(X, W, n), repeats=5) / batches,
     }
 
 

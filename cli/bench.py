@@ -78,19 +78,22 @@ def _chosen(kernels: tuple[str, ...]) -> list[Any]:
 
 
 def product_rate(dtype: "np.dtype") -> float:
-    """GFLOP/s of `layer_forward` with linear outputs: the best of the products of `PRODUCT_SIZES`."""
+    """GFLOP/s of inference through one linear layer: the best of the products of `PRODUCT_SIZES`."""
     import numpy as np
 
+    from stacked.kernels import dense
     from stacked.kernels.activations import LINEAR
-    from stacked.kernels.plain import layer_forward
+    from stacked.kernels.samples import as_samples
 
     best = 0.0
     for n in PRODUCT_SIZES:
         x, weight = np.random.default_rng(0).random((2, n, n)).astype(dtype)
-        bias, out = np.zeros(n, dtype), np.empty((n, n), dtype)
+        table = np.array([[n, n, LINEAR, 0, n * n, 0]])
+        params, out = np.concatenate([weight.ravel(), np.zeros(n, dtype)]), np.empty((n, n), dtype)
+        prepared, samples, rows = dense.prepare(table, params), as_samples(x), np.arange(n)
         for _ in range(6):
             started = time.perf_counter()
-            layer_forward(x, weight, False, bias, LINEAR, out)
+            dense.infer(table, params, prepared, samples, rows, out)
             best = max(best, 2 * n**3 / (time.perf_counter() - started) / 1e9)
     return best
 

@@ -44,13 +44,19 @@ def _stamp(kernel: Any) -> Any:
     else:
         kernel._cache.disable()
         return kernel
-    rebuild = kernel._cache._impl.rebuild
+    load_index, rebuild = cache_file._load_index, kernel._cache._impl.rebuild
+
+    def load_readable_index() -> Any:
+        try:
+            return load_index()
+        except (AttributeError, ImportError):  # written by another version, whose types have moved since
+            return {}
 
     def link_and_rebuild(context: Any, payload: Any) -> Any:
         _link_needed(payload)
         return rebuild(context, payload)
 
-    kernel._cache._impl.rebuild = link_and_rebuild
+    cache_file._load_index, kernel._cache._impl.rebuild = load_readable_index, link_and_rebuild
     return kernel
 
 
@@ -119,9 +125,12 @@ _link_lock = RLock()
 
 def _link_needed(payload: Any) -> None:
     """Link the kernels whose symbols occur in the object code of a cached kernel, before that is loaded."""
-    code = payload[0][2][0]
+    try:
+        code = bytes(payload[0][2][0])
+    except (TypeError, IndexError, KeyError):  # another version of Numba: none may be missing
+        code = None
     for kernel in _linked:
-        if kernel.symbol.encode() + b"\0" in code:
+        if code is None or kernel.symbol.encode() + b"\0" in code:
             kernel.link()
 
 

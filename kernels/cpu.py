@@ -51,15 +51,15 @@ class _SingleThreadedBlas:
     """
 
     def __init__(self) -> None:
-        self._lock, self._inside = Lock(), 0
+        self._lock, self._inside, self._owed = Lock(), 0, False
         self._before: list[tuple[Any, int]] = []
 
     def __enter__(self) -> None:
         with self._lock:
             libraries = _blas_libraries()
-            if self._inside == 0:
+            if self._inside == 0 and not self._owed:
                 self._before = [(library, library.num_threads) for library in libraries]
-            self._inside += 1
+            self._inside, self._owed = self._inside + 1, False
             try:
                 for library in libraries:
                     _set_threads(library, 1)
@@ -71,8 +71,12 @@ class _SingleThreadedBlas:
         with self._lock:
             self._leave()
 
+    def forked(self) -> None:
+        """In the child of a fork, where nobody is inside: the next to leave gives BLAS its threads back."""
+        self._lock, self._owed, self._inside = Lock(), self._owed or self._inside > 0, 0
+
     def _leave(self) -> None:
-        self._inside -= 1
+        self._inside = max(0, self._inside - 1)
         if self._inside == 0:
             for library, count in self._before:
                 _set_threads(library, count)
@@ -105,11 +109,12 @@ class _Pool:
 
     Threads do not survive a fork, and GNU OpenMP cannot start new ones in the child. So compiled code reaches the pool through
     `_trampolines`, and in a child they are turned to Numba's own pool, "workqueue". That one serves one caller at a time: `lock`.
+    The trampolines serve all parallel Numba code that is loaded later in the process, a user's own too.
     """
 
     def __init__(self) -> None:
         self.lock = RLock()
-        self._process, self._trampolines = 0, _Trampolines()
+        self._started, self._trampolines = False, _Trampolines()
 
     @property
     def exclusive(self) -> bool:
@@ -119,13 +124,20 @@ class _Pool:
     def start(self) -> None:
         """Make sure that this very process has a pool."""
         with self.lock:
-            if self._process == 0:
-                self._start_numba()
-            elif self._process != os.getpid():
-                self._start_workqueue()
-            self._process = os.getpid()
+            if not self._started:
+                if self._forked:
+                    self._start_workqueue()
+                else:
+                    self._start_numba()
+                self._started = True
 
-    _own = False
+    _own = _forked = False
+
+    def forked(self) -> None:
+        """In the child of a fork: threads are gone, and so is whoever held a lock."""
+        self.lock = RLock()
+        self._forked = self._forked or bool(getattr(import_module("numba.np.ufunc.parallel"), "_is_initialized", True))
+        self._started = False
 
     def _start_numba(self) -> None:
         chosen = "OMP_WAIT_POLICY" in os.environ
@@ -167,6 +179,8 @@ class _Trampolines:
     def _build(self) -> None:
         from llvmlite import binding
 
+        binding.initialize_native_target()
+        binding.initialize_native_asmprinter()
         code = ""
         for symbol, (_, result, kinds) in self._KINDS.items():
             names = [f"%a{i}" for i in range(len(kinds.split(",")))] if kinds else []
@@ -186,6 +200,8 @@ class _Trampolines:
 
 
 _pool = _Pool()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: (_pool.forked(), _single_threaded_blas.forked()))
 
 
 @contextmanager

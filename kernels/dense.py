@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import fused_dense
+from . import fused_dense, inference, packed_network
 from ._jit import jit
 from .corruption import NO_CORRUPTION, Corruption
 from .losses import SOFTMAX_CROSS_ENTROPY, forward_activation, loss_and_delta
@@ -44,7 +44,7 @@ class Workspace(NamedTuple):
     outputs: np.ndarray  # (B * sum of n_out,)
     deltas: np.ndarray  # (B * sum of n_out,)
     gradient: np.ndarray  # (P,)
-    packed: fused_dense.Packed  # of the fused trainer
+    packed: packed_network.Packed  # of the fused trainer
 
 
 def workspace(table: np.ndarray, n_params: int, batch_size: int, dtype: np.dtype) -> Workspace:
@@ -53,9 +53,9 @@ def workspace(table: np.ndarray, n_params: int, batch_size: int, dtype: np.dtype
     rows = np.zeros((2, batch_size, n_visible), dtype)
     layers = np.zeros((2, batch_size * width), dtype)
     if dtype == np.float32:
-        packed = fused_dense.pack_network(table, batch_size)
+        packed = packed_network.pack_network(table, batch_size)
     else:
-        packed = fused_dense.pack_network(np.array([[1, 1, 0, 0, 1, 0]]), 1)
+        packed = packed_network.pack_network(np.array([[1, 1, 0, 0, 1, 0]]), 1)
     return Workspace(rows[0], rows[1], layers[0], layers[1], np.zeros(n_params, dtype), packed)
 
 
@@ -194,9 +194,9 @@ def infer_plain(table, params, samples, positions, out):
     out[:] = block
 
 
-def prepare(table: np.ndarray, params: np.ndarray) -> fused_dense.Packed | None:
+def prepare(table: np.ndarray, params: np.ndarray) -> packed_network.Packed | None:
     """What `infer` can do once for many calls: the packed weights in float32, else nothing."""
-    return fused_dense.prepare(table, params) if params.dtype == np.float32 else None
+    return inference.prepare(table, params) if params.dtype == np.float32 else None
 
 
 def infer(table, params, prepared, samples, positions, out):
@@ -207,7 +207,7 @@ def infer(table, params, prepared, samples, positions, out):
     if prepared is None:
         infer_plain(table, params, samples, positions, out)
     else:
-        fused_dense.infer(prepared, samples, positions, out)
+        inference.infer(prepared, samples, positions, out)
 
 
-infer.kernels = {"float32": fused_dense.infer, "float64": infer_plain}  # type: ignore[attr-defined]
+infer.kernels = {"float32": inference.infer, "float64": infer_plain}  # type: ignore[attr-defined]

@@ -3,174 +3,59 @@
 A minibatch is a short sequence of parallel regions, each over independent panels:
 
     load the rows -> forward, layer by layer -> loss and its delta -> for every layer from the top: delta of the layer below,
-    then gradient and update of the layer's weights, a block of PANEL x PANEL at a time
+    then gradient and update of the layer's weights, GROUP panels by CHUNK rows at a time
 
 Threads share out panels and blocks; no sum is ever split among them.
 """
 
-from typing import NamedTuple
-
 import numpy as np
-from numba import float32, float64, get_thread_id, intp, prange, typeof
+from numba import float64, get_thread_id, intp, prange, typeof
 
 from ._jit import jit, linked
-from .activations import LINEAR, SOFTMAX, activate, differentiate
+from .activations import SOFTMAX, differentiate
 from .corruption import NO_CORRUPTION, corrupt
-from .cpu import max_threads
 from .losses import SOFTMAX_CROSS_ENTROPY, forward_activation, loss_row
 from .microkernel import PANEL
+from .packed_network import (
+    DELTA,
+    DELTA_T,
+    NET,
+    OUTPUT,
+    OUTPUT_T,
+    block_count,
+    block_panels,
+    keep_transpose,
+    layer_panel,
+    product_panel,
+    rows_in,
+    sum_in_order,
+)  # fmt: skip
 from .packing import (
     ACTIVATION,
     BIAS,
     CHUNK,
     GROUP,
-    MATRIX,
     N_IN,
     N_OUT,
     NUMBERS,
     PACK,
-    ROWS,
     TRANSPOSED,
     UNPACK,
     WEIGHT,
-    aligned_zeros,
-    bias_panels,
     copy_vector,
     gather_row,
     is_owner,
-    packed_table,
     panel_count,
     panel_width,
     scatter_row,
-    transpose_panel,
     weight_panels,
 )  # fmt: skip
-from .product import activate_panel, clear_padding, loss_panel, multiply, multiply_transposed, outer, sum_rows
+from .product import clear_padding, loss_panel, outer, sum_rows
 from .random import KEY
-from .samples import SAMPLES, declared_writable, load_row
+from .samples import SAMPLES, load_row
 from .updates import ADAM, UPDATE, learning_rate_at, update_packed
 
-OUTPUT, OUTPUT_T, DELTA, DELTA_T = range(4)  # columns of Packed.places
-
-
-class Packed(NamedTuple):
-    """A network in panels and the activations of one minibatch, cut into blocks of ``rows`` rows.
-
-    ``places`` (L + 1, 4) says where in ``activations`` the outputs of a layer begin, their transpose, its delta and that one's
-    transpose; row 0 belongs to the input. The transposes exist where a product needs them.
-    """
-
-    table: np.ndarray  # (L, 6) offsets into the packed vectors
-    n_weights: int
-    params: np.ndarray
-    velocity: np.ndarray
-    squares: np.ndarray
-    rows: int
-    n_blocks: int
-    places: np.ndarray
-    activations: np.ndarray
-    target: np.ndarray  # (blocks, panels, rows, PANEL)
-    losses: np.ndarray  # one a job of the output layer
-    scratch: np.ndarray  # (threads, GROUP, CHUNK, PANEL)
-
-
-def pack_network(table: np.ndarray, batch_size: int) -> Packed:
-    """Allocate the packed form of a network and of minibatches of at most ``batch_size`` rows."""
-    packed, n_weights, n_params = packed_table(table)
-    rows = min(ROWS, -(-batch_size // PANEL) * PANEL)
-    n_blocks = -(-batch_size // rows)
-    widths = [int(n) for n in (table[0, N_IN], *table[:, N_OUT])]
-    panels = [-(-n // PANEL) for n in widths]
-    places = np.full((len(widths), 4), -1, np.int64)
-    position = 0
-    for index, count in enumerate(panels):
-        layer = index - 1  # whose output this is
-        above = index < len(table) and table[index, TRANSPOSED]
-        wanted = (True, above, index > 0, layer > 0 and not table[layer, TRANSPOSED])
-        for kind in (kind for kind in range(4) if wanted[kind]):
-            places[index, kind] = position
-            position += n_blocks * count * rows * PANEL
-    return Packed(
-        table=packed,
-        n_weights=n_weights,
-        params=aligned_zeros(n_params),
-        velocity=aligned_zeros(n_params),
-        squares=aligned_zeros(n_params),
-        rows=rows,
-        n_blocks=n_blocks,
-        places=places,
-        activations=aligned_zeros(position),
-        target=aligned_zeros(n_blocks, panels[0], rows, PANEL),
-        losses=np.zeros(max(n_blocks * panels[-1], n_blocks * rows)),
-        scratch=aligned_zeros(max_threads(), GROUP, CHUNK, PANEL),
-    )
-
-
-NET = typeof(pack_network(np.array([[1, 1, 0, 0, 1, 0]]), 1))
 NOISE = typeof(NO_CORRUPTION)
-
-
-@jit
-def block_panels(net, index, kind):
-    """Outputs or deltas ``index`` (0: the input) of a minibatch: (blocks, panels, rows, PANEL)."""
-    n = panel_count(net.table[index - 1, N_OUT] if index else net.table[0, N_IN])
-    start = net.places[index, kind]
-    size = net.n_blocks * n * net.rows * PANEL
-    return net.activations[start : start + size].reshape((net.n_blocks, n, net.rows, PANEL))
-
-
-@jit
-def block_transposes(net, index, kind):
-    """The transposes of the blocks of outputs or deltas: (blocks, rows / PANEL, panels * PANEL, PANEL)."""
-    n = panel_count(net.table[index - 1, N_OUT] if index else net.table[0, N_IN])
-    start = net.places[index, kind]
-    size = net.n_blocks * n * net.rows * PANEL
-    return net.activations[start : start + size].reshape((net.n_blocks, net.rows // PANEL, n * PANEL, PANEL))
-
-
-@jit
-def block_count(net, n_rows):
-    """Blocks of a minibatch of so many rows."""
-    return -(-n_rows // net.rows)
-
-
-@jit
-def rows_in(net, block, n_rows):
-    """Rows of one block."""
-    return min(net.rows, n_rows - block * net.rows)
-
-
-@linked(NET, intp, intp, intp, intp, intp, intp, intp, float32[:, :, ::1])
-def product_panel(net, index, kind, layer, transposed, block, n_rows, panel, out):
-    """out[panel] = one panel of outputs or deltas ``index`` times the weights of ``layer``, or times their transpose."""
-    weight = weight_panels(net.table, layer, net.params)
-    if not transposed:
-        x = block_panels(net, index, kind)[block]
-        width = panel_width(panel, net.table[layer, N_IN if net.table[layer, TRANSPOSED] else N_OUT])
-        multiply(x, 0, n_rows, weight.shape[1], weight, panel, width, out, panel)
-    else:
-        x_t = block_transposes(net, index, kind + 1)[block]
-        depth = net.table[layer, N_IN if net.table[layer, TRANSPOSED] else N_OUT]
-        scratch = net.scratch[get_thread_id()]
-        width = panel_width(panel, weight.shape[1])
-        multiply_transposed(x_t, 0, n_rows, depth, weight, panel, width, scratch, out)
-
-
-@linked(NET, intp, intp, intp, intp, intp)
-def keep_transpose(net, index, kind, block, n_rows, panel):
-    """Transpose a finished panel of outputs or deltas, if a product will need that."""
-    if net.places[index, kind + 1] >= 0:
-        x = block_panels(net, index, kind)[block]
-        transpose_panel(x, panel, n_rows, block_transposes(net, index, kind + 1)[block])
-
-
-@linked(NET, intp, intp, intp, intp, intp)
-def layer_panel(net, layer, activation, block, n_rows, panel):
-    """One panel of a layer's outputs for one block of rows."""
-    out = block_panels(net, layer + 1, OUTPUT)[block]
-    product_panel(net, layer, OUTPUT, layer, net.table[layer, TRANSPOSED], block, n_rows, panel, out)
-    activate_panel(activation, bias_panels(net.table, layer, net.params)[panel], out[panel, :n_rows])
-    keep_transpose(net, layer + 1, OUTPUT, block, n_rows, panel)
 
 
 @linked(NET, SAMPLES, NUMBERS, NUMBERS, NOISE, KEY, intp, parallel=True)
@@ -197,15 +82,6 @@ def forward_layer(net, layer, n_rows):
     for job in prange(block_count(net, n_rows) * n_panels):
         block, panel = job // n_panels, job % n_panels
         layer_panel(net, layer, net.table[layer, ACTIVATION], block, rows_in(net, block, n_rows), panel)
-
-
-@jit
-def sum_in_order(values):
-    """Sum of a vector: a parallel sum would depend on the number of threads."""
-    total = 0.0
-    for value in values:
-        total += value
-    return total
 
 
 @linked(NET, intp, intp, parallel=True)
@@ -277,20 +153,11 @@ def apply_gradient(net, update, rate, step, begin, gradient, is_weight):
 
 @jit
 def operands(net, layer):
-    """x and d of the gradient x.T @ d of the matrix that a layer uses, in the matrix's own orientation."""
+    """x and d of the gradient x.T @ d of a layer's weights, in the orientation in which they are stored."""
     x, d = block_panels(net, layer, OUTPUT), block_panels(net, layer + 1, DELTA)
     if net.table[layer, TRANSPOSED]:
         return d, x
     return x, d
-
-
-@jit
-def borrower(table, layer):
-    """The later layer that uses the same weights, or -1."""
-    for other in range(layer + 1, table.shape[0]):
-        if table[other, WEIGHT] == table[layer, WEIGHT]:
-            return other
-    return -1
 
 
 @jit
@@ -309,12 +176,10 @@ def update_weights(net, layer, update, rate, step, n_rows, panel, first, stop):
         n_high, n_wide = n_wide, n_high
     stop, n_panels = min(stop, n_high), min(GROUP, panel_count(n_wide) - panel)
     gradient = net.scratch[get_thread_id()]
-    x, d = operands(net, layer)
-    add_outer(net, x, first, stop, d, panel, n_panels, n_wide, n_rows, 0, gradient)
-    other = borrower(net.table, layer)
-    if other >= 0:
-        x, d = operands(net, other)
-        add_outer(net, x, first, stop, d, panel, n_panels, n_wide, n_rows, 1, gradient)
+    for user in range(layer, net.table.shape[0]):
+        if net.table[user, WEIGHT] == net.table[layer, WEIGHT]:
+            x, d = operands(net, user)
+            add_outer(net, x, first, stop, d, panel, n_panels, n_wide, n_rows, 1 if user > layer else 0, gradient)
     for q in range(n_panels):
         begin, n = net.table[layer, WEIGHT] + ((panel + q) * n_high + first) * PANEL, (stop - first) * PANEL
         flat = gradient[q].reshape(CHUNK * PANEL)
@@ -390,48 +255,3 @@ def train(
 
 # Sat Nov 21 05:09:54 UTC 2026
 # Sat Nov 21 05:11:38 UTC 2026
-
-
-@linked(NET, intp, intp, intp)
-def answer_layer(net, layer, block, n_rows):
-    """Outputs of one layer for one block of rows."""
-    n_out, activation = net.table[layer, N_OUT], net.table[layer, ACTIVATION]
-    for panel in range(panel_count(n_out)):
-        layer_panel(net, layer, LINEAR if activation == SOFTMAX else activation, block, n_rows, panel)
-    if activation == SOFTMAX:  # needs whole rows
-        outputs, values = block_panels(net, layer + 1, OUTPUT)[block], np.empty(n_out, np.float32)
-        for r in range(n_rows):
-            gather_row(outputs, r, values)
-            activate(SOFTMAX, values)
-            scatter_row(values, outputs, r)
-
-
-@linked(NET, SAMPLES, NUMBERS, MATRIX, parallel=True)
-def infer(net, samples, positions, out):
-    """out (n, n_out) = the network's answer to rows ``positions`` (n,) of ``samples``.
-
-    Every thread takes whole blocks of rows through all layers, in its own block of ``net.activations``.
-    """
-    n_layers, n_rows = net.table.shape[0], positions.shape[0]
-    inputs, outputs = block_panels(net, 0, OUTPUT), block_panels(net, n_layers, OUTPUT)
-    n_visible, n_workers = net.table[0, N_IN], net.n_blocks
-    for worker in prange(n_workers):
-        row = np.empty(n_visible, np.float32)
-        for first in range(worker * net.rows, n_rows, n_workers * net.rows):
-            n = min(net.rows, n_rows - first)
-            for r in range(n):
-                load_row(samples, positions[first + r], row)
-                scatter_row(row, inputs[worker], r)
-            for panel in range(panel_count(n_visible)):
-                keep_transpose(net, 0, OUTPUT, worker, n, panel)
-            for layer in range(n_layers):
-                answer_layer(net, layer, worker, n)
-            for r in range(n):
-                gather_row(outputs[worker], r, out[first + r])
-
-
-def prepare(table: np.ndarray, params: np.ndarray) -> Packed:
-    """A network packed for `infer`."""
-    net = pack_network(table, ROWS * max_threads())
-    copy_vector(table, net.table, declared_writable(params), net.params, PACK)
-    return net

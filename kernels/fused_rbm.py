@@ -19,8 +19,8 @@ from numba import float32, float64, get_thread_id, intp, prange, typeof
 from ._jit import jit, linked
 from .activations import activate
 from .cpu import max_threads
-from .fused_dense import block_count, rows_in, sum_in_order
 from .microkernel import PANEL
+from .packed_network import block_count, rows_in, sum_in_order
 from .packing import (
     BIAS,
     CHUNK,
@@ -91,7 +91,7 @@ def layer_table(machine):
 def pack_machine(machine: Any, batch_size: int) -> Packed:
     """Allocate the packed form of a `rbm.Machine` for minibatches, and chains, of at most ``batch_size`` rows."""
     n_visible, n_hidden = machine.n_visible, machine.n_hidden
-    table, _, n_params = packed_table(layer_table.py_func(machine))
+    table, n_params = packed_table(layer_table.py_func(machine))
     rows = min(ROWS, -(-batch_size // PANEL) * PANEL)
     blocks, wide, high = -(-batch_size // rows), -(-n_visible // PANEL), -(-n_hidden // PANEL)
     return Packed(

@@ -5,8 +5,8 @@ A matrix (R, C) is cut into panels of PANEL columns. A panel lies row after row 
     element (r, c)  ->  panels[c // PANEL, r, c % PANEL]          panels: (ceil(C / PANEL), capacity, PANEL)
 
 It serves as either operand of either product, because a microkernel reads single numbers of A along a row or down a column of a
-panel, and whole rows of B. Columns past C are padding: they are zero in weights and in deltas, anything in outputs, and no sum runs
-over them. Activations of a minibatch are cut into blocks of at most ROWS rows first, so that a block stays in the cache:
+panel, and whole rows of B. Columns past C are padding: zero in deltas, anything elsewhere, and no sum runs over them.
+Activations of a minibatch are cut into blocks of at most ROWS rows first, so that a block stays in the cache:
 (blocks, panels, rows, PANEL). The transpose of a block has the rows' numbers as columns: (rows / PANEL, panels * PANEL, PANEL).
 """
 
@@ -34,8 +34,8 @@ def aligned_zeros(*shape: int) -> np.ndarray:
     return memory[start : start + 4 * n].view(np.float32).reshape(shape)
 
 
-def packed_table(table: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """The layer table of the packed vector, its number of weights and of parameters; biases are padded to whole panels."""
+def packed_table(table: np.ndarray) -> tuple[np.ndarray, int]:
+    """The layer table of the packed vector, and its length; biases are padded to whole panels."""
     packed, starts = table.copy(), {}
     position = 0
     for row in packed:
@@ -44,11 +44,10 @@ def packed_table(table: np.ndarray) -> tuple[np.ndarray, int, int]:
             n_rows, n_columns = (row[N_OUT], row[N_IN]) if row[TRANSPOSED] else (row[N_IN], row[N_OUT])
             position += int(panel_count.py_func(n_columns) * n_rows * PANEL)
         row[WEIGHT] = starts[int(row[WEIGHT])]
-    n_weights = position
     for row in packed:
         row[BIAS] = position
         position += int(panel_count.py_func(row[N_OUT]) * PANEL)
-    return packed, n_weights, position
+    return packed, position
 
 
 @jit

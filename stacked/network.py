@@ -165,7 +165,7 @@ class Answerer(NamedTuple):
 
     table: np.ndarray
     params: np.ndarray
-    prepared: dense.fused_dense.Packed | None
+    prepared: dense.packed_network.Packed | None
 
     @property
     def n_out(self) -> int:

@@ -89,7 +89,9 @@ def value_at(steps: Schedule, epoch: int) -> float:
 def precision_dtype(precision: Any) -> np.dtype:
     """Dtype of parameters and activations for a precision."""
     if precision == "bfloat16":
-        raise SettingError("precision: bfloat16 needs products of bfloat16 tiles, which this version has not; use float32")
+        raise SettingError(
+            "precision: bfloat16 needs products of bfloat16 tiles, which this version has not; use float32"
+        )
     return np.dtype(choice("precision", precision, PRECISIONS))
 
 

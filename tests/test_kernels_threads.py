@@ -101,6 +101,43 @@ def test_forked_processes_and_threads_give_the_same_bits_with_and_without_openmp
     assert answer.stdout.split() == [layer, "True", "True", _digest(NAMES[0], 1)]
 
 
+FORK_WHILE_BUSY = """
+import os, threading, time, numba
+import numpy as np
+from stacked.kernels import cpu
+first = np.zeros(8)
+@numba.njit(parallel=True)
+def fill(x):
+    for i in numba.prange(8): x[i] = 1
+fill(first)  # somebody else's pool, before ours
+busy = threading.Event()
+def hold():
+    with cpu.thread_limit(1):
+        busy.set()
+        time.sleep(3)
+threading.Thread(target=hold, daemon=True).start()
+busy.wait()
+child = os.fork()
+if child == 0:
+    with cpu.thread_limit(2):
+        pass
+    os._exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.parametrize("layer", ["omp", "workqueue"])
+def test_a_fork_while_another_thread_is_busy(layer):
+    environment = {**os.environ, "NUMBA_THREADING_LAYER": layer, "NUMBA_NUM_THREADS": "2"}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    command = [sys.executable, "-W", "ignore", "-c", FORK_WHILE_BUSY]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    if "No threading layer could be loaded" in answer.stderr:
+        pytest.skip(f"Numba has no {layer} here")
+    assert answer.stdout.strip() == "7", answer.stderr
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.skipif(cpu.max_threads() < 2, reason="one thread in this process; the subprocess has four")
 def test_two_threads_give_the_bits_of_one(name):

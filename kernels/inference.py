@@ -1,0 +1,71 @@
+"""Inference in float32: every thread takes whole blocks of rows through all layers, from the rows of the file to the answers."""
+
+import numpy as np
+from numba import get_thread_id, intp, prange
+
+from ._jit import linked
+from .activations import LINEAR, SOFTMAX, activate
+from .cpu import max_threads
+from .microkernel import PANEL
+from .packed_network import NET, OUTPUT, Packed, block_panels, keep_transpose, layer_panel, pack_network
+from .packing import (
+    ACTIVATION,
+    MATRIX,
+    N_IN,
+    N_OUT,
+    NUMBERS,
+    PACK,
+    ROWS,
+    copy_vector,
+    gather_row,
+    panel_count,
+    scatter_row,
+)  # fmt: skip
+from .samples import SAMPLES, declared_writable, load_row
+
+
+@linked(NET, intp, intp, intp)
+def answer_layer(net, layer, block, n_rows):
+    """Outputs of one layer for one block of rows."""
+    n_out, activation = net.table[layer, N_OUT], net.table[layer, ACTIVATION]
+    for panel in range(panel_count(n_out)):
+        layer_panel(net, layer, LINEAR if activation == SOFTMAX else activation, block, n_rows, panel)
+    if activation == SOFTMAX:  # needs whole rows
+        outputs, values = block_panels(net, layer + 1, OUTPUT)[block], np.empty(n_out, np.float32)
+        for r in range(n_rows):
+            gather_row(outputs, r, values)
+            activate(SOFTMAX, values)
+            scatter_row(values, outputs, r)
+
+
+@linked(NET, SAMPLES, NUMBERS, MATRIX, parallel=True)
+def infer(net, samples, positions, out):
+    """out (n, n_out) = the network's answer to rows ``positions`` (n,) of ``samples``.
+
+    Every thread takes whole blocks of rows through all layers, in its own block of ``net.activations``.
+    """
+    n_layers, n_rows = net.table.shape[0], positions.shape[0]
+    inputs, outputs = block_panels(net, 0, OUTPUT), block_panels(net, n_layers, OUTPUT)
+    n_visible, n_workers = net.table[0, N_IN], net.n_blocks
+    size = min(
+        net.rows, max(1, panel_count(-(-n_rows // n_workers))) * PANEL
+    )  # few rows: smaller blocks, for all threads
+    for block in prange(-(-n_rows // size)):
+        thread, first, row = get_thread_id(), block * size, np.empty(n_visible, np.float32)
+        n = min(size, n_rows - first)
+        for r in range(n):
+            load_row(samples, positions[first + r], row)
+            scatter_row(row, inputs[thread], r)
+        for panel in range(panel_count(n_visible)):
+            keep_transpose(net, 0, OUTPUT, thread, n, panel)
+        for layer in range(n_layers):
+            answer_layer(net, layer, thread, n)
+        for r in range(n):
+            gather_row(outputs[thread], r, out[first + r])
+
+
+def prepare(table: np.ndarray, params: np.ndarray) -> Packed:
+    """A network packed for `infer`."""
+    net = pack_network(table, ROWS * max_threads())
+    copy_vector(table, net.table, declared_writable(params), net.params, PACK)
+    return net
