@@ -201,7 +201,8 @@ class _Trampolines:
 
 _pool = _Pool()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: (_pool.forked(), _single_threaded_blas.forked()))
+    os.register_at_fork(after_in_child=_pool.forked)
+    os.register_at_fork(after_in_child=_single_threaded_blas.forked)
 
 
 @contextmanager
