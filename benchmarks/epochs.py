@@ -198,6 +198,7 @@ def timed(task: Task, rounds: int, threads: int) -> dict[str, list[float]]:
     for number in range(rounds + 1):
         for name, run in task.ways.items():
             with thread_limit(threads) if name == "ours" else nullcontext():
+                time.sleep(0.2)  # until the waiting threads of the others sleep
                 started = time.perf_counter()
                 run()
                 if number:
