@@ -4,6 +4,7 @@ Everything that is specific to Linux lives in this file and has a fallback.
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from ctypes import CFUNCTYPE, c_int, c_uint64
@@ -114,7 +115,8 @@ class _Pool:
 
     def __init__(self) -> None:
         self.lock = RLock()
-        self._started, self._trampolines = False, _Trampolines()
+        self._started = self._own = self._forked = False
+        self._trampolines = _Trampolines()
 
     @property
     def exclusive(self) -> bool:
@@ -131,12 +133,11 @@ class _Pool:
                     self._start_numba()
                 self._started = True
 
-    _own = _forked = False
-
     def forked(self) -> None:
         """In the child of a fork: threads are gone, and so is whoever held a lock."""
         self.lock = RLock()
-        self._forked = self._forked or bool(getattr(import_module("numba.np.ufunc.parallel"), "_is_initialized", True))
+        launcher = sys.modules.get("numba.np.ufunc.parallel")  # no import here: somebody may hold its lock for ever
+        self._forked = self._forked or bool(getattr(launcher, "_is_initialized", launcher is not None))
         self._started = False
 
     def _start_numba(self) -> None:

@@ -251,7 +251,3 @@ def train(
     if update.optimizer == ADAM:
         copy_vector(table, net.table, squares, net.squares, UNPACK)
     return total
-
-
-# Sat Nov 21 05:09:54 UTC 2026
-# Sat Nov 21 05:11:38 UTC 2026

@@ -47,9 +47,7 @@ def infer(net, samples, positions, out):
     n_layers, n_rows = net.table.shape[0], positions.shape[0]
     inputs, outputs = block_panels(net, 0, OUTPUT), block_panels(net, n_layers, OUTPUT)
     n_visible, n_workers = net.table[0, N_IN], net.n_blocks
-    size = min(
-        net.rows, max(1, panel_count(-(-n_rows // n_workers))) * PANEL
-    )  # few rows: smaller blocks, for all threads
+    size = min(net.rows, max(1, panel_count(-(-n_rows // n_workers))) * PANEL)  # few rows: smaller blocks
     for block in prange(-(-n_rows // size)):
         thread, first, row = get_thread_id(), block * size, np.empty(n_visible, np.float32)
         n = min(size, n_rows - first)
