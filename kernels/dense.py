@@ -47,13 +47,18 @@ class Workspace(NamedTuple):
     packed: packed_network.Packed  # of the fused trainer
 
 
-def workspace(table: np.ndarray, n_params: int, batch_size: int, dtype: np.dtype) -> Workspace:
-    """Allocate the scratch for a layer table and minibatches of at most ``batch_size`` rows."""
+def workspace(
+    table: np.ndarray, n_params: int, batch_size: int, dtype: np.dtype, bfloat16: bool = False
+) -> Workspace:
+    """Allocate the scratch for a layer table and minibatches of at most ``batch_size`` rows.
+
+    With ``bfloat16`` the products of the fused trainer round what they multiply; dtype is float32 then.
+    """
     n_visible, width = int(table[0, N_IN]), int(table[:, N_OUT].sum())
     rows = np.zeros((2, batch_size, n_visible), dtype)
     layers = np.zeros((2, batch_size * width), dtype)
     if dtype == np.float32:
-        packed = packed_network.pack_network(table, batch_size)
+        packed = packed_network.pack_network(table, batch_size, bfloat16)
     else:
         packed = packed_network.pack_network(np.array([[1, 1, 0, 0, 1, 0]]), 1)
     return Workspace(rows[0], rows[1], layers[0], layers[1], np.zeros(n_params, dtype), packed)
@@ -194,9 +199,9 @@ def infer_plain(table, params, samples, positions, out):
     out[:] = block
 
 
-def prepare(table: np.ndarray, params: np.ndarray) -> packed_network.Packed | None:
+def prepare(table: np.ndarray, params: np.ndarray, bfloat16: bool = False) -> packed_network.Packed | None:
     """What `infer` can do once for many calls: the packed weights in float32, else nothing."""
-    return inference.prepare(table, params) if params.dtype == np.float32 else None
+    return inference.prepare(table, params, bfloat16) if params.dtype == np.float32 else None
 
 
 def infer(table, params, prepared, samples, positions, out):

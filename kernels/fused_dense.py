@@ -18,18 +18,19 @@ from .losses import SOFTMAX_CROSS_ENTROPY, forward_activation, loss_row
 from .microkernel import PANEL
 from .packed_network import (
     DELTA,
-    DELTA_T,
     NET,
     OUTPUT,
-    OUTPUT_T,
     block_count,
     block_panels,
-    keep_transpose,
+    gradient_panels,
+    is_operand,
+    keep_operand,
     layer_panel,
     product_panel,
     rows_in,
     sum_in_order,
 )  # fmt: skip
+from .packed_words import keep_all_weights, keep_weights
 from .packing import (
     ACTIVATION,
     BIAS,
@@ -50,7 +51,7 @@ from .packing import (
     scatter_row,
     weight_panels,
 )  # fmt: skip
-from .product import clear_padding, loss_panel, outer, sum_rows
+from .product import clear_padding, loss_panel, sum_rows
 from .random import KEY
 from .samples import SAMPLES, load_row
 from .updates import ADAM, UPDATE, learning_rate_at, update_packed
@@ -69,10 +70,10 @@ def load(net, samples, positions, row_ids, corruption, key, epoch):
         corrupt(corruption, key, epoch, row_ids[r], clean, noisy)
         scatter_row(clean, target[r // net.rows], r % net.rows)
         scatter_row(noisy, inputs[r // net.rows], r % net.rows)
-    if net.places[0, OUTPUT_T] >= 0:
+    if is_operand(net, 0, OUTPUT):
         for panel in prange(panel_count(n_visible)):
             for block in range(block_count(net, n_rows)):
-                keep_transpose(net, 0, OUTPUT, block, rows_in(net, block, n_rows), panel)
+                keep_operand(net, 0, OUTPUT, block, rows_in(net, block, n_rows), panel)
 
 
 @linked(NET, intp, intp, parallel=True)
@@ -102,7 +103,7 @@ def output_layer(net, loss, n_rows):
                 loss, activation, share, panel_width(panel, n_out), outputs[block, panel, :rows],
                 target[block, panel, :rows], deltas[block, panel, :rows],
             )  # fmt: skip
-            keep_transpose(net, layer + 1, DELTA, block, rows, panel)
+            keep_operand(net, layer + 1, DELTA, block, rows, panel)
     return sum_in_order(losses[:n_jobs])
 
 
@@ -120,10 +121,10 @@ def classify(net, labels, positions):
         for c in range(n_out):
             delta[c] *= share
         scatter_row(delta, deltas[r // net.rows], r % net.rows)
-    if net.places[layer + 1, DELTA_T] >= 0:
+    if is_operand(net, layer + 1, DELTA):
         for panel in prange(panel_count(n_out)):
             for block in range(block_count(net, n_rows)):
-                keep_transpose(net, layer + 1, DELTA, block, rows_in(net, block, n_rows), panel)
+                keep_operand(net, layer + 1, DELTA, block, rows_in(net, block, n_rows), panel)
     return sum_in_order(losses[:n_rows])
 
 
@@ -140,7 +141,7 @@ def backward_layer(net, layer, n_rows):
         below, delta = outputs[block, panel, :rows], deltas[block, panel, :rows]
         differentiate(activation, below.reshape(below.size), delta.reshape(delta.size))
         clear_padding(panel_width(panel, net.table[layer, N_IN]), delta)
-        keep_transpose(net, layer, DELTA, block, rows, panel)
+        keep_operand(net, layer, DELTA, block, rows, panel)
 
 
 @jit
@@ -149,23 +150,6 @@ def apply_gradient(net, update, rate, step, begin, gradient, is_weight):
     end = begin + gradient.shape[0]
     squares = net.squares[begin:end] if update.optimizer == ADAM else net.squares
     update_packed(update, rate, step, gradient, net.params[begin:end], net.velocity[begin:end], squares, is_weight)
-
-
-@jit
-def operands(net, layer):
-    """x and d of the gradient x.T @ d of a layer's weights, in the orientation in which they are stored."""
-    x, d = block_panels(net, layer, OUTPUT), block_panels(net, layer + 1, DELTA)
-    if net.table[layer, TRANSPOSED]:
-        return d, x
-    return x, d
-
-
-@jit
-def add_outer(net, x, first, stop, d, panel, n_panels, n_columns, n_rows, keep, out):
-    """out = x[:, first:stop].T @ some panels of d over all blocks of the minibatch, plus what was there if ``keep``."""
-    for block in range(block_count(net, n_rows)):
-        rows = rows_in(net, block, n_rows)
-        outer(x[block], first, stop, d[block], panel, n_panels, n_columns, rows, keep | (block > 0), out)
 
 
 @linked(NET, intp, UPDATE, float64, intp, intp, intp, intp, intp)
@@ -178,12 +162,12 @@ def update_weights(net, layer, update, rate, step, n_rows, panel, first, stop):
     gradient = net.scratch[get_thread_id()]
     for user in range(layer, net.table.shape[0]):
         if net.table[user, WEIGHT] == net.table[layer, WEIGHT]:
-            x, d = operands(net, user)
-            add_outer(net, x, first, stop, d, panel, n_panels, n_wide, n_rows, 1 if user > layer else 0, gradient)
+            gradient_panels(net, user, first, stop, panel, n_panels, n_rows, 1 if user > layer else 0, gradient)
     for q in range(n_panels):
         begin, n = net.table[layer, WEIGHT] + ((panel + q) * n_high + first) * PANEL, (stop - first) * PANEL
         flat = gradient[q].reshape(CHUNK * PANEL)
         apply_gradient(net, update, rate, step, begin, flat[:n], 1)
+        keep_weights(net, layer, weight_panels(net.table, layer, net.params), panel + q, first, stop)
 
 
 @linked(NET, intp, UPDATE, float64, intp, intp, intp)
@@ -237,6 +221,7 @@ def train(
 ):  # fmt: skip
     """`dense.train` in float32: params, velocity and, for Adam, squares are packed, trained and unpacked."""
     copy_vector(table, net.table, params, net.params, PACK)
+    keep_all_weights(net)
     copy_vector(table, net.table, velocity, net.velocity, PACK)
     if update.optimizer == ADAM:
         copy_vector(table, net.table, squares, net.squares, PACK)

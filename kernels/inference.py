@@ -7,7 +7,8 @@ from ._jit import linked
 from .activations import LINEAR, SOFTMAX, activate
 from .cpu import max_threads
 from .microkernel import PANEL
-from .packed_network import NET, OUTPUT, Packed, block_panels, keep_transpose, layer_panel, pack_network
+from .packed_network import NET, OUTPUT, Packed, block_panels, keep_operand, layer_panel, pack_network
+from .packed_words import keep_all_weights
 from .packing import (
     ACTIVATION,
     MATRIX,
@@ -55,15 +56,16 @@ def infer(net, samples, positions, out):
             load_row(samples, positions[first + r], row)
             scatter_row(row, inputs[thread], r)
         for panel in range(panel_count(n_visible)):
-            keep_transpose(net, 0, OUTPUT, thread, n, panel)
+            keep_operand(net, 0, OUTPUT, thread, n, panel)
         for layer in range(n_layers):
             answer_layer(net, layer, thread, n)
         for r in range(n):
             gather_row(outputs[thread], r, out[first + r])
 
 
-def prepare(table: np.ndarray, params: np.ndarray) -> Packed:
+def prepare(table: np.ndarray, params: np.ndarray, bfloat16: bool) -> Packed:
     """A network packed for `infer`."""
-    net = pack_network(table, ROWS * max_threads())
+    net = pack_network(table, ROWS * max_threads(), bfloat16, training=False)
     copy_vector(table, net.table, declared_writable(params), net.params, PACK)
+    keep_all_weights(net)
     return net

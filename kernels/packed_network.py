@@ -6,9 +6,10 @@ Training (`fused_dense`) and inference (`inference`) are made of it.
 from typing import NamedTuple
 
 import numpy as np
-from numba import float32, get_thread_id, intp, typeof
+from numba import get_thread_id, intp, typeof
 
 from ._jit import jit, linked
+from .bfloat16 import LEFT, LEFT_T, RIGHT, RIGHT_T, multiply_words, multiply_words_transposed
 from .cpu import max_threads
 from .microkernel import PANEL
 from .packing import (
@@ -16,6 +17,7 @@ from .packing import (
     GROUP,
     N_IN,
     N_OUT,
+    PANELS,
     ROWS,
     TRANSPOSED,
     aligned_zeros,
@@ -26,15 +28,25 @@ from .packing import (
     transpose_panel,
     weight_panels,
 )  # fmt: skip
-from .product import activate_panel, multiply, multiply_transposed
+from .packed_words import (
+    FACTOR,
+    GRADIENT,
+    NO_FORM,
+    keep_words,
+    left_weights,
+    pack_words,
+    right_weights,
+    words_of,
+)  # fmt: skip
+from .product import activate_panel, multiply, multiply_transposed, outer
 
-OUTPUT, OUTPUT_T, DELTA, DELTA_T = range(4)  # columns of Packed.places
+OUTPUT, OUTPUT_T, DELTA, DELTA_T = range(4)  # columns of Packed.offsets
 
 
 class Packed(NamedTuple):
     """A network in panels and the activations of one minibatch, cut into blocks of ``rows`` rows.
 
-    ``places`` (L + 1, 4) says where in ``activations`` the outputs of a layer begin, their transpose, its delta and that one's
+    ``offsets`` (L + 1, 4) says where in ``activations`` the outputs of a layer begin, their transpose, its delta and that one's
     transpose; row 0 belongs to the input. The transposes exist where a product needs them.
     """
 
@@ -44,42 +56,74 @@ class Packed(NamedTuple):
     squares: np.ndarray
     rows: int
     n_blocks: int
-    places: np.ndarray
+    offsets: np.ndarray
     activations: np.ndarray
     target: np.ndarray  # (blocks, panels, rows, PANEL)
     losses: np.ndarray  # one a job of the output layer
     scratch: np.ndarray  # (threads, GROUP, CHUNK, PANEL)
+    bfloat16: int  # this and the rest: see `packed_words`; matrix 2 i is the outputs of layer i - 1, matrix 2 i + 1 its deltas
+    forms: np.ndarray
+    panels: np.ndarray
+    places: np.ndarray
+    words: np.ndarray
+    starts: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
 
 
-def pack_network(table: np.ndarray, batch_size: int) -> Packed:
-    """Allocate the packed form of a network and of minibatches of at most ``batch_size`` rows."""
+def pack_network(table: np.ndarray, batch_size: int, bfloat16: bool = False, training: bool = True) -> Packed:
+    """Allocate the packed form of a network and of minibatches of at most ``batch_size`` rows.
+
+    With ``bfloat16`` products read words (`packed_words`) in place of transposes; without ``training`` only outputs are kept.
+    """
     packed, n_params = packed_table(table)
     rows = min(ROWS, -(-batch_size // PANEL) * PANEL)
     n_blocks = -(-batch_size // rows)
     widths = [int(n) for n in (table[0, N_IN], *table[:, N_OUT])]
     panels = [-(-n // PANEL) for n in widths]
-    places = np.full((len(widths), 4), -1, np.int64)
+    offsets = np.full((len(widths), 4), -1, np.int64)
     position = 0
     for index, count in enumerate(panels):
         layer = index - 1  # whose output this is
-        above = index < len(table) and table[index, TRANSPOSED]
-        wanted = (True, above, index > 0, layer > 0 and not table[layer, TRANSPOSED])
+        above = index < len(table) and table[index, TRANSPOSED] and not bfloat16
+        below = layer > 0 and not table[layer, TRANSPOSED] and not bfloat16
+        wanted = (True, above, training and index > 0, training and below)
         for kind in (kind for kind in range(4) if wanted[kind]):
-            places[index, kind] = position
+            offsets[index, kind] = position
             position += n_blocks * count * rows * PANEL
+    n_state = n_params if training else 0
     return Packed(
         table=packed,
         params=aligned_zeros(n_params),
-        velocity=aligned_zeros(n_params),
-        squares=aligned_zeros(n_params),
+        velocity=aligned_zeros(n_state),
+        squares=aligned_zeros(n_state),
         rows=rows,
         n_blocks=n_blocks,
-        places=places,
+        offsets=offsets,
         activations=aligned_zeros(position),
         target=aligned_zeros(n_blocks, panels[0], rows, PANEL),
         losses=np.zeros(max(n_blocks * panels[-1], n_blocks * rows)),
         scratch=aligned_zeros(max_threads(), GROUP, CHUNK, PANEL),
+        **pack_words(packed, rows, n_blocks, _word_matrices(table, training), bfloat16),
     )
+
+
+def _word_matrices(table: np.ndarray, training: bool) -> list[tuple[int, int, int]]:
+    """Columns and forms of all outputs and deltas, by the orientation of the layers that use them."""
+    matrices = []
+    for index in range(len(table) + 1):
+        n_columns = int(table[index - 1, N_OUT] if index else table[0, N_IN])
+        outputs, deltas = (NO_FORM, NO_FORM), (NO_FORM, NO_FORM)
+        if index < len(table):
+            outputs = (RIGHT_T, RIGHT) if table[index, TRANSPOSED] else (LEFT, LEFT_T)
+        if index > 0:
+            deltas = (LEFT, LEFT_T) if table[index - 1, TRANSPOSED] else (RIGHT_T, RIGHT)
+        if index == 1:
+            deltas = (NO_FORM, deltas[1])  # no product goes below the first layer
+        if not training:
+            outputs, deltas = (outputs[0], NO_FORM), (NO_FORM, NO_FORM)
+        matrices += [(n_columns, *outputs), (n_columns, *deltas)]
+    return matrices
 
 
 NET = typeof(pack_network(np.array([[1, 1, 0, 0, 1, 0]]), 1))
@@ -89,7 +133,7 @@ NET = typeof(pack_network(np.array([[1, 1, 0, 0, 1, 0]]), 1))
 def block_panels(net, index, kind):
     """Outputs or deltas ``index`` (0: the input) of a minibatch: (blocks, panels, rows, PANEL)."""
     n = panel_count(net.table[index - 1, N_OUT] if index else net.table[0, N_IN])
-    start = net.places[index, kind]
+    start = net.offsets[index, kind]
     size = net.n_blocks * n * net.rows * PANEL
     return net.activations[start : start + size].reshape((net.n_blocks, n, net.rows, PANEL))
 
@@ -98,7 +142,7 @@ def block_panels(net, index, kind):
 def block_transposes(net, index, kind):
     """The transposes of the blocks of outputs or deltas: (blocks, rows / PANEL, panels * PANEL, PANEL)."""
     n = panel_count(net.table[index - 1, N_OUT] if index else net.table[0, N_IN])
-    start = net.places[index, kind]
+    start = net.offsets[index, kind]
     size = net.n_blocks * n * net.rows * PANEL
     return net.activations[start : start + size].reshape((net.n_blocks, net.rows // PANEL, n * PANEL, PANEL))
 
@@ -115,27 +159,66 @@ def rows_in(net, block, n_rows):
     return min(net.rows, n_rows - block * net.rows)
 
 
-@linked(NET, intp, intp, intp, intp, intp, intp, intp, float32[:, :, ::1])
+@linked(NET, intp, intp, intp, intp, intp, intp, intp, PANELS)
 def product_panel(net, index, kind, layer, transposed, block, n_rows, panel, out):
     """out[panel] = one panel of outputs or deltas ``index`` times the weights of ``layer``, or times their transpose."""
     weight = weight_panels(net.table, layer, net.params)
-    if not transposed:
-        x = block_panels(net, index, kind)[block]
-        width = panel_width(panel, net.table[layer, N_IN if net.table[layer, TRANSPOSED] else N_OUT])
-        multiply(x, 0, n_rows, weight.shape[1], weight, panel, width, out, panel)
-    else:
+    n_columns = net.table[layer, N_IN if net.table[layer, TRANSPOSED] else N_OUT]
+    width = panel_width(panel, weight.shape[1] if transposed else n_columns)
+    scratch, matrix = net.scratch[get_thread_id()], 2 * index + (kind == DELTA)
+    if net.bfloat16 and transposed:
+        x_words, left = words_of(net, matrix, FACTOR, block), left_weights(net, layer, weight)
+        multiply_words_transposed(x_words, 0, n_rows, n_columns, left, panel, width, scratch, out)
+    elif net.bfloat16:
+        x_words, right = words_of(net, matrix, FACTOR, block), right_weights(net, layer, weight)
+        multiply_words(x_words, 0, n_rows, weight.shape[1], right, panel, 1, 0, out, panel)
+    elif transposed:
         x_t = block_transposes(net, index, kind + 1)[block]
-        depth = net.table[layer, N_IN if net.table[layer, TRANSPOSED] else N_OUT]
-        scratch = net.scratch[get_thread_id()]
-        width = panel_width(panel, weight.shape[1])
-        multiply_transposed(x_t, 0, n_rows, depth, weight, panel, width, scratch, out)
+        multiply_transposed(x_t, 0, n_rows, n_columns, weight, panel, width, scratch, out)
+    else:
+        x = block_panels(net, index, kind)[block]
+        multiply(x, 0, n_rows, weight.shape[1], weight, panel, width, out, panel)
+
+
+@linked(NET, intp, intp, intp, intp, intp, intp, intp, PANELS)
+def gradient_panels(net, layer, first, stop, panel, n_panels, n_rows, keep, out):
+    """out = rows first to stop of some panels of the gradient of a layer's weights, as they are stored, over all blocks of the
+    minibatch; plus what was there if ``keep``."""
+    transposed = net.table[layer, TRANSPOSED]
+    n_columns = net.table[layer, N_IN if transposed else N_OUT]
+    x, d = block_panels(net, layer, OUTPUT), block_panels(net, layer + 1, DELTA)
+    x_matrix, d_matrix = 2 * layer, 2 * layer + 3
+    if transposed:
+        x, d, x_matrix, d_matrix = d, x, d_matrix, x_matrix
+    for block in range(block_count(net, n_rows)):
+        rows, adding = rows_in(net, block, n_rows), keep | (block > 0)
+        if net.bfloat16:
+            x_words = words_of(net, x_matrix, GRADIENT, block)
+            d_words = words_of(net, d_matrix, GRADIENT, block)
+            multiply_words(x_words, first, stop - first, rows, d_words, panel, n_panels, adding, out, 0)
+        else:
+            outer(x[block], first, stop, d[block], panel, n_panels, n_columns, rows, adding, out)
+
+
+@jit
+def is_operand(net, index, kind):
+    """Whether a product reads outputs or deltas ``index`` in another form than panels."""
+    matrix = 2 * index + (kind == DELTA)
+    return net.forms[matrix].max() != NO_FORM if net.bfloat16 else net.offsets[index, kind + 1] >= 0
 
 
 @linked(NET, intp, intp, intp, intp, intp)
-def keep_transpose(net, index, kind, block, n_rows, panel):
-    """Transpose a finished panel of outputs or deltas, if a product will need that."""
-    if net.places[index, kind + 1] >= 0:
-        x = block_panels(net, index, kind)[block]
+def keep_operand(net, index, kind, block, n_rows, panel):
+    """Write a finished panel of outputs or deltas in the forms that products will read: its transpose, or words."""
+    if not is_operand(net, index, kind):
+        return
+    x = block_panels(net, index, kind)[block]
+    if net.bfloat16:
+        n_columns = net.table[index - 1, N_OUT] if index else net.table[0, N_IN]
+        for use in (FACTOR, GRADIENT):
+            matrix, width = 2 * index + (kind == DELTA), panel_width(panel, n_columns)
+            keep_words(net, matrix, use, block, x, panel, width, 0, n_rows)
+    else:
         transpose_panel(x, panel, n_rows, block_transposes(net, index, kind + 1)[block])
 
 
@@ -145,7 +228,7 @@ def layer_panel(net, layer, activation, block, n_rows, panel):
     out = block_panels(net, layer + 1, OUTPUT)[block]
     product_panel(net, layer, OUTPUT, layer, net.table[layer, TRANSPOSED], block, n_rows, panel, out)
     activate_panel(activation, bias_panels(net.table, layer, net.params)[panel], out[panel, :n_rows])
-    keep_transpose(net, layer + 1, OUTPUT, block, n_rows, panel)
+    keep_operand(net, layer + 1, OUTPUT, block, n_rows, panel)
 
 
 @jit
