@@ -19,7 +19,7 @@ Rounding is to the nearest, ties to even (Kalamkar et al. 2019, "A study of BFLO
 """
 
 import numpy as np
-from numba import int64, intp, uint32
+from numba import intp, uint32
 
 from ._jit import jit, linked
 from .microkernel import (
@@ -88,11 +88,11 @@ def multiply_words_transposed(right_t, first_row, n_rows, depth, left, panel, wi
 
 
 @jit
-def clear_edges(x, panel, width, n_rows):
-    """Zero the padding of a panel of ``x`` (panels, rows, PANEL): columns from ``width`` on, rows up to a whole PANEL."""
+def clear_edges(x, panel, width, first_row, n_rows):
+    """Zero the padding of rows first_row to n_rows of a panel of ``x``: columns from ``width`` on, rows up to a whole PANEL."""
     x[panel, n_rows : panel_count(n_rows) * PANEL] = 0
     if width < PANEL:
-        x[panel, :n_rows, width:] = 0
+        x[panel, first_row:n_rows, width:] = 0
 
 
 @linked(PANELS, intp, intp, intp, intp, intp, WORD_VECTOR)
@@ -102,7 +102,7 @@ def write_form(x, panel, width, first_row, n_rows, form, out):
     ``out`` holds that form of the whole of x: panels * rows * LANES words. first_row is a multiple of PANEL and rows one of PANEL.
     The padding of the panel is set to zero, in x too.
     """
-    clear_edges(x, panel, width, n_rows)
+    clear_edges(x, panel, width, first_row, n_rows)
     n_panels, rows = x.shape[0], x.shape[1]
     rounded = np.empty(PANEL * LANES, np.uint32)
     for first in range(first_row, n_rows, PANEL):

@@ -12,6 +12,16 @@ from ._jit import jit, linked
 from .bfloat16 import LEFT, LEFT_T, RIGHT, RIGHT_T, multiply_words, multiply_words_transposed
 from .cpu import max_threads
 from .microkernel import PANEL
+from .packed_words import (
+    FACTOR,
+    GRADIENT,
+    NO_FORM,
+    keep_words,
+    left_weights,
+    pack_words,
+    right_weights,
+    words_of,
+)  # fmt: skip
 from .packing import (
     CHUNK,
     GROUP,
@@ -27,16 +37,6 @@ from .packing import (
     panel_width,
     transpose_panel,
     weight_panels,
-)  # fmt: skip
-from .packed_words import (
-    FACTOR,
-    GRADIENT,
-    NO_FORM,
-    keep_words,
-    left_weights,
-    pack_words,
-    right_weights,
-    words_of,
 )  # fmt: skip
 from .product import activate_panel, multiply, multiply_transposed, outer
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from . import fused_rbm
+from . import fused_rbm, packed_machine
 from ._jit import jit, parallel_jit
 from .activations import LINEAR, softplus
 from .corruption import NO_CORRUPTION
@@ -51,10 +51,10 @@ class Workspace(NamedTuple):
     state: np.ndarray  # (B, H) hidden sample
     gradient: np.ndarray  # (P,)
     negative_gradient: np.ndarray  # (P,)
-    packed: fused_rbm.Packed  # of the fused trainer
+    packed: packed_machine.Packed  # of the fused trainer
 
 
-def workspace(machine: Machine, batch_size: int, dtype: np.dtype) -> Workspace:
+def workspace(machine: Machine, batch_size: int, dtype: np.dtype, bfloat16: bool = False) -> Workspace:
     """Allocate the scratch for minibatches, and persistent chains, of at most ``batch_size`` rows."""
     visible, hidden = ((3, batch_size, n) for n in (machine.n_visible, machine.n_hidden))
     data, reconstruction, fantasy = np.zeros(visible, dtype)
@@ -62,7 +62,8 @@ def workspace(machine: Machine, batch_size: int, dtype: np.dtype) -> Workspace:
     n_params = machine.n_visible * machine.n_hidden + machine.n_hidden + machine.n_visible
     gradient, negative_gradient = np.zeros((2, n_params), dtype)
     fused = dtype == np.float32
-    packed = fused_rbm.pack_machine(machine if fused else Machine(1, 1, 1, 1, 1, False), batch_size if fused else 1)
+    none = Machine(1, 1, 1, 1, 1, False)
+    packed = packed_machine.pack_machine(machine if fused else none, batch_size if fused else 1, bfloat16)
     return Workspace(
         data, reconstruction, fantasy, positive, negative, state, gradient, negative_gradient, packed
     )  # fmt: skip

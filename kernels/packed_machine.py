@@ -1,0 +1,200 @@
+"""A restricted Boltzmann machine in panels: packed parameters, the states of a minibatch or of chains, products with the weights.
+
+The fused trainer (`fused_rbm`) is made of it. States are numbered, so that a function can be told which to read and which to write.
+Visible: the data of this minibatch and of the next (0 and 1), mean and sample of the reconstruction. Hidden: the means given data
+and reconstruction, and a sample.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import get_thread_id, intp, typeof
+
+from ._jit import jit, linked
+from .bfloat16 import LEFT, LEFT_T, RIGHT, RIGHT_T, multiply_words, multiply_words_transposed
+from .cpu import max_threads
+from .microkernel import PANEL
+from .packed_network import block_count, rows_in
+from .packed_words import (
+    FACTOR,
+    GRADIENT,
+    NO_FORM,
+    keep_words,
+    left_weights,
+    pack_words,
+    right_weights,
+    words_of,
+)  # fmt: skip
+from .packing import (
+    CHUNK,
+    PANELS,
+    ROWS,
+    aligned_zeros,
+    bias_panels,
+    packed_table,
+    panel_width,
+    transpose_panel,
+    weight_panels,
+)  # fmt: skip
+from .product import add_bias, multiply, multiply_transposed, outer
+
+MEAN, FANTASY = 2, 3  # visible states after the data
+POSITIVE, NEGATIVE, STATE = range(3)  # hidden states
+_FIRST_HIDDEN = 4  # matrix of `packed_words`: visible states come first
+
+
+class Packed(NamedTuple):
+    """A machine in panels, and the states of one minibatch or of the persistent chains, cut into blocks of ``rows`` rows.
+
+    Means of the hidden units are kept multiplied by their share in the gradient for descent: -1 / B for the data, 1 / n for the
+    n rows of the model. ``hidden_t`` holds transposes: of the sample, and of the mean given the data for persistent chains.
+    """
+
+    table: np.ndarray  # (2, 6) the layers v -> h and, tied, h -> v
+    params: np.ndarray
+    velocity: np.ndarray
+    rows: int
+    n_visible: int
+    n_hidden: int
+    visible: int
+    hidden: int
+    persistent: int
+    visible_states: np.ndarray  # (4, blocks, panels of V, rows, PANEL)
+    hidden_states: np.ndarray  # (3, blocks, panels of H, rows, PANEL)
+    hidden_t: np.ndarray  # (3, blocks, rows / PANEL, panels of H * PANEL, PANEL)
+    errors: np.ndarray  # one a job of the visible region
+    scratch: np.ndarray  # (threads, CHUNK, PANEL)
+    bfloat16: int  # this and the rest: see `packed_words`
+    forms: np.ndarray
+    panels: np.ndarray
+    places: np.ndarray
+    words: np.ndarray
+    starts: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+
+
+@jit
+def layer_table(machine):
+    """The layer table of a machine's flat vector: v -> h and, tied, h -> v."""
+    table = np.zeros((2, 6), np.int64)
+    n_weights = machine.n_visible * machine.n_hidden
+    table[0] = (machine.n_visible, machine.n_hidden, int(machine.hidden), 0, n_weights, 0)
+    table[1] = (machine.n_hidden, machine.n_visible, int(machine.visible), 0, n_weights + machine.n_hidden, 1)
+    return table
+
+
+def pack_machine(machine: Any, batch_size: int, bfloat16: bool = False) -> Packed:
+    """Allocate the packed form of a `rbm.Machine` for minibatches, and chains, of at most ``batch_size`` rows."""
+    n_visible, n_hidden = machine.n_visible, machine.n_hidden
+    table, n_params = packed_table(layer_table.py_func(machine))
+    rows = min(ROWS, -(-batch_size // PANEL) * PANEL)
+    blocks, wide, high = -(-batch_size // rows), -(-n_visible // PANEL), -(-n_hidden // PANEL)
+    chains = machine.persistent
+    forms = [(LEFT, LEFT_T)] * 2  # of the visible states, then of the hidden ones
+    forms += [(NO_FORM, NO_FORM), (LEFT, LEFT_T)] if chains else [(LEFT, LEFT_T), (LEFT, NO_FORM)]
+    forms += [(RIGHT_T if chains else NO_FORM, RIGHT), (NO_FORM, RIGHT), (RIGHT_T, NO_FORM)]
+    matrices = [(n_hidden if which >= _FIRST_HIDDEN else n_visible, *uses) for which, uses in enumerate(forms)]
+    return Packed(
+        table=table,
+        params=aligned_zeros(n_params),
+        velocity=aligned_zeros(n_params),
+        rows=rows,
+        n_visible=n_visible,
+        n_hidden=n_hidden,
+        visible=machine.visible,
+        hidden=machine.hidden,
+        persistent=int(machine.persistent),
+        visible_states=aligned_zeros(4, blocks, wide, rows, PANEL),
+        hidden_states=aligned_zeros(3, blocks, high, rows, PANEL),
+        hidden_t=aligned_zeros(3, blocks, rows // PANEL, high * PANEL, PANEL),
+        errors=np.zeros(blocks * wide * (rows // PANEL)),
+        scratch=aligned_zeros(max_threads(), CHUNK, PANEL),
+        **pack_words(table, rows, blocks, matrices, bfloat16),
+    )
+
+
+class _Example(NamedTuple):
+    n_visible: int = 1
+    n_hidden: int = 1
+    visible: int = 1
+    hidden: int = 1
+    persistent: bool = False
+
+
+MACHINE = typeof(pack_machine(_Example(), 1))
+
+
+# ---- products --------------------------------------------------------------------------------------------------------
+
+
+@linked(MACHINE, intp, intp, intp, intp, intp)
+def visible_strip(m, given, block, panel, first, n_rows):
+    """Pre-activations of a strip of visible units, rows first to n_rows, from hidden states ``given``, into MEAN."""
+    thread = get_thread_id()
+    scratch, out = m.scratch[thread : thread + 1], m.visible_states[MEAN, block]
+    weight, width = weight_panels(m.table, 0, m.params), panel_width(panel, m.n_visible)
+    if m.bfloat16:
+        hidden, left = words_of(m, _FIRST_HIDDEN + given, FACTOR, block), left_weights(m, 0, weight)
+        multiply_words_transposed(hidden, first, n_rows, m.n_hidden, left, panel, width, scratch, out)
+    else:
+        hidden_t = m.hidden_t[given, block]
+        multiply_transposed(hidden_t, first, n_rows, m.n_hidden, weight, panel, width, scratch, out)
+    add_bias(bias_panels(m.table, 1, m.params)[panel], out[panel, first:n_rows])
+
+
+@linked(MACHINE, intp, intp, intp, intp, PANELS)
+def hidden_panel(m, given, block, n_rows, panel, out):
+    """Pre-activations of a panel of hidden units from visible states ``given``, for one block of rows."""
+    weight = weight_panels(m.table, 0, m.params)
+    if m.bfloat16:
+        visible, right = words_of(m, given, FACTOR, block), right_weights(m, 0, weight)
+        multiply_words(visible, 0, n_rows, m.n_visible, right, panel, 1, 0, out, panel)
+    else:
+        visible, width = m.visible_states[given, block], panel_width(panel, m.n_hidden)
+        multiply(visible, 0, n_rows, m.n_visible, weight, panel, width, out, panel)
+    add_bias(bias_panels(m.table, 0, m.params)[panel], out[panel, :n_rows])
+
+
+@linked(MACHINE, intp, intp, intp, intp, intp, intp, intp, PANELS)
+def gradient_panel(m, visible, hidden, first, stop, n_rows, panel, keep, out):
+    """out[0] = rows first to stop of visible.T @ hidden[:, panel] over all rows, plus what was there if ``keep``."""
+    for block in range(block_count(m, n_rows)):
+        rows, adding = rows_in(m, block, n_rows), keep | (block > 0)
+        if m.bfloat16:
+            x, d = words_of(m, visible, GRADIENT, block), words_of(m, _FIRST_HIDDEN + hidden, GRADIENT, block)
+            multiply_words(x, first, stop - first, rows, d, panel, 1, adding, out, 0)
+        else:
+            x, d = m.visible_states[visible, block], m.hidden_states[hidden, block]
+            outer(x, first, stop, d, panel, 1, m.n_hidden, rows, adding, out)
+
+
+# ---- what products read of a finished panel ----------------------------------------------------------------------------
+
+
+@linked(MACHINE, intp, intp, intp, intp, intp)
+def keep_visible(m, which, block, panel, first, n_rows):
+    """Write a panel of visible states, rows first to n_rows, as words, if products read those."""
+    if m.bfloat16:
+        width = panel_width(panel, m.n_visible)
+        for use in (FACTOR, GRADIENT):
+            keep_words(m, which, use, block, m.visible_states[which, block], panel, width, first, n_rows)
+
+
+@linked(MACHINE, intp, intp, intp, intp)
+def keep_hidden_transpose(m, which, block, panel, n_rows):
+    """Write the transpose of a panel of hidden states, from which the visible units are computed."""
+    x = m.hidden_states[which, block]
+    if m.bfloat16:
+        width = panel_width(panel, m.n_hidden)
+        keep_words(m, _FIRST_HIDDEN + which, FACTOR, block, x, panel, width, 0, n_rows)
+    else:
+        transpose_panel(x, panel, n_rows, m.hidden_t[which, block])
+
+
+@linked(MACHINE, intp, intp, intp, intp)
+def keep_hidden_share(m, which, block, panel, n_rows):
+    """Write a panel of hidden means that holds their share in the gradient as words, if products read those."""
+    if m.bfloat16:
+        x, width = m.hidden_states[which, block], panel_width(panel, m.n_hidden)
+        keep_words(m, _FIRST_HIDDEN + which, GRADIENT, block, x, panel, width, 0, n_rows)
