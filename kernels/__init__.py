@@ -9,7 +9,7 @@ KERNELS = {
     "activations": ("activate", "differentiate"),
     "losses": ("squared_error", "cross_entropy", "softmax_cross_entropy", "loss_and_delta"),
     "corruption": ("corrupt",),
-    "samples": ("load_row", "load_batch"),
+    "samples": ("load_row", "load_rows", "load_batch"),
     "plain": ("layer_forward", "layer_backward", "weight_gradient", "column_sums"),
     "packing": ("transpose_panel",),
     "product": ("multiply", "multiply_transposed", "outer", "activate_panel", "loss_panel"),

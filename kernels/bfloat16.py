@@ -39,21 +39,22 @@ from .microkernel import (
 from .packing import PANELS, panel_count
 from .product import DEPTH
 
-WORDS, WORD_VECTOR = uint32[:, :, ::1], uint32[::1]  # types of arguments
+WORDS = uint32[::1]  # type of an argument
 LEFT, RIGHT, LEFT_T, RIGHT_T = range(4)  # forms of a matrix, or of its transpose
 
 
 # ---- products --------------------------------------------------------------------------------------------------------
 
 
-@linked(WORDS, intp, intp, intp, WORDS, intp, intp, intp, PANELS, intp)
-def multiply_words(left, first_row, n_rows, depth, right, first_panel, n_panels, keep, out, out_panel):
-    """out[out_panel + q, :n_rows] = A[first_row:][:n_rows] @ B[:, panel first_panel + q], plus what was there if ``keep``.
+@linked(WORDS, intp, intp, intp, intp, intp, intp, intp, intp, PANELS, intp)
+def multiply_words(words, left, left_rows, n_rows, depth, right, right_words, n_panels, keep, out, out_panel):
+    """out[out_panel + q, :n_rows] = A @ B[:, panel q] for ``n_panels`` panels, plus what was there if ``keep``.
 
-    left of A is (panels, rows, LANES), right of B (panels, K / 2, PANEL), out (panels, rows, PANEL); ``depth`` is K. Whole units of
-    rows are written. Without ``keep`` the product is exact to the rounding of sums.
+    ``left`` is where in ``words`` the first row of A lies, in a left form with ``left_rows`` rows a panel; ``right`` where the first
+    panel of B lies, in a right form with ``right_words`` words a column; ``depth`` is K. out (panels, rows, PANEL); whole units of
+    rows are written.
     """
-    jump, n_words = left.shape[1] * LANES, (depth + 1) // 2
+    n_words = (depth + 1) // 2
     n_units = -(-n_rows // UNIT)
     n_tiles = -(-n_units // MAX_UNITS)
     begin_tiles()
@@ -64,23 +65,29 @@ def multiply_words(left, first_row, n_rows, depth, right, first_panel, n_panels,
             row = unit * UNIT
             for q in range(n_panels):
                 tile_of_words(
-                    stop - unit, 2, left, k // LANES * jump + (first_row + row) * LANES, right,
-                    ((first_panel + q) * right.shape[1] + k) * PANEL, out, ((out_panel + q) * out.shape[1] + row) * PANEL,
-                    jump, LANES, steps, 1 if keep or k else 0,
+                    stop - unit, 2, words, left + (k // LANES * left_rows + row) * LANES, words,
+                    right + (q * right_words + k) * PANEL, out, ((out_panel + q) * out.shape[1] + row) * PANEL,
+                    left_rows * LANES, LANES, steps, 1 if keep or k else 0,
                 )  # fmt: skip
     end_tiles()
 
 
-@linked(WORDS, intp, intp, intp, WORDS, intp, intp, PANELS, PANELS)
-def multiply_words_transposed(right_t, first_row, n_rows, depth, left, panel, width, scratch, out):
+@linked(WORDS, intp, intp, intp, intp, intp, intp, intp, intp, intp, PANELS, PANELS)
+def multiply_words_transposed(
+    words, right_t, right_words, first_row, n_rows, depth, left, left_rows, panel, width, scratch, out
+):
     """out[panel, first_row:n_rows] = x @ W.T for columns ``panel * PANEL`` onwards of the result, ``width`` of them.
 
-    right_t is the right form of x.T, left that of W, which has ``depth`` columns; see `product.multiply_transposed`.
+    The right form of x.T begins at ``right_t``, the left form of W, which has ``depth`` columns, at ``left``; see `multiply_words`
+    and `product.multiply_transposed`.
     """
     if width < PANEL:
         scratch[0, :PANEL] = 0
+    row = left + panel * PANEL * LANES
     for q in range(first_row // PANEL, panel_count(n_rows)):
-        multiply_words(left, panel * PANEL, width, depth, right_t, q, 1, 0, scratch, 0)
+        multiply_words(
+            words, row, left_rows, width, depth, right_t + q * right_words * PANEL, right_words, 1, 0, scratch, 0
+        )
         transpose_block(scratch, 0, out, (panel * out.shape[1] + q * PANEL) * PANEL)
 
 
@@ -95,58 +102,59 @@ def clear_edges(x, panel, width, first_row, n_rows):
         x[panel, first_row:n_rows, width:] = 0
 
 
-@linked(PANELS, intp, intp, intp, intp, intp, WORD_VECTOR)
-def write_form(x, panel, width, first_row, n_rows, form, out):
+@linked(PANELS, intp, intp, intp, intp, intp, WORDS, intp)
+def write_form(x, panel, width, first_row, n_rows, form, words, place):
     """One panel of ``x`` (panels, rows, PANEL), rows first_row to n_rows, in a ``form`` of the matrix.
 
-    ``out`` holds that form of the whole of x: panels * rows * LANES words. first_row is a multiple of PANEL and rows one of PANEL.
-    The padding of the panel is set to zero, in x too.
+    That form of the whole of x begins at ``place``: panels * rows * LANES words. first_row and rows are multiples of PANEL. The
+    padding of the panel is set to zero, in x too.
     """
     clear_edges(x, panel, width, first_row, n_rows)
     n_panels, rows = x.shape[0], x.shape[1]
     rounded = np.empty(PANEL * LANES, np.uint32)
     for first in range(first_row, n_rows, PANEL):
-        start, strip = (panel * rows + first) * PANEL, first // PANEL
+        start = (panel * rows + first) * PANEL
+        turned = place + (first // PANEL * n_panels + panel) * PANEL * LANES
         if form == LEFT:
-            round_rows(x, start, out, start // 2)
+            round_rows(x, start, words, place + start // 2)
         elif form == RIGHT:
-            round_pairs(x, start, out, start // 2)
-        elif form == LEFT_T:  # rows are columns of x: from words of neighbours in a column, turned
+            round_pairs(x, start, words, place + start // 2)
+        elif form == LEFT_T:  # its rows are columns of x: words of neighbours in a column, turned
             round_pairs(x, start, rounded, 0)
-            place = (strip * n_panels + panel) * PANEL * LANES
             for half in range(2):
-                transpose_words(rounded, half * LANES, 1, out, place + half * LANES * LANES)
+                transpose_words(rounded, half * LANES, 1, words, turned + half * LANES * LANES)
         else:
             round_rows(x, start, rounded, 0)
-            place = (strip * n_panels + panel) * LANES * PANEL
             for half in range(2):
-                transpose_words(rounded, half * LANES * LANES, 0, out, place + half * LANES)
+                transpose_words(rounded, half * LANES * LANES, 0, words, turned + half * LANES)
 
 
 @jit
-def round_rows(x, start, out, place):
+def round_rows(x, start, words, place):
     """PANEL rows of a panel as words of neighbours in a row: PANEL x LANES words."""
     for r in range(PANEL):
-        round_row(x, start + r * PANEL, out, place + r * LANES)
+        round_row(x, start + r * PANEL, words, place + r * LANES)
 
 
 @jit
-def round_pairs(x, start, out, place):
+def round_pairs(x, start, words, place):
     """PANEL rows of a panel as words of neighbours in a column: LANES x PANEL words."""
     for q in range(LANES):
-        round_two_rows(x, start + 2 * q * PANEL, out, place + q * PANEL)
+        round_two_rows(x, start + 2 * q * PANEL, words, place + q * PANEL)
 
 
-@linked(PANELS, intp, intp, intp, WORDS, WORDS)
-def write_weights(weight, panel, first, stop, left, right):
-    """Rows first to stop of a panel of weights (panels, R, PANEL) in their left and right forms; ``first`` is even."""
-    n_rows = weight.shape[1]
-    start = panel * n_rows * PANEL
+@linked(PANELS, intp, intp, intp, WORDS, intp, intp, intp)
+def write_weights(weight, panel, first, stop, words, left, right, form_rows):
+    """Rows first to stop of a panel of weights (panels, R, PANEL) in both forms, which begin at ``left`` and ``right``.
+
+    first is even; the forms have ``form_rows`` rows a panel, R or more and a multiple of PANEL.
+    """
+    start, place = panel * weight.shape[1] * PANEL, panel * form_rows * LANES
     for r in range(first, stop):
-        round_row(weight, start + r * PANEL, left, (panel * left.shape[1] + r) * LANES)
+        round_row(weight, start + r * PANEL, words, left + place + r * LANES)
     for q in range(first // 2, stop // 2):
-        round_two_rows(weight, start + 2 * q * PANEL, right, (panel * right.shape[1] + q) * PANEL)
+        round_two_rows(weight, start + 2 * q * PANEL, words, right + place + q * PANEL)
     if stop % 2:
         last = np.zeros((2, PANEL), np.float32)
         last[0] = weight[panel, stop - 1]
-        round_two_rows(last, 0, right, (panel * right.shape[1] + stop // 2) * PANEL)
+        round_two_rows(last, 0, words, right + place + stop // 2 * PANEL)

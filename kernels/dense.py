@@ -17,12 +17,12 @@ import numpy as np
 
 from . import fused_dense, inference, packed_network
 from ._jit import jit
-from .corruption import NO_CORRUPTION, Corruption
+from .corruption import Corruption
 from .losses import SOFTMAX_CROSS_ENTROPY, forward_activation, loss_and_delta
 from .packing import ACTIVATION, BIAS, N_IN, N_OUT, TRANSPOSED, WEIGHT
 from .plain import column_sums, layer_backward, layer_forward, weight_gradient
 from .random import Key
-from .samples import load_batch
+from .samples import load_batch, load_rows
 from .updates import add_penalty, apply_update
 
 NO_KEY = Key(np.uint64(0), np.uint64(0))
@@ -47,9 +47,7 @@ class Workspace(NamedTuple):
     packed: packed_network.Packed  # of the fused trainer
 
 
-def workspace(
-    table: np.ndarray, n_params: int, batch_size: int, dtype: np.dtype, bfloat16: bool = False
-) -> Workspace:
+def workspace(table: np.ndarray, n_params: int, batch_size: int, dtype: np.dtype, bfloat16: bool = False) -> Workspace:
     """Allocate the scratch for a layer table and minibatches of at most ``batch_size`` rows.
 
     With ``bfloat16`` the products of the fused trainer round what they multiply; dtype is float32 then.
@@ -190,7 +188,7 @@ train.kernels = {"float32": fused_dense.train, "float64": train_plain}  # type: 
 def infer_plain(table, params, samples, positions, out):
     """`infer` in any dtype, one layer after the other."""
     block = np.empty((positions.shape[0], table[0, N_IN]), params.dtype)
-    load_batch(samples, positions, positions, NO_CORRUPTION, NO_KEY, 0, block, block)
+    load_rows(samples, positions, block)
     for layer in range(table.shape[0]):
         answer = np.empty((positions.shape[0], table[layer, N_OUT]), params.dtype)
         weight, bias = layer_weight(table, layer, params), layer_bias(table, layer, params)

@@ -25,12 +25,13 @@ from .packed_network import (
     gradient_panels,
     is_operand,
     keep_operand,
+    keep_updated,
     layer_panel,
     product_panel,
     rows_in,
     sum_in_order,
 )  # fmt: skip
-from .packed_words import keep_all_weights, keep_weights
+from .packed_words import keep_all_weights
 from .packing import (
     ACTIVATION,
     BIAS,
@@ -63,17 +64,23 @@ NOISE = typeof(NO_CORRUPTION)
 def load(net, samples, positions, row_ids, corruption, key, epoch):
     """Load a minibatch into the input and the target."""
     inputs, target = block_panels(net, 0, OUTPUT), net.target
-    n_visible, n_rows = net.table[0, N_IN], positions.shape[0]
-    for r in prange(n_rows):
+    n_visible = net.table[0, N_IN]
+    for r in prange(positions.shape[0]):
         clean, noisy = np.empty(n_visible, np.float32), np.empty(n_visible, np.float32)
         load_row(samples, positions[r], clean)
         corrupt(corruption, key, epoch, row_ids[r], clean, noisy)
         scatter_row(clean, target[r // net.rows], r % net.rows)
         scatter_row(noisy, inputs[r // net.rows], r % net.rows)
-    if is_operand(net, 0, OUTPUT):
-        for panel in prange(panel_count(n_visible)):
-            for block in range(block_count(net, n_rows)):
-                keep_operand(net, 0, OUTPUT, block, rows_in(net, block, n_rows), panel)
+
+
+@linked(NET, intp, intp, intp, parallel=True)
+def keep_rows(net, index, kind, n_rows):
+    """Write outputs or deltas ``index`` that were made row by row in the forms that products will read."""
+    if is_operand(net, index, kind):
+        n_panels = panel_count(net.table[index - 1, N_OUT] if index else net.table[0, N_IN])
+        for job in prange(block_count(net, n_rows) * n_panels):
+            block, panel = job // n_panels, job % n_panels
+            keep_operand(net, index, kind, block, rows_in(net, block, n_rows), panel)
 
 
 @linked(NET, intp, intp, parallel=True)
@@ -121,10 +128,6 @@ def classify(net, labels, positions):
         for c in range(n_out):
             delta[c] *= share
         scatter_row(delta, deltas[r // net.rows], r % net.rows)
-    if is_operand(net, layer + 1, DELTA):
-        for panel in prange(panel_count(n_out)):
-            for block in range(block_count(net, n_rows)):
-                keep_operand(net, layer + 1, DELTA, block, rows_in(net, block, n_rows), panel)
     return sum_in_order(losses[:n_rows])
 
 
@@ -167,7 +170,7 @@ def update_weights(net, layer, update, rate, step, n_rows, panel, first, stop):
         begin, n = net.table[layer, WEIGHT] + ((panel + q) * n_high + first) * PANEL, (stop - first) * PANEL
         flat = gradient[q].reshape(CHUNK * PANEL)
         apply_gradient(net, update, rate, step, begin, flat[:n], 1)
-        keep_weights(net, layer, weight_panels(net.table, layer, net.params), panel + q, first, stop)
+        keep_updated(net, layer, panel + q, first, stop)
 
 
 @linked(NET, intp, UPDATE, float64, intp, intp, intp)
@@ -201,11 +204,13 @@ def update_layer(net, layer, update, step, n_rows):
 def train_batch(net, objective, update, step, labels, positions):
     """Forward, backward and update for the minibatch that was loaded; the sum of its losses."""
     n_layers, n_rows = net.table.shape[0], positions.shape[0]
+    keep_rows(net, 0, OUTPUT, n_rows)
     for layer in range(n_layers - 1):
         forward_layer(net, layer, n_rows)
     total = output_layer(net, objective.loss, n_rows)
     if objective.loss == SOFTMAX_CROSS_ENTROPY:
         total = classify(net, labels, positions)
+        keep_rows(net, n_layers, DELTA, n_rows)
     for below in range(n_layers):
         layer = n_layers - 1 - below
         if layer:

@@ -12,7 +12,7 @@ to monitor only. The order of random numbers is that of `rbm.divergence_gradient
 """
 
 import numpy as np
-from numba import float64, get_thread_id, intp, prange
+from numba import float32, float64, get_thread_id, intp, prange
 
 from ._jit import jit, linked
 from .activations import activate
@@ -28,12 +28,13 @@ from .packed_machine import (
     hidden_panel,
     keep_hidden_share,
     keep_hidden_transpose,
+    keep_updated,
     keep_visible,
     layer_table,
     visible_strip,
 )  # fmt: skip
 from .packed_network import block_count, rows_in, sum_in_order
-from .packed_words import keep_all_weights, keep_weights
+from .packed_words import keep_all_weights
 from .packing import (
     BIAS,
     CHUNK,
@@ -47,7 +48,6 @@ from .packing import (
     panel_count,
     panel_width,
     scatter_row,
-    weight_panels,
 )  # fmt: skip
 from .product import sum_rows
 from .random import KEY
@@ -184,15 +184,19 @@ def negative_phase(m, n_rows, panel):
 @jit
 def scale_panel(m, which, n_rows, panel, share):
     """Multiply a panel of hidden means by their share in the gradient and zero its padding."""
-    width = panel_width(panel, m.n_hidden)
     for block in range(block_count(m, n_rows)):
         rows = rows_in(m, block, n_rows)
-        hidden = m.hidden_states[which, block, panel]
-        for r in range(rows):
-            for c in range(PANEL):
-                hidden[r, c] *= share
-            hidden[r, width:] = 0
+        scale_rows(m.hidden_states[which, block, panel, :rows], panel_width(panel, m.n_hidden), share)
         keep_hidden_share(m, which, block, panel, rows)
+
+
+@linked(MATRIX, intp, float32)
+def scale_rows(rows, width, share):
+    """rows (n, PANEL) *= ``share``; columns from ``width`` on become 0."""
+    for r in range(rows.shape[0]):
+        for c in range(PANEL):
+            rows[r, c] *= share
+        rows[r, width:] = 0
 
 
 # ---- update ----------------------------------------------------------------------------------------------------------
@@ -211,14 +215,14 @@ def update_panel(m, data, model, update, rate, step, n_rows, n_model, panel):
     """Gradient and update of a panel of weights and of its hidden biases; data and model are visible states."""
     thread = get_thread_id()
     scratch = m.scratch[thread : thread + 1]
-    flat, weight = scratch.reshape(scratch.size), weight_panels(m.table, 0, m.params)
+    flat = scratch.reshape(scratch.size)
     for first in range(0, m.n_visible, CHUNK):
         stop = min(first + CHUNK, m.n_visible)
         gradient_panel(m, data, POSITIVE, first, stop, n_rows, panel, 0, scratch)
         gradient_panel(m, model, NEGATIVE, first, stop, n_model, panel, 1, scratch)
         begin = m.table[0, WEIGHT] + (panel * m.n_visible + first) * PANEL
         apply_gradient(m, update, rate, step, begin, flat[: (stop - first) * PANEL], 1)
-        keep_weights(m, 0, weight, panel, first, stop)
+        keep_updated(m, panel, first, stop)
     gradient = np.zeros(PANEL, np.float32)
     for which, n in ((POSITIVE, n_rows), (NEGATIVE, n_model)):
         for block in range(block_count(m, n)):

@@ -359,7 +359,9 @@ def round_two_rows(typing, x, x_start, out, out_start):
     def code(context, builder, signature, args):
         source = _element(context, builder, signature.args[0], args[0], args[1])
         target = _element(context, builder, signature.args[2], args[2], args[3])
-        order = ir.Constant(ir.VectorType(ir.IntType(32), PANEL), [q + w * LANES for q in range(LANES) for w in range(2)])
+        order = ir.Constant(
+            ir.VectorType(ir.IntType(32), PANEL), [q + w * LANES for q in range(LANES) for w in range(2)]
+        )
         for place in (0, 4 * LANES):
             halves = _rounded(builder, _load(builder, source, place), _load(builder, source, _ROW + place))
             words = builder.shuffle_vector(halves, ir.Constant(_HALVES, ir.Undefined), order)

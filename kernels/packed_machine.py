@@ -10,21 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import get_thread_id, intp, typeof
 
+from . import packed_words
 from ._jit import jit, linked
-from .bfloat16 import LEFT, LEFT_T, RIGHT, RIGHT_T, multiply_words, multiply_words_transposed
+from .bfloat16 import LEFT, LEFT_T, RIGHT, RIGHT_T
 from .cpu import max_threads
 from .microkernel import PANEL
 from .packed_network import block_count, rows_in
-from .packed_words import (
-    FACTOR,
-    GRADIENT,
-    NO_FORM,
-    keep_words,
-    left_weights,
-    pack_words,
-    right_weights,
-    words_of,
-)  # fmt: skip
+from .packed_words import FACTOR, GRADIENT, NO_FORM, keep_weights, keep_words, pack_words
 from .packing import (
     CHUNK,
     PANELS,
@@ -40,7 +32,7 @@ from .product import add_bias, multiply, multiply_transposed, outer
 
 MEAN, FANTASY = 2, 3  # visible states after the data
 POSITIVE, NEGATIVE, STATE = range(3)  # hidden states
-_FIRST_HIDDEN = 4  # matrix of `packed_words`: visible states come first
+_FIRST_HIDDEN, _WEIGHTS = 4, 7  # rows of the table of words: after the visible states, after all states
 
 
 class Packed(NamedTuple):
@@ -64,14 +56,9 @@ class Packed(NamedTuple):
     hidden_t: np.ndarray  # (3, blocks, rows / PANEL, panels of H * PANEL, PANEL)
     errors: np.ndarray  # one a job of the visible region
     scratch: np.ndarray  # (threads, CHUNK, PANEL)
-    bfloat16: int  # this and the rest: see `packed_words`
-    forms: np.ndarray
-    panels: np.ndarray
-    places: np.ndarray
+    bfloat16: int  # whether products read words
+    word_table: np.ndarray  # see `packed_words`; matrices are the visible states, then the hidden ones
     words: np.ndarray
-    starts: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
 
 
 @jit
@@ -95,6 +82,7 @@ def pack_machine(machine: Any, batch_size: int, bfloat16: bool = False) -> Packe
     forms += [(NO_FORM, NO_FORM), (LEFT, LEFT_T)] if chains else [(LEFT, LEFT_T), (LEFT, NO_FORM)]
     forms += [(RIGHT_T if chains else NO_FORM, RIGHT), (NO_FORM, RIGHT), (RIGHT_T, NO_FORM)]
     matrices = [(n_hidden if which >= _FIRST_HIDDEN else n_visible, *uses) for which, uses in enumerate(forms)]
+    word_table, words = pack_words(table, rows, blocks, matrices, bfloat16)
     return Packed(
         table=table,
         params=aligned_zeros(n_params),
@@ -110,7 +98,9 @@ def pack_machine(machine: Any, batch_size: int, bfloat16: bool = False) -> Packe
         hidden_t=aligned_zeros(3, blocks, rows // PANEL, high * PANEL, PANEL),
         errors=np.zeros(blocks * wide * (rows // PANEL)),
         scratch=aligned_zeros(max_threads(), CHUNK, PANEL),
-        **pack_words(table, rows, blocks, matrices, bfloat16),
+        bfloat16=int(bfloat16),
+        word_table=word_table,
+        words=words,
     )
 
 
@@ -135,8 +125,10 @@ def visible_strip(m, given, block, panel, first, n_rows):
     scratch, out = m.scratch[thread : thread + 1], m.visible_states[MEAN, block]
     weight, width = weight_panels(m.table, 0, m.params), panel_width(panel, m.n_visible)
     if m.bfloat16:
-        hidden, left = words_of(m, _FIRST_HIDDEN + given, FACTOR, block), left_weights(m, 0, weight)
-        multiply_words_transposed(hidden, first, n_rows, m.n_hidden, left, panel, width, scratch, out)
+        packed_words.product_transposed(
+            m.word_table, m.words, _FIRST_HIDDEN + given, block, m.rows, first, n_rows, _WEIGHTS, m.n_hidden, panel, width,
+            scratch, out,
+        )  # fmt: skip
     else:
         hidden_t = m.hidden_t[given, block]
         multiply_transposed(hidden_t, first, n_rows, m.n_hidden, weight, panel, width, scratch, out)
@@ -148,8 +140,7 @@ def hidden_panel(m, given, block, n_rows, panel, out):
     """Pre-activations of a panel of hidden units from visible states ``given``, for one block of rows."""
     weight = weight_panels(m.table, 0, m.params)
     if m.bfloat16:
-        visible, right = words_of(m, given, FACTOR, block), right_weights(m, 0, weight)
-        multiply_words(visible, 0, n_rows, m.n_visible, right, panel, 1, 0, out, panel)
+        packed_words.product(m.word_table, m.words, given, block, m.rows, n_rows, _WEIGHTS, m.n_visible, panel, out)
     else:
         visible, width = m.visible_states[given, block], panel_width(panel, m.n_hidden)
         multiply(visible, 0, n_rows, m.n_visible, weight, panel, width, out, panel)
@@ -162,8 +153,21 @@ def gradient_panel(m, visible, hidden, first, stop, n_rows, panel, keep, out):
     for block in range(block_count(m, n_rows)):
         rows, adding = rows_in(m, block, n_rows), keep | (block > 0)
         if m.bfloat16:
-            x, d = words_of(m, visible, GRADIENT, block), words_of(m, _FIRST_HIDDEN + hidden, GRADIENT, block)
-            multiply_words(x, first, stop - first, rows, d, panel, 1, adding, out, 0)
+            packed_words.gradient(
+                m.word_table,
+                m.words,
+                visible,
+                _FIRST_HIDDEN + hidden,
+                block,
+                m.rows,
+                rows,
+                first,
+                stop,
+                panel,
+                1,
+                adding,
+                out,
+            )
         else:
             x, d = m.visible_states[visible, block], m.hidden_states[hidden, block]
             outer(x, first, stop, d, panel, 1, m.n_hidden, rows, adding, out)
@@ -178,7 +182,9 @@ def keep_visible(m, which, block, panel, first, n_rows):
     if m.bfloat16:
         width = panel_width(panel, m.n_visible)
         for use in (FACTOR, GRADIENT):
-            keep_words(m, which, use, block, m.visible_states[which, block], panel, width, first, n_rows)
+            keep_words(
+                m.word_table, m.words, which, use, block, m.visible_states[which, block], panel, width, first, n_rows
+            )
 
 
 @linked(MACHINE, intp, intp, intp, intp)
@@ -187,7 +193,7 @@ def keep_hidden_transpose(m, which, block, panel, n_rows):
     x = m.hidden_states[which, block]
     if m.bfloat16:
         width = panel_width(panel, m.n_hidden)
-        keep_words(m, _FIRST_HIDDEN + which, FACTOR, block, x, panel, width, 0, n_rows)
+        keep_words(m.word_table, m.words, _FIRST_HIDDEN + which, FACTOR, block, x, panel, width, 0, n_rows)
     else:
         transpose_panel(x, panel, n_rows, m.hidden_t[which, block])
 
@@ -197,4 +203,11 @@ def keep_hidden_share(m, which, block, panel, n_rows):
     """Write a panel of hidden means that holds their share in the gradient as words, if products read those."""
     if m.bfloat16:
         x, width = m.hidden_states[which, block], panel_width(panel, m.n_hidden)
-        keep_words(m, _FIRST_HIDDEN + which, GRADIENT, block, x, panel, width, 0, n_rows)
+        keep_words(m.word_table, m.words, _FIRST_HIDDEN + which, GRADIENT, block, x, panel, width, 0, n_rows)
+
+
+@jit
+def keep_updated(m, panel, first, stop):
+    """Write updated weights as words, if products read those."""
+    if m.bfloat16:
+        keep_weights(m.word_table, m.words, _WEIGHTS, weight_panels(m.table, 0, m.params), panel, first, stop)

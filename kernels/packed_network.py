@@ -8,20 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numba import get_thread_id, intp, typeof
 
+from . import packed_words
 from ._jit import jit, linked
-from .bfloat16 import LEFT, LEFT_T, RIGHT, RIGHT_T, multiply_words, multiply_words_transposed
+from .bfloat16 import LEFT, LEFT_T, RIGHT, RIGHT_T
 from .cpu import max_threads
 from .microkernel import PANEL
-from .packed_words import (
-    FACTOR,
-    GRADIENT,
-    NO_FORM,
-    keep_words,
-    left_weights,
-    pack_words,
-    right_weights,
-    words_of,
-)  # fmt: skip
+from .packed_words import FACTOR, GRADIENT, NO_FORM, keep_weights, keep_words, pack_words
 from .packing import (
     CHUNK,
     GROUP,
@@ -61,14 +53,9 @@ class Packed(NamedTuple):
     target: np.ndarray  # (blocks, panels, rows, PANEL)
     losses: np.ndarray  # one a job of the output layer
     scratch: np.ndarray  # (threads, GROUP, CHUNK, PANEL)
-    bfloat16: int  # this and the rest: see `packed_words`; matrix 2 i is the outputs of layer i - 1, matrix 2 i + 1 its deltas
-    forms: np.ndarray
-    panels: np.ndarray
-    places: np.ndarray
+    bfloat16: int  # whether products read words
+    word_table: np.ndarray  # see `packed_words`; matrix 2 i is the outputs of layer i - 1, matrix 2 i + 1 its deltas
     words: np.ndarray
-    starts: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
 
 
 def pack_network(table: np.ndarray, batch_size: int, bfloat16: bool = False, training: bool = True) -> Packed:
@@ -92,6 +79,7 @@ def pack_network(table: np.ndarray, batch_size: int, bfloat16: bool = False, tra
             offsets[index, kind] = position
             position += n_blocks * count * rows * PANEL
     n_state = n_params if training else 0
+    word_table, words = pack_words(packed, rows, n_blocks, _word_matrices(table, training), bfloat16)
     return Packed(
         table=packed,
         params=aligned_zeros(n_params),
@@ -104,7 +92,9 @@ def pack_network(table: np.ndarray, batch_size: int, bfloat16: bool = False, tra
         target=aligned_zeros(n_blocks, panels[0], rows, PANEL),
         losses=np.zeros(max(n_blocks * panels[-1], n_blocks * rows)),
         scratch=aligned_zeros(max_threads(), GROUP, CHUNK, PANEL),
-        **pack_words(packed, rows, n_blocks, _word_matrices(table, training), bfloat16),
+        bfloat16=int(bfloat16),
+        word_table=word_table,
+        words=words,
     )
 
 
@@ -165,13 +155,14 @@ def product_panel(net, index, kind, layer, transposed, block, n_rows, panel, out
     weight = weight_panels(net.table, layer, net.params)
     n_columns = net.table[layer, N_IN if net.table[layer, TRANSPOSED] else N_OUT]
     width = panel_width(panel, weight.shape[1] if transposed else n_columns)
-    scratch, matrix = net.scratch[get_thread_id()], 2 * index + (kind == DELTA)
+    scratch, matrix, own = net.scratch[get_thread_id()], matrix_of(index, kind), 2 * net.table.shape[0] + 2 + layer
     if net.bfloat16 and transposed:
-        x_words, left = words_of(net, matrix, FACTOR, block), left_weights(net, layer, weight)
-        multiply_words_transposed(x_words, 0, n_rows, n_columns, left, panel, width, scratch, out)
+        packed_words.product_transposed(
+            net.word_table, net.words, matrix, block, net.rows, 0, n_rows, own, n_columns, panel, width, scratch, out
+        )
     elif net.bfloat16:
-        x_words, right = words_of(net, matrix, FACTOR, block), right_weights(net, layer, weight)
-        multiply_words(x_words, 0, n_rows, weight.shape[1], right, panel, 1, 0, out, panel)
+        depth = weight.shape[1]
+        packed_words.product(net.word_table, net.words, matrix, block, net.rows, n_rows, own, depth, panel, out)
     elif transposed:
         x_t = block_transposes(net, index, kind + 1)[block]
         multiply_transposed(x_t, 0, n_rows, n_columns, weight, panel, width, scratch, out)
@@ -186,25 +177,33 @@ def gradient_panels(net, layer, first, stop, panel, n_panels, n_rows, keep, out)
     minibatch; plus what was there if ``keep``."""
     transposed = net.table[layer, TRANSPOSED]
     n_columns = net.table[layer, N_IN if transposed else N_OUT]
-    x, d = block_panels(net, layer, OUTPUT), block_panels(net, layer + 1, DELTA)
-    x_matrix, d_matrix = 2 * layer, 2 * layer + 3
-    if transposed:
-        x, d, x_matrix, d_matrix = d, x, d_matrix, x_matrix
     for block in range(block_count(net, n_rows)):
         rows, adding = rows_in(net, block, n_rows), keep | (block > 0)
         if net.bfloat16:
-            x_words = words_of(net, x_matrix, GRADIENT, block)
-            d_words = words_of(net, d_matrix, GRADIENT, block)
-            multiply_words(x_words, first, stop - first, rows, d_words, panel, n_panels, adding, out, 0)
+            x, d = matrix_of(layer, OUTPUT), matrix_of(layer + 1, DELTA)
+            x, d = (d, x) if transposed else (x, d)
+            packed_words.gradient(
+                net.word_table, net.words, x, d, block, net.rows, rows, first, stop, panel, n_panels, adding, out
+            )
         else:
-            outer(x[block], first, stop, d[block], panel, n_panels, n_columns, rows, adding, out)
+            below, delta = block_panels(net, layer, OUTPUT)[block], block_panels(net, layer + 1, DELTA)[block]
+            below, delta = (delta, below) if transposed else (below, delta)
+            outer(below, first, stop, delta, panel, n_panels, n_columns, rows, adding, out)
+
+
+@jit
+def matrix_of(index, kind):
+    """Row of outputs or deltas ``index`` in the table of words."""
+    return 2 * index + (1 if kind == DELTA else 0)
 
 
 @jit
 def is_operand(net, index, kind):
     """Whether a product reads outputs or deltas ``index`` in another form than panels."""
-    matrix = 2 * index + (kind == DELTA)
-    return net.forms[matrix].max() != NO_FORM if net.bfloat16 else net.offsets[index, kind + 1] >= 0
+    if net.bfloat16:
+        row = net.word_table[matrix_of(index, kind)]
+        return row[FACTOR] != NO_FORM or row[GRADIENT] != NO_FORM
+    return net.offsets[index, kind + 1] >= 0
 
 
 @linked(NET, intp, intp, intp, intp, intp)
@@ -214,12 +213,20 @@ def keep_operand(net, index, kind, block, n_rows, panel):
         return
     x = block_panels(net, index, kind)[block]
     if net.bfloat16:
-        n_columns = net.table[index - 1, N_OUT] if index else net.table[0, N_IN]
+        width = panel_width(panel, net.table[index - 1, N_OUT] if index else net.table[0, N_IN])
         for use in (FACTOR, GRADIENT):
-            matrix, width = 2 * index + (kind == DELTA), panel_width(panel, n_columns)
-            keep_words(net, matrix, use, block, x, panel, width, 0, n_rows)
+            keep_words(net.word_table, net.words, matrix_of(index, kind), use, block, x, panel, width, 0, n_rows)
     else:
         transpose_panel(x, panel, n_rows, block_transposes(net, index, kind + 1)[block])
+
+
+@jit
+def keep_updated(net, layer, panel, first, stop):
+    """Write updated weights of a layer as words, if products read those."""
+    if net.bfloat16:
+        own = 2 * net.table.shape[0] + 2 + layer
+        weight = weight_panels(net.table, layer, net.params)
+        keep_weights(net.word_table, net.words, own, weight, panel, first, stop)
 
 
 @linked(NET, intp, intp, intp, intp, intp)

@@ -1,131 +1,134 @@
 """The bfloat16 side of a packed model: the forms of its weights and of a minibatch's matrices that products read (`bfloat16`).
 
-A matrix of activations or deltas is needed in at most two forms: as a FACTOR of a product with weights, and in the GRADIENT.
-Functions take the packed model, a network or a machine, of which they use the fields that `pack_words` makes:
+All words lie in one vector. A table says where, a row for each of M matrices of a minibatch, cut into blocks of ``rows`` rows, and
+one more for the weights of each of L layers:
 
-    bfloat16    1 if products read words; the rest is empty otherwise
-    forms       (M, 2) for M matrices of a minibatch, cut into blocks of ``rows`` rows: the form of each use, or NO_FORM
-    panels      (M,) of a matrix
-    places      (M, 2) where in ``words`` the first block of a form begins
-    words       of all these forms
-    starts      (L,) of a layer's weights in ``left`` and ``right``
-    left, right words of all weights, in both forms
+    form and place of the first use, form and place of the second, panels of a matrix or rows in the forms of weights
 
-(Numba does not take them as a named tuple within one.)
+A minibatch's matrix is used as a FACTOR of a product with weights, and in the GRADIENT; a use that there is not has NO_FORM. Weights
+have a left and a right form. Where products are float32 the table has no rows.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numba import prange
+from numba import intp, prange
 
 from ._jit import jit, linked
-from .bfloat16 import LEFT, LEFT_T, RIGHT, WORDS, write_form, write_weights
+from .bfloat16 import (
+    LEFT,
+    RIGHT,
+    WORDS,
+    multiply_words,
+    multiply_words_transposed,
+    write_form,
+    write_weights,
+)  # fmt: skip
 from .microkernel import LANES, PANEL
-from .packing import N_IN, N_OUT, PANELS, TRANSPOSED, WEIGHT, aligned_zeros, is_owner, weight_panels
+from .packing import N_IN, N_OUT, PANELS, TABLE, TRANSPOSED, WEIGHT, aligned_zeros, is_owner, weight_panels
 
 NO_FORM = -1
-FACTOR, GRADIENT = range(2)  # columns of ``forms`` and ``places``
+FACTOR, GRADIENT = 0, 2  # columns of the table: the form of a use; its place is the next
+SIZE = 4  # column: panels, or rows
 
 
 def pack_words(
     table: np.ndarray, rows: int, n_blocks: int, matrices: Sequence[tuple[int, int, int]], bfloat16: bool
-) -> dict[str, Any]:
-    """Allocate the words for a layer table and for ``matrices``, each (columns, form as FACTOR, form in the GRADIENT)."""
-    if not bfloat16:
-        table, matrices = table[:0], []
-    forms = np.array([uses for _, *uses in matrices], np.int64).reshape(-1, 2)
-    panels = np.array([-(-columns // PANEL) for columns, *_ in matrices], np.int64)
-    sizes = np.where(forms != NO_FORM, n_blocks * rows * LANES * panels[:, None], 0)
-    places = (np.cumsum(sizes) - sizes.ravel()).reshape(forms.shape)
-    starts, n_words = np.zeros(len(table), np.int64), 0
-    for layer, row in enumerate(table):
-        starts[layer] = n_words
+) -> tuple[np.ndarray, np.ndarray]:
+    """The table and the vector of words for a layer table and ``matrices``, each (columns, form as FACTOR, form in the GRADIENT)."""
+    places: list[list[int]] = []
+    position = 0
+
+    def place(n_words: int, form: int) -> list[int]:
+        nonlocal position
+        start = position
+        position += n_words if form != NO_FORM else 0
+        return [form, start]
+
+    for columns, *forms in matrices if bfloat16 else []:
+        panels = -(-columns // PANEL)
+        n_words = n_blocks * panels * rows * LANES
+        places.append([*place(n_words, forms[0]), *place(n_words, forms[1]), panels])
+    for layer, row in enumerate(table if bfloat16 else []):
+        n_rows, n_columns = (row[N_OUT], row[N_IN]) if row[TRANSPOSED] else (row[N_IN], row[N_OUT])
+        form_rows = int(-(-n_rows // PANEL) * PANEL)
+        n_words = int(-(-n_columns // PANEL)) * form_rows * LANES
         if is_owner.py_func(table, layer):
-            n_rows, n_columns = (row[N_OUT], row[N_IN]) if row[TRANSPOSED] else (row[N_IN], row[N_OUT])
-            n_words += int(-(-n_columns // PANEL) * padded_rows.py_func(n_rows) * LANES)
+            places.append([*place(n_words, LEFT), *place(n_words, RIGHT), form_rows])
         else:
-            starts[layer] = starts[int(np.argmax(table[:, WEIGHT] == row[WEIGHT]))]
-    words, left, right = (aligned_zeros(n).view(np.uint32) for n in (int(sizes.sum()), n_words, n_words))
-    return {
-        "bfloat16": int(bfloat16), "forms": forms, "panels": panels, "places": places, "words": words, "starts": starts,
-        "left": left, "right": right,
-    }  # fmt: skip
+            places.append(places[len(matrices) + int(np.argmax(table[:, WEIGHT] == row[WEIGHT]))])
+    return np.array(places, np.int64).reshape(-1, 5), aligned_zeros(position).view(np.uint32)
 
 
 @jit
-def padded_rows(n_rows):
-    """Rows of a form of weights: whole panels."""
-    return -(-n_rows // PANEL) * PANEL
+def place_of(word_table, rows, matrix, use, block):
+    """Where one block of a matrix begins in the form of a use."""
+    return word_table[matrix, use + 1] + block * word_table[matrix, SIZE] * rows * LANES
 
 
-@jit
-def words_of(packed, matrix, use, block):
-    """One block of a matrix in the form of a use: (panels, rows, LANES) or (panels, rows, PANEL)."""
-    n, rows, form = packed.panels[matrix], packed.rows, packed.forms[matrix, use]
-    part = form_words(packed, matrix, use, block)
-    if form == LEFT:
-        return part.reshape((n, rows, LANES))
-    if form == RIGHT:
-        return part.reshape((n, rows // 2, PANEL))
-    if form == LEFT_T:
-        return part.reshape((rows // PANEL, n * PANEL, LANES))
-    return part.reshape((rows // PANEL, n * LANES, PANEL))
+@linked(TABLE, WORDS, intp, intp, intp, intp, intp, intp, intp, PANELS)
+def product(word_table, words, matrix, block, rows, n_rows, weights, depth, panel, out):
+    """out[panel, :n_rows] = a panel of x @ W: x is a block of a matrix of ``depth`` columns, W the row ``weights`` of the table."""
+    left, form_rows = place_of(word_table, rows, matrix, FACTOR, block), word_table[weights, SIZE]
+    right = word_table[weights, GRADIENT + 1] + panel * form_rows * LANES
+    multiply_words(words, left, rows, n_rows, depth, right, form_rows // 2, 1, 0, out, panel)
 
 
-@jit
-def form_words(packed, matrix, use, block):
-    """The words of one block of a matrix in the form of a use."""
-    size = packed.panels[matrix] * packed.rows * LANES
-    start = packed.places[matrix, use] + block * size
-    return packed.words[start : start + size]
+@linked(TABLE, WORDS, intp, intp, intp, intp, intp, intp, intp, intp, intp, PANELS, PANELS)
+def product_transposed(
+    word_table, words, matrix, block, rows, first_row, n_rows, weights, depth, panel, width, scratch, out
+):  # fmt: skip
+    """out[panel, first_row:n_rows] = a panel of x @ W.T, of ``width`` columns; x has ``depth``."""
+    right_t, n_words = place_of(word_table, rows, matrix, FACTOR, block), word_table[matrix, SIZE] * LANES
+    left, form_rows = word_table[weights, FACTOR + 1], word_table[weights, SIZE]
+    multiply_words_transposed(
+        words, right_t, n_words, first_row, n_rows, depth, left, form_rows, panel, width, scratch, out
+    )
 
 
-@jit
-def keep_words(packed, matrix, use, block, x, panel, width, first_row, n_rows):
+@linked(TABLE, WORDS, intp, intp, intp, intp, intp, intp, intp, intp, intp, intp, PANELS)
+def gradient(word_table, words, x, d, block, rows, n_rows, first, stop, panel, n_panels, keep, out):
+    """out[q] = rows first to stop of x.T @ d[:, panel + q] over one block of ``n_rows`` rows, plus what was there if ``keep``."""
+    left = place_of(word_table, rows, x, GRADIENT, block) + first * LANES
+    right = place_of(word_table, rows, d, GRADIENT, block) + panel * rows * LANES
+    left_rows = word_table[x, SIZE] * PANEL
+    multiply_words(words, left, left_rows, stop - first, n_rows, right, rows // 2, n_panels, keep, out, 0)
+
+
+@linked(TABLE, WORDS, intp, intp, intp, PANELS, intp, intp, intp, intp)
+def keep_words(word_table, words, matrix, use, block, x, panel, width, first_row, n_rows):
     """Write one panel of a block, rows first_row to n_rows of ``x`` (panels, rows, PANEL), in the form of a use, if it has one."""
-    form = packed.forms[matrix, use]
+    form = word_table[matrix, use]
     if form != NO_FORM:
-        write_form(x, panel, width, first_row, n_rows, form, form_words(packed, matrix, use, block))
+        place = place_of(word_table, x.shape[1], matrix, use, block)
+        write_form(x, panel, width, first_row, n_rows, form, words, place)
 
 
-@jit
-def left_weights(packed, layer, weight):
-    """The left form of weights whose panels are ``weight`` (n, R, PANEL)."""
-    n, rows = weight.shape[0], padded_rows(weight.shape[1])
-    start = packed.starts[layer]
-    return packed.left[start : start + n * rows * LANES].reshape((n, rows, LANES))
+@linked(TABLE, WORDS, intp, PANELS, intp, intp, intp)
+def keep_weights(word_table, words, weights, weight, panel, first, stop):
+    """Write rows first to stop of a panel of ``weight`` in the forms of row ``weights`` of the table."""
+    left, right, form_rows = (
+        word_table[weights, FACTOR + 1],
+        word_table[weights, GRADIENT + 1],
+        word_table[weights, SIZE],
+    )
+    write_weights(weight, panel, first, stop, words, left, right, form_rows)
 
 
-@jit
-def right_weights(packed, layer, weight):
-    """The right form of weights whose panels are ``weight`` (n, R, PANEL)."""
-    n, rows = weight.shape[0], padded_rows(weight.shape[1])
-    start = packed.starts[layer]
-    return packed.right[start : start + n * rows * LANES].reshape((n, rows // 2, PANEL))
-
-
-@jit
-def keep_weights(packed, layer, weight, panel, first, stop):
-    """Write rows first to stop of a panel of weights in both forms, if products read words."""
-    if packed.bfloat16:
-        left, right = left_weights(packed, layer, weight), right_weights(packed, layer, weight)
-        write_weights(weight, panel, first, stop, left, right)
+@linked(TABLE, WORDS, intp, PANELS, parallel=True)
+def keep_layer(word_table, words, weights, weight):
+    """Write all of ``weight`` in the forms of row ``weights`` of the table."""
+    for panel in prange(weight.shape[0]):
+        keep_weights(word_table, words, weights, weight, panel, 0, weight.shape[1])
 
 
 @jit
 def keep_all_weights(packed):
-    """Write the weights of all layers in both forms, if products read words."""
-    if packed.bfloat16:
+    """Write the weights of all layers of a network or a machine in both forms, if its products read words."""
+    first = packed.word_table.shape[0] - packed.table.shape[0]
+    if first > 0:
         for layer in range(packed.table.shape[0]):
             if is_owner(packed.table, layer):
-                weight = weight_panels(packed.table, layer, packed.params)
-                write_all_weights(weight, left_weights(packed, layer, weight), right_weights(packed, layer, weight))
-
-
-@linked(PANELS, WORDS, WORDS, parallel=True)
-def write_all_weights(weight, left, right):
-    """All panels of weights in their left and right forms."""
-    for panel in prange(weight.shape[0]):
-        write_weights(weight, panel, 0, weight.shape[1], left, right)
+                keep_layer(
+                    packed.word_table, packed.words, first + layer, weight_panels(packed.table, layer, packed.params)
+                )

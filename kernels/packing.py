@@ -127,7 +127,7 @@ def transpose_panel(x, panel, n_rows, out):
         transpose_block(x, (panel * x.shape[1] + q * PANEL) * PANEL, out, (q * out.shape[1] + panel * PANEL) * PANEL)
 
 
-@jit
+@linked(PANELS, intp, VECTOR)
 def gather_row(x, row, out):
     """out (C,) = row ``row`` of the matrix with panels ``x``."""
     for panel in range(panel_count(out.shape[0])):
@@ -135,7 +135,7 @@ def gather_row(x, row, out):
             out[panel * PANEL + c] = x[panel, row, c]
 
 
-@jit
+@linked(VECTOR, PANELS, intp)
 def scatter_row(values, x, row):
     """Write ``values`` (C,) to row ``row`` of the matrix with panels ``x``."""
     for panel in range(panel_count(values.shape[0])):

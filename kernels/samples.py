@@ -67,6 +67,13 @@ def load_row(samples, index, out):
 
 
 @parallel_jit
+def load_rows(samples, positions, out):
+    """out (n, V) = rows ``positions`` (n,) of the table, scaled."""
+    for r in prange(out.shape[0]):
+        load_row(samples, positions[r], out[r])
+
+
+@parallel_jit
 def load_batch(samples, positions, row_ids, corruption, key, epoch, clean, corrupted):
     """Load a minibatch and its corrupted copy.
 

@@ -16,10 +16,9 @@ from .errors import DataError
 from .guard import check_width
 from .kernels import dense
 from .kernels.activations import ACTIVATIONS
-from .kernels.corruption import NO_CORRUPTION
 from .kernels.losses import LOSSES, forward_activation, loss_and_delta
 from .kernels.random import WEIGHTS, fill_uniform_matrix, stream_key
-from .kernels.samples import Samples, as_samples, load_batch
+from .kernels.samples import Samples, as_samples, load_rows
 
 _ANSWERED_ROWS = 8 * BLOCK_ROWS  # rows a call
 
@@ -156,7 +155,7 @@ class Network:
                     continue
             table = read_finite(rows, start, stop)
             block = np.empty((len(chosen), rows.n_columns), self.params.dtype)
-            load_batch(as_samples(table, scale, offset), chosen, chosen, NO_CORRUPTION, dense.NO_KEY, 0, block, block)
+            load_rows(as_samples(table, scale, offset), chosen, block)
             yield start, block
 
 
