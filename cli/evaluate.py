@@ -12,10 +12,13 @@ from .output import print_json
 @opt.model_argument
 @opt.data_argument
 @opt.labels_option
+@opt.precision_option
 @opt.threads_option
 @opt.json_option
 @opt.config_option
-def evaluate(model: str, data: str, labels: str | None, n_threads: int | None, as_json: bool) -> None:
+def evaluate(
+    model: str, data: str, labels: str | None, precision: str | None, n_threads: int | None, as_json: bool
+) -> None:
     """Measure MODEL on DATA: how well it reconstructs or, for a classifier, predicts.
 
     Errors are per sample, summed over features, of the data as the model sees them (images scaled to [0, 1]).
@@ -29,7 +32,7 @@ def evaluate(model: str, data: str, labels: str | None, n_threads: int | None, a
 
     from .models import load_model, require_classifier
 
-    fitted = load_model(model, n_threads, quiet=as_json)
+    fitted = load_model(model, n_threads, precision, quiet=as_json)
     if labels is not None:
         require_classifier(fitted, model)
     with open_data(data, labels) as rows:

@@ -27,6 +27,7 @@ finetune_options = opt.together(
     ),
     click.option("--labels", metavar="DATA", help="Make a classifier: one label a row, in any form of DATA."),
     click.option("--classify", is_flag=True, help="Make a classifier with the labels that DATA carries, as digits does."),
+    opt.precision_option,
 )  # fmt: skip
 
 
@@ -66,14 +67,15 @@ def finetune(ctx: click.Context, **given: Any) -> None:
 def _start(given: dict[str, Any]) -> None:
     from stacked.data import open_data
 
-    from .progress import announce_compilation
+    from .progress import announce_compilation, mention_bfloat16
     from .run import check_output, notes_of
     from .train import train
 
     source, data, labels, path = given["model"], given["data"], given["labels"], given["output"]
     check_output(path, [source, data, labels], given["force"])
     model = configured(source, given)
-    announce_compilation("dense.train", dtype=model.precision, quiet=given["quiet"])
+    announce_compilation("dense.train", precision=model.precision, quiet=given["quiet"])
+    mention_bfloat16(given, model.precision, model.finetune_optimizer)
     with open_data(data, labels) as rows:
         train(model, "finetune", rows, path, notes_of(rows, data, labels, _classifies(model)), given)
 
@@ -82,7 +84,7 @@ def configured(source: str, given: dict[str, Any]) -> Any:
     """The model to fine-tune, with the given settings, all checked; a usage error for a bad one."""
     from stacked import SettingError, StackedClassifier, load
 
-    from .models import require_stack
+    from .models import require_stack, set_precision
 
     model = load(source)
     require_stack(model, source)
@@ -95,6 +97,7 @@ def configured(source: str, given: dict[str, Any]) -> Any:
     model.set_params(**{name: value for name, value in settings.items() if value is not None})
     if given["random_state"] is not None:
         model.seed_ = given["random_state"]
+    set_precision(model, source, given["precision"])
     refuse_unused(model.finetune_optimizer, given)
     try:
         model.plan()

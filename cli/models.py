@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import click
+
 from stacked.errors import ModelFileError
 
 
-def load_model(path: str, n_threads: int | None, quiet: bool = False) -> Any:
-    """The finished model in a file, to run on so many threads."""
+def load_model(path: str, n_threads: int | None, precision: str | None = None, quiet: bool = False) -> Any:
+    """The finished model in a file, to run on so many threads with products of a precision."""
     from stacked import load
 
     from .progress import announce_compilation
@@ -14,7 +16,16 @@ def load_model(path: str, n_threads: int | None, quiet: bool = False) -> Any:
     announce_compilation("dense.infer", quiet=quiet)  # loading already asks the model
     model = load(path)
     model.n_threads = n_threads
+    set_precision(model, path, precision)
     return model
+
+
+def set_precision(model: Any, path: str, precision: str | None) -> None:
+    """Let a loaded model multiply in another precision; a usage error for one in float64."""
+    if precision is not None and model.precision == "float64":
+        raise click.UsageError(f"--precision {precision}: {path} holds a model in float64; leave it out")
+    if precision is not None:
+        model.set_params(precision=precision)
 
 
 def require_stack(model: Any, path: str) -> None:

@@ -34,6 +34,10 @@ quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print no progre
 threads_option = click.option(
     "--threads", "n_threads", type=INTEGER, help="Threads; the result does not depend on them.  [default: all cores]"
 )
+precision_option = click.option(
+    "--precision", type=click.Choice(["float32", "bfloat16"]),
+    help="Of the products; bfloat16 is faster where the CPU has it.  [default: as MODEL was trained]",
+)  # fmt: skip
 labels_option = click.option(
     "--labels", metavar="DATA", help="One label a row, in any form of DATA.  [default: those that DATA carries]"
 )

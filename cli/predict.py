@@ -13,9 +13,12 @@ from . import options as opt
     "--proba", is_flag=True, help="Write probabilities, a column a class in the order that `stacked info` shows."
 )
 @opt.force_option
+@opt.precision_option
 @opt.threads_option
 @opt.config_option
-def predict(model: str, data: str, output: str, proba: bool, force: bool, n_threads: int | None) -> None:
+def predict(
+    model: str, data: str, output: str, proba: bool, force: bool, precision: str | None, n_threads: int | None
+) -> None:
     """Write the labels that the classifier MODEL gives to the rows of DATA.
 
     \b
@@ -29,7 +32,7 @@ def predict(model: str, data: str, output: str, proba: bool, force: bool, n_thre
     from .output import target_of, write_array
 
     target = target_of(output, [model, data], force)
-    classifier = load_model(model, n_threads)
+    classifier = load_model(model, n_threads, precision)
     require_classifier(classifier, model)
     with open_data(data) as rows:
         write_array(target, classifier.predict_proba(rows) if proba else classifier.predict(rows))

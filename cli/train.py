@@ -63,6 +63,8 @@ def resume(phase: str, path: str, data: str | None, labels: str | None, given: d
         return
     if given["n_threads"] is not None:
         unfinished.model.n_threads = given["n_threads"]
-    announce_compilation(trainer_of(unfinished.model, phase), dtype=unfinished.model.precision, quiet=given["quiet"])
+    announce_compilation(
+        trainer_of(unfinished.model, phase), precision=unfinished.model.precision, quiet=given["quiet"]
+    )
     with reopen(path, unfinished, data, labels) as rows:
         train(unfinished.model, phase, rows, path, unfinished.notes, given, unfinished.resume)

@@ -22,7 +22,10 @@ import numpy as np
 from numba import intp, uint32
 
 from ._jit import jit, linked
+from .cpu import permit_amx
 from .microkernel import (
+    HAS_AMX,
+    HAS_BFLOAT16,
     LANES,
     MAX_UNITS,
     PANEL,
@@ -41,6 +44,18 @@ from .product import DEPTH
 
 WORDS = uint32[::1]  # type of an argument
 LEFT, RIGHT, LEFT_T, RIGHT_T = range(4)  # forms of a matrix, or of its transpose
+
+
+def obstacle() -> str | None:
+    """What keeps this process from multiplying bfloat16, if anything does.
+
+    Elsewhere the kernels take the same words apart into float32: right, for tests, and slow.
+    """
+    if not HAS_BFLOAT16:
+        return "this CPU has neither"
+    if HAS_AMX and not permit_amx():
+        return "the operating system keeps this CPU's AMX from the process"
+    return None
 
 
 # ---- products --------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from ctypes import CFUNCTYPE, c_int, c_uint64
+from ctypes import CDLL, CFUNCTYPE, c_int, c_long, c_uint64
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -37,6 +37,18 @@ def _quota_cores() -> int | None:
         return max(1, int(quota) // int(period)) if int(quota) > 0 else None
     except ValueError:  # "max": no limit
         return None
+
+
+@cache
+def permit_amx() -> bool:
+    """Ask the system to keep the state of AMX tiles for this process and its children; False where it refuses.
+
+    Linux wants to be asked, once a process (arch_prctl, "XSTATE permissions"); other systems are not known.
+    """
+    if sys.platform != "linux":
+        return False
+    request, tile_data = 0x1023, 18  # ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+    return CDLL(None).syscall(c_long(158), c_long(request), c_long(tile_data)) == 0
 
 
 def max_threads() -> int:

@@ -89,7 +89,7 @@ class StackedClassifier(ClassifierMixin, Stack):
         check_is_fitted(self, "classes_")
         rows, scaled = self._fitted_rows(X)
         with thread_limit(thread_count(self.n_threads)):
-            return self.network_.apply(rows, *scaled)
+            return self._network.apply(rows, *scaled)
 
     def predict(self, X: Any) -> np.ndarray:
         """Most probable labels (n_samples,)."""

@@ -50,8 +50,8 @@ def classification_metrics(model: Any, X: Any, y: Any = None) -> dict[str, Any]:
     classes = model.classes_
     true = class_numbers(rows, rows.labels if y is None else y, classes)
     with thread_limit(thread_count(model.n_threads)):
-        predicted = model.network_.apply(rows, *scaled).argmax(axis=1)
-        cross_entropy = model.network_.loss(rows, *scaled, "softmax_cross_entropy", true)
+        predicted = model._network.apply(rows, *scaled).argmax(axis=1)
+        cross_entropy = model._network.loss(rows, *scaled, "softmax_cross_entropy", true)
     n_classes = len(classes)
     confusion = np.bincount(true * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
     errors = int((true != predicted).sum())

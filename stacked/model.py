@@ -28,6 +28,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     kind: str  # in the model file
     n_threads: int | None
+    precision: str
     visible_activation: str  # of the outputs, or visible units, that model the data
     network_: Network
     scaling_: InputScaling
@@ -40,7 +41,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Codes (n_samples, n_code) of X (n_samples, n_features)."""
         rows, scaled = self._fitted_rows(X)
         with thread_limit(thread_count(self.n_threads)):
-            return self.network_.apply(rows, *scaled, 0, self.n_code_layers_)
+            return self._network.apply(rows, *scaled, 0, self.n_code_layers_)
 
     @contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
@@ -59,6 +60,11 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
         check_is_fitted(self, "network_")
         save(self, path)
+
+    @property
+    def _network(self) -> Network:
+        """The network with products of the precision that is set now."""
+        return self.network_.at(self.precision)
 
     @property
     def _n_features_out(self) -> int:
@@ -91,20 +97,20 @@ class Reconstructor(Model):
         check_is_fitted(self, "network_")
         rows = _code_rows(codes, self._n_features_out)
         with thread_limit(thread_count(self.n_threads)):
-            out = self.network_.apply(rows, first=self.n_code_layers_)
+            out = self._network.apply(rows, first=self.n_code_layers_)
         return _unscale(out, self.scaling_.scale, self.scaling_.offset)
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """What the model makes of X (n_samples, n_features) after encoding and decoding, in the units of X."""
         rows, scaled = self._fitted_rows(X)
         with thread_limit(thread_count(self.n_threads)):
-            return _unscale(self.network_.apply(rows, *scaled), *scaled)
+            return _unscale(self._network.apply(rows, *scaled), *scaled)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Minus the squared error of the reconstruction per sample, summed over features, in scaled units: higher is better."""
         rows, scaled = self._fitted_rows(X)
         with thread_limit(thread_count(self.n_threads)):
-            return -self.network_.loss(rows, *scaled, "squared_error")
+            return -self._network.loss(rows, *scaled, "squared_error")
 
 
 def _code_rows(codes: Any, n_code: int) -> Rows:

@@ -6,7 +6,7 @@ matrix transposed. An RBM with weights W, hidden biases b and visible biases c i
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from .kernels.activations import ACTIVATIONS
 from .kernels.losses import LOSSES, forward_activation, loss_and_delta
 from .kernels.random import WEIGHTS, fill_uniform_matrix, stream_key
 from .kernels.samples import Samples, as_samples, load_rows
+from .settings import check_bfloat16, precision_dtype
 
 _ANSWERED_ROWS = 8 * BLOCK_ROWS  # rows a call
 
@@ -35,10 +36,14 @@ class Layer:
 
 @dataclass
 class Network:
-    """Layers and their parameters. ``params`` (P,) float32 or float64 is the only storage; views share it."""
+    """Layers and their parameters. ``params`` (P,) float32 or float64 is the only storage; views share it.
+
+    With ``bfloat16`` products round what they multiply (float32 only).
+    """
 
     layers: tuple[Layer, ...]
     params: np.ndarray
+    bfloat16: bool = False
     table: np.ndarray = field(init=False)
     n_weights: int = field(init=False)
 
@@ -49,10 +54,15 @@ class Network:
             raise ValueError(f"expected {expected} parameters for these layers, found shape {self.params.shape}")
 
     @classmethod
-    def zeros(cls, layers: Sequence[Layer], dtype: np.dtype) -> "Network":
+    def zeros(cls, layers: Sequence[Layer], precision: str) -> "Network":
         """A network with all parameters zero."""
         _, n_weights = _layer_table(layers)
-        return cls(tuple(layers), np.zeros(n_weights + sum(layer.n_out for layer in layers), dtype))
+        params = np.zeros(n_weights + sum(layer.n_out for layer in layers), precision_dtype(precision))
+        return cls(tuple(layers), params, precision == "bfloat16")
+
+    def at(self, precision: str) -> "Network":
+        """This network with products of another precision; the parameters are shared and keep their dtype."""
+        return replace(self, bfloat16=precision == "bfloat16" and self.params.dtype == np.float32)
 
     def weight(self, index: int) -> np.ndarray:
         """View (n_in, n_out) of a layer's weights; for a tied layer the transposed view of the matrix it shares."""
@@ -65,11 +75,11 @@ class Network:
 
     def writable(self) -> "Network":
         """This network, or a copy if its parameters are read-only, for example mapped from a file."""
-        return self if self.params.flags.writeable else Network(self.layers, self.params.copy())
+        return self if self.params.flags.writeable else replace(self, params=self.params.copy())
 
     def regrown(self, layers: Sequence[Layer]) -> "Network":
         """A network of other ``layers``, all parameters zero but those of the leading layers that this one has too."""
-        other = Network.zeros(layers, self.params.dtype)
+        other = Network.zeros(layers, "bfloat16" if self.bfloat16 else self.params.dtype.name)
         for index, (mine, its) in enumerate(zip(self.layers, other.layers, strict=False)):
             if mine != its:
                 break
@@ -109,10 +119,12 @@ class Network:
 
     def answerer(self, first: int = 0, last: int | None = None, logits_of: str | None = None) -> "Answerer":
         """Layers ``first`` to ``last`` (exclusive), ready for many calls; the last stays linear under a loss on logits."""
+        if self.bfloat16:
+            check_bfloat16()
         table = self.table[first:last].copy()
         if logits_of is not None:
             table[-1, dense.ACTIVATION] = forward_activation(LOSSES[logits_of], table[-1, dense.ACTIVATION])
-        return Answerer(table, self.params, dense.prepare(table, self.params))
+        return Answerer(table, self.params, dense.prepare(table, self.params, self.bfloat16))
 
     def loss(
         self,

@@ -187,7 +187,7 @@ def _unit_arrays(unit: Unit) -> UnitArrays:
 
 def _network(layers: list[Layer], stored: list[LayerArrays], precision: str) -> Network:
     """The network of ``layers`` with the stored parameters, which must have these very shapes and activations."""
-    network = Network.zeros(layers, precision_dtype(precision))
+    network = Network.zeros(layers, precision)
     expected = [(layer.n_in, layer.n_out, layer.activation) for layer in layers]
     found = [(*layer.weight.shape, layer.activation) for layer in stored]
     if found != expected:
@@ -213,7 +213,7 @@ def _unit(stored: UnitArrays, index: int, stack: Stack, precision: str) -> Unit:
     ]
     unit.network_ = _network([encoder, decoder], halves, precision)
     unit.n_features_in_, unit.n_code_layers_, unit.seed_ = n_visible, 1, stack.seed_
-    unit.scaling_ = stack.scaling_ if index == 0 else identity(n_visible, precision)
+    unit.scaling_ = stack.scaling_ if index == 0 else identity(n_visible, precision_dtype(precision).name)
     unit.history_ = [record for record in stack.history_ if record.unit == index]
     return unit
 
@@ -270,8 +270,9 @@ def _probe(model: Model) -> Probe:
 
 
 def _answer(model: Model, raw: np.ndarray) -> np.ndarray:
+    """In float32 where the precision is bfloat16: a file loads on any CPU."""
     with thread_limit(1):
-        return model.network_.apply(ArrayRows(raw), model.scaling_.scale, model.scaling_.offset)
+        return model.network_.at("float32").apply(ArrayRows(raw), model.scaling_.scale, model.scaling_.offset)
 
 
 def _check_probe(model: Model, probe: Probe, name: str) -> None:

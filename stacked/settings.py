@@ -15,7 +15,8 @@ import numpy as np
 from .errors import SettingError
 
 Schedule = tuple[tuple[int, float], ...]
-PRECISIONS = ("float32", "float64")
+PRECISIONS = ("float32", "bfloat16", "float64")
+LINE_SEARCHES = ("cg", "lbfgs")  # optimisers that ask for losses and gradients at points of their own
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,20 @@ def value_at(steps: Schedule, epoch: int) -> float:
 
 
 def precision_dtype(precision: Any) -> np.dtype:
-    """Dtype of parameters and activations for a precision."""
-    if precision == "bfloat16":
+    """Dtype of parameters and activations for a precision; bfloat16 is one of the products only."""
+    return np.dtype("float32" if choice("precision", precision, PRECISIONS) == "bfloat16" else precision)
+
+
+def check_bfloat16() -> None:
+    """SettingError where this process cannot multiply bfloat16."""
+    from .kernels.bfloat16 import obstacle
+
+    found = obstacle()
+    if found is not None:
         raise SettingError(
-            "precision: bfloat16 needs products of bfloat16 tiles, which this version has not; use float32"
+            f"precision: bfloat16 needs AMX or AVX-512 BF16 instructions, but {found}; use float32, which takes models trained with"
+            " bfloat16 too"
         )
-    return np.dtype(choice("precision", precision, PRECISIONS))
 
 
 def thread_count(n_threads: Any) -> int | None:

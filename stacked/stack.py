@@ -229,7 +229,7 @@ class Stack(Model):
         """An untrained network of the stack's shape."""
         widths = [rows.n_columns, *(unit.n_hidden for unit in self.templates)]
         self.units_, self.history_ = [], []
-        self.network_ = Network.zeros(self._layers(widths), precision_dtype(self.precision))
+        self.network_ = Network.zeros(self._layers(widths), self.precision)
         self.network_.randomize(self.seed_, _FINETUNE_STREAM)
         self._start_output(self._scaling_for(rows, data), data)
         self.n_code_layers_ = len(self.templates)
@@ -237,7 +237,7 @@ class Stack(Model):
     def _unroll(self) -> Network:
         """The units as one network, with their weights and both kinds of biases."""
         widths = [self.units_[0].n_features_in_, *(unit.n_hidden for unit in self.units_)]
-        network = Network.zeros(self._layers(widths), precision_dtype(self.precision))
+        network = Network.zeros(self._layers(widths), self.precision)
         for index, unit in enumerate(self.units_):
             network.weight(index)[:] = unit.weight_
             network.bias(index)[:] = unit.hidden_bias_
@@ -262,7 +262,7 @@ class Stack(Model):
         scaled = self.scaling_.for_rows(rows, data)
         train_rows, validation = split_rows(rows.n_rows, plan.validation_fraction, self.seed_)
         stream, loss = _FINETUNE_STREAM, self._loss()
-        self.network_ = self.network_.writable()
+        self.network_ = self.network_.at(self.precision).writable()
         trainee = DenseTrainee(self.network_, loss, plan, rows, scaled, self.seed_, stream, labels=labels)
         feed = Feed(rows, *scaled, self.seed_, stream, labels, train_rows)
         progress = Progress() if resume is None else resume.progress

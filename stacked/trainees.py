@@ -15,7 +15,7 @@ from .kernels.random import CHAINS, CORRUPTION, SAMPLING, stream_key
 from .kernels.samples import load_batch
 from .kernels.updates import Update
 from .network import Network
-from .settings import Plan
+from .settings import LINE_SEARCHES, Plan, check_bfloat16
 
 
 class _Scratch:
@@ -43,6 +43,8 @@ class RBMTrainee:
         unit: int,
         n_chains: int,
     ):
+        if network.bfloat16:
+            check_bfloat16()
         self.network, self.machine, self.params = network, machine, network.params
         self.loss = "squared_error"
         self._rows, self._scaled = rows, scaled
@@ -51,7 +53,10 @@ class RBMTrainee:
         self.arrays = {"params": self.params, "velocity": np.zeros_like(self.params)}
         if machine.persistent:
             self.arrays["chains"] = self._chains
-        self._scratch = _Scratch(lambda size: rbm_kernel.workspace(machine, size, self.params.dtype))
+        self._scratch = _Scratch(self._workspace)
+
+    def _workspace(self, size: int) -> rbm_kernel.Workspace:
+        return rbm_kernel.workspace(self.machine, size, self.params.dtype, self.network.bfloat16)
 
     def train(self, window: Window, rows: slice, batch_size: int, epoch: int, step: int, update: Update) -> float:
         """Contrastive divergence on ``rows`` of a window; the summed squared reconstruction error."""
@@ -81,6 +86,8 @@ class DenseTrainee:
         corruption: Corruption = NO_CORRUPTION,
         labels: np.ndarray | None = None,
     ):
+        if network.bfloat16:
+            check_bfloat16()
         self.network, self.loss, self.plan, self.params = network, loss, plan, network.params
         self._rows, self._scaled, self._labels = rows, scaled, labels
         self._key = stream_key(seed, CORRUPTION, unit)
@@ -91,11 +98,14 @@ class DenseTrainee:
             self.arrays["velocity"] = np.zeros_like(self.params)
         if plan.optimizer == "adam":
             self.arrays["squares"] = self._squares
-        self._scratch = _Scratch(lambda n: dense.workspace(network.table, len(self.params), n, self.params.dtype))
+        self._scratch = _Scratch(self._workspace)
+
+    def _workspace(self, size: int) -> dense.Workspace:
+        return dense.workspace(self.network.table, len(self.params), size, self.params.dtype, self.network.bfloat16)
 
     @property
     def _by_line_search(self) -> bool:
-        return self.plan.optimizer in ("cg", "lbfgs")
+        return self.plan.optimizer in LINE_SEARCHES
 
     def train(self, window: Window, rows: slice, batch_size: int, epoch: int, step: int, update: Update) -> float:
         """Backpropagation on ``rows`` of a window; the summed loss."""

@@ -18,7 +18,7 @@ from .kernels.cpu import thread_limit
 from .model import Reconstructor
 from .network import Layer, Network
 from .scaling import SCALINGS, InputScaling, fit_scaling, identity
-from .settings import Plan, choice, flag, precision_dtype, real, schedule, seed_from, thread_count, whole
+from .settings import LINE_SEARCHES, Plan, choice, flag, precision_dtype, real, schedule, seed_from, thread_count, whole
 from .training import Hooks, Phase, Progress, Record, Trainee, run
 
 BIAS_CLIP = 1e-3  # a visible unit's mean is kept this far from 0 and 1 when its bias starts at the logit
@@ -125,6 +125,10 @@ def training_plan(unit: Any, prefix: str = "", optimizers: tuple[str, ...] = ("m
         if not unit.validation_fraction:
             raise SettingError("patience: early stopping needs a validation set; set validation_fraction too")
     optimizer = value("optimizer", "momentum")
+    if optimizer in LINE_SEARCHES and unit.precision == "bfloat16":
+        raise SettingError(
+            f"{prefix}optimizer: {optimizer} has no bfloat16 products; use precision float32, or momentum, nesterov or adam"
+        )
     return Plan(
         epochs=whole(prefix + "epochs", value("epochs"), 0),
         batch_size=whole(prefix + "batch_size", value("batch_size")),
@@ -174,7 +178,7 @@ def prepare_unit(
     plan = unit.validate()
     train_rows, validation = split_rows(rows.n_rows, plan.validation_fraction, seed)
     scaled = (scaling.scale, scaling.offset) if index == 0 else (1.0, 0.0)
-    network = Network.zeros(unit.layers(rows.n_columns), precision_dtype(unit.precision))
+    network = Network.zeros(unit.layers(rows.n_columns), unit.precision)
     trainee = unit.trainee(network, rows, scaled, data, seed, index, plan)
     progress = Progress() if resume is None else resume.progress
     if resume is None:
