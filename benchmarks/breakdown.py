@@ -1,10 +1,9 @@
-"""Where the time of an epoch goes: products, random numbers, elementwise work and monitoring, each timed by itself.
+"""Where the time of an epoch goes: products, rounding to bfloat16, random numbers, elementwise work and monitoring.
 
-    python benchmarks/breakdown.py [--threads 2]
+    python benchmarks/breakdown.py [--threads 2] [--precision bfloat16]
 
-The parts are run panel by panel on all threads, again and again for one minibatch; more than 128 rows are one operand here, where
-the trainer takes them block by block. What is left of the epoch is memory traffic, loading of rows, and waiting of one thread
-for another.
+The parts are the trainer's own functions, each run by itself on all threads, panel by panel, again and again for one minibatch. What
+is left of the epoch is memory traffic, loading of rows, and waiting of one thread for another.
 """
 
 import argparse
@@ -17,15 +16,31 @@ import ours
 from numba import get_thread_id, njit, prange
 
 from stacked.kernels.activations import SIGMOID
+from stacked.kernels.bfloat16 import multiply_words
 from stacked.kernels.cpu import max_threads, thread_limit
 from stacked.kernels.fused_rbm import squared_difference
 from stacked.kernels.microkernel import MAX_HEIGHT, PANEL, uniform_row
-from stacked.kernels.packing import CHUNK, aligned_zeros
-from stacked.kernels.product import activate_panel, multiply, multiply_transposed, outer
+from stacked.kernels.packed_machine import (
+    MEAN,
+    NEGATIVE,
+    POSITIVE,
+    STATE,
+    gradient_panel,
+    hidden_panel,
+    keep_hidden_share,
+    keep_hidden_transpose,
+    keep_updated,
+    keep_visible,
+    pack_machine,
+    visible_strip,
+)
+from stacked.kernels.packed_network import block_count, rows_in
+from stacked.kernels.packing import CHUNK, aligned_zeros, panel_count
+from stacked.kernels.product import activate_panel, multiply
+from stacked.kernels.rbm import Machine
 from stacked.kernels.updates import Update, update_packed
 
 V, H = 784, 1000
-JOBS = 32  # panels of 1000 hidden units
 
 
 @njit(parallel={"fusion": False}, nogil=True)
@@ -37,17 +52,43 @@ def _multiply_all(x, weight, out, n_jobs, times):
 
 
 @njit(parallel={"fusion": False}, nogil=True)
-def _products(v, h, h_t, weight, out_h, out_v, gradient, n, n_jobs):
+def _multiply_all_words(words, right, depth, out, n_rows, n_jobs, times):
+    for job in prange(n_jobs):  # noqa: B007
+        mine = out[get_thread_id()]
+        for _ in range(times):
+            multiply_words(words, 0, n_rows, n_rows, depth, right, depth // 2, PANEL, 0, mine, 0)
+
+
+@njit(parallel={"fusion": False}, nogil=True)
+def _products(m, n):
     """Three products up or down and two gradients of one minibatch of n rows."""
-    for job in prange(n_jobs):
-        mine = gradient[get_thread_id()]
-        multiply(v, 0, n, V, weight, job, PANEL, out_h, job)
-        multiply(v, 0, n, V, weight, job, PANEL, out_h, job)
+    hidden = m.hidden_states[STATE]
+    for panel in prange(panel_count(H)):
+        for _ in range(2):
+            for block in range(block_count(m, n)):
+                hidden_panel(m, 0, block, rows_in(m, block, n), panel, hidden[block])
+        mine = m.scratch[get_thread_id()].reshape((1, CHUNK, PANEL))
         for first in range(0, V, CHUNK):
-            outer(v, first, min(first + CHUNK, V), h, job, 1, H, n, 0, mine)
-            outer(v, first, min(first + CHUNK, V), h, job, 1, H, n, 1, mine)
-    for job in prange(v.shape[0]):
-        multiply_transposed(h_t, 0, n, H, weight, job, min(PANEL, V - job * PANEL), gradient[get_thread_id()], out_v)
+            gradient_panel(m, 0, POSITIVE, first, min(first + CHUNK, V), n, panel, 0, mine)
+            gradient_panel(m, 0, POSITIVE, first, min(first + CHUNK, V), n, panel, 1, mine)
+    for panel in prange(panel_count(V)):
+        for block in range(block_count(m, n)):
+            visible_strip(m, STATE, block, panel, 0, rows_in(m, block, n))
+
+
+@njit(parallel={"fusion": False}, nogil=True)
+def _rounding(m, n):
+    """What products of bfloat16 read: the data, a reconstruction, a hidden sample, two means, and the weights."""
+    for panel in prange(panel_count(H)):
+        for block in range(block_count(m, n)):
+            keep_hidden_transpose(m, STATE, block, panel, rows_in(m, block, n))
+            keep_hidden_share(m, POSITIVE, block, panel, rows_in(m, block, n))
+            keep_hidden_share(m, NEGATIVE, block, panel, rows_in(m, block, n))
+        keep_updated(m, panel, 0, V)
+    for panel in prange(panel_count(V)):
+        for block in range(block_count(m, n)):
+            keep_visible(m, 0, block, panel, 0, rows_in(m, block, n))
+            keep_visible(m, MEAN, block, panel, 0, rows_in(m, block, n))
 
 
 @njit(parallel={"fusion": False}, nogil=True)
@@ -87,53 +128,58 @@ def seconds(run: Callable, *args: object, repeats: int = 9) -> float:
     return statistics.median(times)
 
 
-def microkernel_rate(threads: int) -> float:
-    """GFLOP/s of the float32 microkernel on all threads, operands in the first and second caches: the roof of everything."""
-    rng, depth, times, jobs = np.random.default_rng(0), 256, 20, 16 * threads
-    x, weight = aligned_zeros(depth // PANEL, MAX_HEIGHT * 4, PANEL), aligned_zeros(1, depth, PANEL)
-    out = aligned_zeros(max_threads(), 1, x.shape[1], PANEL)
+def microkernel_rate(threads: int, precision: str = "float32") -> float:
+    """GFLOP/s of the microkernel on all threads, operands in the first and second caches: the roof of everything."""
+    rng, depth, times, jobs, n_rows = np.random.default_rng(0), 256, 20, 16 * threads, MAX_HEIGHT * 4
+    x, weight = aligned_zeros(depth // PANEL, n_rows, PANEL), aligned_zeros(1, depth, PANEL)
+    out = aligned_zeros(max_threads(), 1, -(-n_rows // PANEL) * PANEL, PANEL)
     x[:], weight[:] = rng.random(x.shape), rng.random(weight.shape)
-    best = min(seconds(_multiply_all, x, weight, out, jobs, times) for _ in range(3))
-    return 2.0 * jobs * times * x.shape[1] * depth * PANEL / best / 1e9
+    if precision == "bfloat16":
+        words = aligned_zeros(x.size // 2 + weight.size).view(np.uint32)  # zeros are as fast
+        best = min(
+            seconds(_multiply_all_words, words, x.size // 2, depth, out, n_rows, jobs, times) for _ in range(3)
+        )
+    else:
+        best = min(seconds(_multiply_all, x, weight, out, jobs, times) for _ in range(3))
+    return 2.0 * jobs * times * n_rows * depth * PANEL / best / 1e9
 
 
-def parts(batch_size: int) -> dict[str, float]:
-    """Seconds of the parts of one minibatch of RBM CD-1, and of the whole."""
-    n, visible_panels = batch_size, -(-V // PANEL)
-    rows = -(-n // PANEL) * PANEL
-    v, h = aligned_zeros(visible_panels, rows, PANEL), aligned_zeros(JOBS, rows, PANEL)
-    h_t, weight = aligned_zeros(rows // PANEL, JOBS * PANEL, PANEL), aligned_zeros(JOBS, V, PANEL)
-    out_h, out_v, flat = np.empty_like(h), np.empty_like(v), aligned_zeros(2, weight.size)
-    gradient = aligned_zeros(max_threads(), 1, CHUNK, PANEL)
-    update = Update(0, 0.1, 0, 0.5, 0.0, 2e-4)
-    batches = max(16, 6144 // n)
+def parts(n: int, precision: str) -> dict[str, float]:
+    """Seconds of the parts of one minibatch of n rows of RBM CD-1, and of the whole."""
+    bfloat16 = precision == "bfloat16"
+    m = pack_machine(Machine(V, H, 1, 1, 1, False), n, bfloat16)
+    hidden, visible = aligned_zeros(panel_count.py_func(H), n, PANEL), aligned_zeros(panel_count.py_func(V), n, PANEL)
+    weights = aligned_zeros(panel_count.py_func(H) * V * PANEL)
+    update, batches = Update(0, 0.1, 0, 0.5, 0.0, 2e-4), max(16, 6144 // n)
     X, W = np.random.default_rng(0).random((batches * n, V)).astype(np.float32), aligned_zeros(V, H)
     return {
-        "products": seconds(_products, v, h, h_t, weight, out_h, out_v, gradient, n, JOBS),
-        "random numbers": seconds(_random, ours.KEY, np.empty_like(h), n, JOBS),
+        "products": seconds(_products, m, n),
+        "rounding": seconds(_rounding, m, n) if bfloat16 else 0.0,
+        "random numbers": seconds(_random, ours.KEY, np.empty_like(hidden), n, len(hidden)),
         "elementwise": seconds(
-            _elementwise, aligned_zeros(PANEL), h, v, update, aligned_zeros(CHUNK * PANEL), *flat, JOBS
+            _elementwise, aligned_zeros(PANEL), hidden, visible, update, aligned_zeros(CHUNK * PANEL), weights,
+            np.zeros_like(weights), len(hidden),
         ),
-        "monitoring": seconds(_monitoring, v, out_v, np.zeros(visible_panels)),
-        "whole": seconds(ours.restricted(X, W, n), repeats=5) / batches,
-    }
+        "monitoring": seconds(_monitoring, visible, np.zeros_like(visible), np.zeros(len(visible))),
+        "whole": seconds(ours.restricted(X, W, n, precision), repeats=5) / batches,
+    }  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
     options = parser.parse_args()
     with thread_limit(options.threads):
-        rate = microkernel_rate(options.threads)
+        rate = microkernel_rate(options.threads, options.precision)
+        print(f"RBM CD-1, 784 x 1000, {options.precision}, {options.threads} threads, microkernel {rate:.0f} GFLOP/s;")
+        print("microseconds a minibatch\n")
         print(
-            f"RBM CD-1, 784 x 1000, {options.threads} threads, microkernel {rate:.0f} GFLOP/s; microseconds a minibatch\n"
+            "| minibatch | products | rounding | random numbers | elementwise | monitoring | the rest | whole | products' rate |"
         )
-        print(
-            "| minibatch | products | random numbers | elementwise | monitoring | the rest | whole | products' rate |"
-        )
-        print("|---|---|---|---|---|---|---|---|")
+        print("|---|---|---|---|---|---|---|---|---|")
         for batch_size in (20, 100, 256, 1024):
-            found = {name: 1e6 * value for name, value in parts(batch_size).items()}
+            found = {name: 1e6 * value for name, value in parts(batch_size, options.precision).items()}
             whole = found.pop("whole")
             cells = [*found.values(), whole - sum(found.values()), whole]
             reached = 10e-3 * batch_size * V * H / found["products"]

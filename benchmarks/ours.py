@@ -25,12 +25,12 @@ def noise(start: int, n_rows: int, n_columns: int) -> np.ndarray:
     return out
 
 
-def restricted(X: np.ndarray, W: np.ndarray, batch_size: int) -> Callable:
+def restricted(X: np.ndarray, W: np.ndarray, batch_size: int, precision: str = "float32") -> Callable:
     """A pass of CD-1 with momentum and weight decay."""
     V, H = W.shape
     machine = Machine(V, H, 1, 1, 1, False)
     params = np.concatenate([W.ravel(), np.zeros(H + V, FLOAT32)])
-    velocity, work = np.zeros_like(params), rbm.workspace(machine, batch_size, FLOAT32)
+    velocity, work = np.zeros_like(params), rbm.workspace(machine, batch_size, FLOAT32, precision == "bfloat16")
     update = Update(OPTIMIZERS["momentum"], 0.1, 0, 0.5, 0.0, 2e-4)
     rows = np.arange(len(X) // batch_size * batch_size)
     samples, chains = as_samples(X), np.zeros((0, H), FLOAT32)
@@ -44,17 +44,17 @@ def restricted(X: np.ndarray, W: np.ndarray, batch_size: int) -> Callable:
 
 def backprop(
     X: np.ndarray, weights: list[np.ndarray], activations: list[str], batch_size: int, optimizer: str, rate: float,
-    corruption: Corruption = NO_CORRUPTION,
+    corruption: Corruption = NO_CORRUPTION, precision: str = "float32",
 ) -> Callable:  # fmt: skip
     """A pass of backpropagation by cross-entropy."""
     layers = [Layer(*W.shape, name) for W, name in zip(weights, activations, strict=True)]
-    net = Network.zeros(layers, FLOAT32)
+    net = Network.zeros(layers, precision)
     for index, W in enumerate(weights):
         net.weight(index)[:] = W
     velocity, squares = np.zeros_like(net.params), np.zeros_like(net.params)
     objective = dense.Objective(LOSSES["cross_entropy"], corruption, net.n_weights)
     update = Update(OPTIMIZERS[optimizer], rate, 0, 0.9 if optimizer == "adam" else 0.5, 0.0, 0.0)
-    work = dense.workspace(net.table, len(net.params), batch_size, FLOAT32)
+    work = dense.workspace(net.table, len(net.params), batch_size, FLOAT32, net.bfloat16)
     rows = np.arange(len(X) // batch_size * batch_size)
     samples, step = as_samples(X), [0]
 
@@ -67,35 +67,40 @@ def backprop(
     return run
 
 
-def denoising(X: np.ndarray, W1: np.ndarray, W2: np.ndarray, batch_size: int) -> Callable:
+def denoising(
+    X: np.ndarray, W1: np.ndarray, W2: np.ndarray, batch_size: int, precision: str = "float32"
+) -> Callable:
     """A pass of a denoising autoencoder with masking 0.25 and momentum."""
     masking = Corruption(MASKING, 0.25, 0.0, 1.0)
-    return backprop(X, [W1, W2], ["sigmoid", "sigmoid"], batch_size, "momentum", 0.1, masking)
+    return backprop(X, [W1, W2], ["sigmoid", "sigmoid"], batch_size, "momentum", 0.1, masking, precision)
 
 
-def deep(X: np.ndarray, weights: list[np.ndarray], linear: int, batch_size: int) -> Callable:
+def deep(
+    X: np.ndarray, weights: list[np.ndarray], linear: int, batch_size: int, precision: str = "float32"
+) -> Callable:
     """A pass of fine-tuning by Adam."""
     names = ["linear" if index == linear else "sigmoid" for index in range(len(weights))]
-    return backprop(X, weights, names, batch_size, "adam", 0.001)
+    return backprop(X, weights, names, batch_size, "adam", 0.001, precision=precision)
 
 
-def encode(X: np.ndarray, weights: list[np.ndarray]) -> Callable:
+def encode(X: np.ndarray, weights: list[np.ndarray], precision: str = "float32") -> Callable:
     """Codes of uint8 rows."""
     from stacked.data import ArrayRows
 
     last = len(weights) - 1
-    net = Network.zeros([Layer(*W.shape, "linear" if i == last else "sigmoid") for i, W in enumerate(weights)], FLOAT32)
+    layers = [Layer(*W.shape, "linear" if i == last else "sigmoid") for i, W in enumerate(weights)]
+    net = Network.zeros(layers, precision)
     for index, W in enumerate(weights):
         net.weight(index)[:] = W
     rows = ArrayRows(X)
     return lambda: (net.apply(rows, 1 / 255), 0.0)
 
 
-def layer(X: np.ndarray, W: np.ndarray) -> Callable:
+def layer(X: np.ndarray, W: np.ndarray, precision: str = "float32") -> Callable:
     """The product X @ W, as inference makes it."""
-    net = Network.zeros([Layer(*W.shape, "linear")], FLOAT32)
+    net = Network.zeros([Layer(*W.shape, "linear")], precision)
     net.weight(0)[:] = W
-    prepared, samples = dense.prepare(net.table, net.params), as_samples(X)
+    prepared, samples = dense.prepare(net.table, net.params, net.bfloat16), as_samples(X)
     out, rows = np.empty((len(X), W.shape[1]), FLOAT32), np.arange(len(X))
 
     def run():

@@ -40,7 +40,7 @@ from .microkernel import (
     transpose_words,
 )  # fmt: skip
 from .packing import PANELS, panel_count
-from .product import DEPTH
+from .product import DEPTH, vector_count
 
 WORDS = uint32[::1]  # type of an argument
 LEFT, RIGHT, LEFT_T, RIGHT_T = range(4)  # forms of a matrix, or of its transpose
@@ -62,12 +62,12 @@ def obstacle() -> str | None:
 
 
 @linked(WORDS, intp, intp, intp, intp, intp, intp, intp, intp, PANELS, intp)
-def multiply_words(words, left, left_rows, n_rows, depth, right, right_words, n_panels, keep, out, out_panel):
-    """out[out_panel + q, :n_rows] = A @ B[:, panel q] for ``n_panels`` panels, plus what was there if ``keep``.
+def multiply_words(words, left, left_rows, n_rows, depth, right, right_words, n_columns, keep, out, out_panel):
+    """out[out_panel + q, :n_rows] = A @ B[:, panel q] for all panels of ``n_columns``, plus what was there if ``keep``.
 
     ``left`` is where in ``words`` the first row of A lies, in a left form with ``left_rows`` rows a panel; ``right`` where the first
-    panel of B lies, in a right form with ``right_words`` words a column; ``depth`` is K. out (panels, rows, PANEL); whole units of
-    rows are written.
+    panel of B lies, in a right form with ``right_words`` words a column; ``depth`` is K. out (panels, rows, PANEL), of which whole
+    units of rows and whole vectors are written.
     """
     n_words = (depth + 1) // 2
     n_units = -(-n_rows // UNIT)
@@ -78,9 +78,9 @@ def multiply_words(words, left, left_rows, n_rows, depth, right, right_words, n_
         for tile in range(n_tiles):
             unit, stop = n_units * tile // n_tiles, n_units * (tile + 1) // n_tiles
             row = unit * UNIT
-            for q in range(n_panels):
+            for q in range(panel_count(n_columns)):
                 tile_of_words(
-                    stop - unit, 2, words, left + (k // LANES * left_rows + row) * LANES, words,
+                    stop - unit, vector_count(n_columns - q * PANEL), words, left + (k // LANES * left_rows + row) * LANES, words,
                     right + (q * right_words + k) * PANEL, out, ((out_panel + q) * out.shape[1] + row) * PANEL,
                     left_rows * LANES, LANES, steps, 1 if keep or k else 0,
                 )  # fmt: skip
@@ -100,9 +100,8 @@ def multiply_words_transposed(
         scratch[0, :PANEL] = 0
     row = left + panel * PANEL * LANES
     for q in range(first_row // PANEL, panel_count(n_rows)):
-        multiply_words(
-            words, row, left_rows, width, depth, right_t + q * right_words * PANEL, right_words, 1, 0, scratch, 0
-        )
+        n_columns, column = min(PANEL, n_rows - q * PANEL), right_t + q * right_words * PANEL
+        multiply_words(words, row, left_rows, width, depth, column, right_words, n_columns, 0, scratch, 0)
         transpose_block(scratch, 0, out, (panel * out.shape[1] + q * PANEL) * PANEL)
 
 

@@ -106,7 +106,7 @@ def _microkernel(module: Any, kind: str, height: int, vectors: int) -> Any:
     function = ir.Function(module, ir.FunctionType(_VOID, kinds), name)
     function.linkage = "linkonce_odr"
     if kind == "words" and HAS_AMX:
-        _emit_amx_tile(function, height)
+        _emit_amx_tile(function, height, vectors)
         return function
     a, jump, segment, depth, b, out, keep = function.args
     entry, load, outer, inner, end, done = (
@@ -169,7 +169,7 @@ def _emit_product(context: Any, builder: Any, signature: Any, args: list, kind: 
     after = builder.append_basic_block("after")
     switch = builder.switch(choice, after)
     for rows in range(1, (MAX_UNITS if kind == "words" else MAX_HEIGHT) + 1):
-        for width in (2,) if kind == "words" else (1, 2):
+        for width in (1, 2):
             block = builder.append_basic_block(f"tile_{rows}x{width}")
             switch.add_case(_int(2 * rows + width), block)
             with builder.goto_block(block):
@@ -200,7 +200,7 @@ def _product_intrinsic(kind: str) -> Any:
 
 tile_of_rows = _product_intrinsic("rows")
 tile_of_columns = _product_intrinsic("columns")
-tile_of_words = _product_intrinsic("words")  # its height counts units; two vectors always
+tile_of_words = _product_intrinsic("words")  # its height counts units
 
 
 @intrinsic
@@ -251,12 +251,12 @@ def _multiply_add_words(builder: Any, x: Any, y: Any, z: Any) -> Any:
     return _multiply_add(builder, *low, _multiply_add(builder, *high, z))
 
 
-def _emit_amx_tile(function: Any, units: int) -> None:
-    """The body of a microkernel of ``units`` x 2 tiles of AMX; a segment of A, 16 words, is one step of the inner dimension."""
+def _emit_amx_tile(function: Any, units: int, vectors: int) -> None:
+    """The body of a microkernel of ``units`` x ``vectors`` tiles of AMX; a segment of A, 16 words, is one step."""
     a, jump, _, depth, b, out, keep = function.args
     zero, load, loop, done = (function.append_basic_block(label) for label in ("zero", "load", "loop", "done"))
     entry = function.insert_basic_block(0, "entry")
-    sums = [(_BYTE(2 * u + v), 16 * _ROW * u + 64 * v) for u in range(units) for v in range(2)]
+    sums = [(_BYTE(2 * u + v), 16 * _ROW * u + 64 * v) for u in range(units) for v in range(vectors)]
     stride, a_stride = _int(_ROW), _int(4 * LANES)
 
     def call(builder: Any, name: str, *values: Any) -> None:
@@ -277,11 +277,11 @@ def _emit_amx_tile(function: Any, units: int) -> None:
     state = _phis(builder, [depth, a, b], zero)
     _arrive(state, [depth, a, b], load)
     left, a_here, b_here = state
-    for v in range(2):
+    for v in range(vectors):
         call(builder, "tileloadd64", _BYTE(6 + v), _moved(builder, b_here, 64 * v), stride)
     for u in range(units):
         call(builder, "tileloadd64", _BYTE(4 + u), _moved(builder, a_here, 16 * 4 * LANES * u), a_stride)
-        for v in range(2):
+        for v in range(vectors):
             call(builder, "tdpbf16ps", _BYTE(2 * u + v), _BYTE(4 + u), _BYTE(6 + v))
     remaining = builder.sub(left, _int(16))
     _arrive(state, [remaining, _moved(builder, a_here, jump), _moved(builder, b_here, 16 * _ROW)], loop)

@@ -139,10 +139,13 @@ def visible_strip(m, given, block, panel, first, n_rows):
 def hidden_panel(m, given, block, n_rows, panel, out):
     """Pre-activations of a panel of hidden units from visible states ``given``, for one block of rows."""
     weight = weight_panels(m.table, 0, m.params)
+    width = panel_width(panel, m.n_hidden)
     if m.bfloat16:
-        packed_words.product(m.word_table, m.words, given, block, m.rows, n_rows, _WEIGHTS, m.n_visible, panel, out)
+        packed_words.product(
+            m.word_table, m.words, given, block, m.rows, n_rows, _WEIGHTS, m.n_visible, panel, width, out
+        )
     else:
-        visible, width = m.visible_states[given, block], panel_width(panel, m.n_hidden)
+        visible = m.visible_states[given, block]
         multiply(visible, 0, n_rows, m.n_visible, weight, panel, width, out, panel)
     add_bias(bias_panels(m.table, 0, m.params)[panel], out[panel, :n_rows])
 
@@ -150,24 +153,12 @@ def hidden_panel(m, given, block, n_rows, panel, out):
 @linked(MACHINE, intp, intp, intp, intp, intp, intp, intp, PANELS)
 def gradient_panel(m, visible, hidden, first, stop, n_rows, panel, keep, out):
     """out[0] = rows first to stop of visible.T @ hidden[:, panel] over all rows, plus what was there if ``keep``."""
+    width = panel_width(panel, m.n_hidden)
     for block in range(block_count(m, n_rows)):
         rows, adding = rows_in(m, block, n_rows), keep | (block > 0)
         if m.bfloat16:
-            packed_words.gradient(
-                m.word_table,
-                m.words,
-                visible,
-                _FIRST_HIDDEN + hidden,
-                block,
-                m.rows,
-                rows,
-                first,
-                stop,
-                panel,
-                1,
-                adding,
-                out,
-            )
+            where = block, m.rows, rows, first, stop, panel, width, adding
+            packed_words.gradient(m.word_table, m.words, visible, _FIRST_HIDDEN + hidden, *where, out)
         else:
             x, d = m.visible_states[visible, block], m.hidden_states[hidden, block]
             outer(x, first, stop, d, panel, 1, m.n_hidden, rows, adding, out)

@@ -162,7 +162,7 @@ def product_panel(net, index, kind, layer, transposed, block, n_rows, panel, out
         )
     elif net.bfloat16:
         depth = weight.shape[1]
-        packed_words.product(net.word_table, net.words, matrix, block, net.rows, n_rows, own, depth, panel, out)
+        packed_words.product(net.word_table, net.words, matrix, block, net.rows, n_rows, own, depth, panel, width, out)
     elif transposed:
         x_t = block_transposes(net, index, kind + 1)[block]
         multiply_transposed(x_t, 0, n_rows, n_columns, weight, panel, width, scratch, out)
@@ -177,13 +177,14 @@ def gradient_panels(net, layer, first, stop, panel, n_panels, n_rows, keep, out)
     minibatch; plus what was there if ``keep``."""
     transposed = net.table[layer, TRANSPOSED]
     n_columns = net.table[layer, N_IN if transposed else N_OUT]
+    n_real = min(n_panels * PANEL, n_columns - panel * PANEL)
     for block in range(block_count(net, n_rows)):
         rows, adding = rows_in(net, block, n_rows), keep | (block > 0)
         if net.bfloat16:
             x, d = matrix_of(layer, OUTPUT), matrix_of(layer + 1, DELTA)
             x, d = (d, x) if transposed else (x, d)
             packed_words.gradient(
-                net.word_table, net.words, x, d, block, net.rows, rows, first, stop, panel, n_panels, adding, out
+                net.word_table, net.words, x, d, block, net.rows, rows, first, stop, panel, n_real, adding, out
             )
         else:
             below, delta = block_panels(net, layer, OUTPUT)[block], block_panels(net, layer + 1, DELTA)[block]

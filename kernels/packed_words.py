@@ -66,12 +66,15 @@ def place_of(word_table, rows, matrix, use, block):
     return word_table[matrix, use + 1] + block * word_table[matrix, SIZE] * rows * LANES
 
 
-@linked(TABLE, WORDS, intp, intp, intp, intp, intp, intp, intp, PANELS)
-def product(word_table, words, matrix, block, rows, n_rows, weights, depth, panel, out):
-    """out[panel, :n_rows] = a panel of x @ W: x is a block of a matrix of ``depth`` columns, W the row ``weights`` of the table."""
+@linked(TABLE, WORDS, intp, intp, intp, intp, intp, intp, intp, intp, PANELS)
+def product(word_table, words, matrix, block, rows, n_rows, weights, depth, panel, width, out):
+    """out[panel, :n_rows] = a panel of x @ W, of ``width`` columns.
+
+    x is a block of a matrix of ``depth`` columns, W the row ``weights`` of the table.
+    """
     left, form_rows = place_of(word_table, rows, matrix, FACTOR, block), word_table[weights, SIZE]
     right = word_table[weights, GRADIENT + 1] + panel * form_rows * LANES
-    multiply_words(words, left, rows, n_rows, depth, right, form_rows // 2, 1, 0, out, panel)
+    multiply_words(words, left, rows, n_rows, depth, right, form_rows // 2, width, 0, out, panel)
 
 
 @linked(TABLE, WORDS, intp, intp, intp, intp, intp, intp, intp, intp, intp, PANELS, PANELS)
@@ -87,12 +90,15 @@ def product_transposed(
 
 
 @linked(TABLE, WORDS, intp, intp, intp, intp, intp, intp, intp, intp, intp, intp, PANELS)
-def gradient(word_table, words, x, d, block, rows, n_rows, first, stop, panel, n_panels, keep, out):
-    """out[q] = rows first to stop of x.T @ d[:, panel + q] over one block of ``n_rows`` rows, plus what was there if ``keep``."""
+def gradient(word_table, words, x, d, block, rows, n_rows, first, stop, panel, n_columns, keep, out):
+    """out[q] = rows first to stop of x.T @ d[:, panel + q] over one block of ``n_rows`` rows, plus what was there if ``keep``.
+
+    q counts panels of ``n_columns`` columns.
+    """
     left = place_of(word_table, rows, x, GRADIENT, block) + first * LANES
     right = place_of(word_table, rows, d, GRADIENT, block) + panel * rows * LANES
     left_rows = word_table[x, SIZE] * PANEL
-    multiply_words(words, left, left_rows, stop - first, n_rows, right, rows // 2, n_panels, keep, out, 0)
+    multiply_words(words, left, left_rows, stop - first, n_rows, right, rows // 2, n_columns, keep, out, 0)
 
 
 @linked(TABLE, WORDS, intp, intp, intp, PANELS, intp, intp, intp, intp)

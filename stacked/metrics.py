@@ -24,7 +24,7 @@ def reconstruction_metrics(model: Any, X: Any) -> dict[str, Any]:
     ``cross_entropy`` is None where the outputs are not sigmoid.
     """
     rows, scaled = model._fitted_rows(X)
-    network = model.network_
+    network = model._network
     sigmoid = network.layers[-1].activation == "sigmoid"
     with thread_limit(thread_count(model.n_threads)):
         squared_error = network.loss(rows, *scaled, "squared_error")
