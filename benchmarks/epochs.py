@@ -1,9 +1,9 @@
 """Our products and epochs beside those of PyTorch, NumPy and scikit-learn, interleaved in one process; compared before any timing.
 
 Prints the README's table: medians over the rounds with the spread (half the distance of the quartiles), every ratio the peer's time
-over ours, so above 1 we are faster. PyTorch's best float32 is the faster of eager and compiled; the best tried adds bfloat16
-products and autocast, uncompiled. scikit-learn's training is timed only: its persistent chains are another algorithm. ``share`` is
-the epoch's rate in products over the rate of the microkernel, measured in the same run.
+over ours, so above 1 we are faster. The first ratio is of float32: PyTorch's best is the faster of eager and compiled. The second is
+our bfloat16 against the best of all that was tried, bfloat16 products and autocast too, uncompiled. scikit-learn's training is timed only: its persistent chains are another algorithm. ``share`` is the epoch's rate in products over the rate of the
+microkernel of that precision, measured in the same run.
 
     python benchmarks/epochs.py [--rounds 5] [--rows 6144] [--threads 2] [--only rbm] [--no-compile] [--json FILE]
 """
@@ -25,12 +25,15 @@ import ours
 from breakdown import microkernel_rate
 from threadpoolctl import threadpool_limits
 
+from stacked.kernels.bfloat16 import obstacle
 from stacked.kernels.cpu import thread_limit
 
 V, H = 784, 1000
 DEEP = (784, 1000, 500, 250, 30, 250, 500, 1000, 784)
 FLOAT32 = np.dtype(np.float32)
 PARITY = 2e-3  # largest difference of a peer's change of the first weights, relative to the largest change
+PARITY_BFLOAT16 = 5e-2  # of our bfloat16 with our float32
+HAVE_BFLOAT16 = obstacle() is None
 HAVE_TORCH, HAVE_SKLEARN = find_spec("torch") is not None, find_spec("sklearn") is not None
 
 
@@ -64,11 +67,28 @@ def difference(mine: Callable, peer: Callable, start: np.ndarray) -> float:
     return max(float(np.abs(a - b).max() / change), abs(loss / other - 1))
 
 
+def own_ways(make: Callable[[str], Callable]) -> dict[str, Callable]:
+    """Our ways: ``make`` takes a precision."""
+    ways = {"ours": make("float32")}
+    if HAVE_BFLOAT16:
+        ways["ours bf16"] = make("bfloat16")
+    return ways
+
+
+def own_difference(make: Callable[[str], Callable], start: np.ndarray) -> float:
+    """As `difference`, between our precisions, of what is allowed there in units of what is allowed of a peer."""
+    if not HAVE_BFLOAT16:
+        return 0.0
+    return difference(make("float32"), make("bfloat16"), start) * PARITY / PARITY_BFLOAT16
+
+
 def rbm_task(n: int, batch_size: int, compile_it: bool) -> Task:
     """CD-1 of 784 x 1000."""
     X, (W,) = images(n), weights(V, H, scale=0.3)
-    ways: dict[str, Callable] = {"ours": ours.restricted(X, W, batch_size)}
+    few = X[: 3 * batch_size]
+    ways = own_ways(lambda precision: ours.restricted(X, W, batch_size, precision))
     task = Task(f"RBM CD-1, minibatch {batch_size}", n // batch_size * batch_size, 10.0 * V * H, ways)
+    task.checks.append(lambda: own_difference(lambda precision: ours.restricted(few, W, batch_size, precision), W))
     if HAVE_TORCH:
         import torch_peers as peers
 
@@ -76,7 +96,6 @@ def rbm_task(n: int, batch_size: int, compile_it: bool) -> Task:
         ways["torch bf16 products"] = peers.in_bfloat16(peers.rbm(X, W, batch_size))
         if compile_it:
             ways["torch compiled"] = peers.rbm(X, W, batch_size, compile_it=True)
-        few = X[: 3 * batch_size]
         task.checks.append(
             lambda: difference(ours.restricted(few, W, batch_size), peers.rbm(few, W, batch_size, ours.noise), W)
         )
@@ -102,9 +121,11 @@ def sklearn_task(n: int, batch_size: int) -> Task:
 def denoising_task(n: int, batch_size: int, compile_it: bool) -> Task:
     """A denoising autoencoder 784-1000-784."""
     X, (W1, W2) = images(n), weights(V, H, V)
-    ways: dict[str, Callable] = {"ours": ours.denoising(X, W1, W2, batch_size)}
+    few = X[: 3 * batch_size]
+    ways = own_ways(lambda precision: ours.denoising(X, W1, W2, batch_size, precision))
     name = f"denoising autoencoder, minibatch {batch_size}"
     task = Task(name, n // batch_size * batch_size, 10.0 * V * H, ways)
+    task.checks.append(lambda: own_difference(lambda precision: ours.denoising(few, W1, W2, batch_size, precision), W1))
     if HAVE_TORCH:
         import torch_peers as peers
 
@@ -113,7 +134,6 @@ def denoising_task(n: int, batch_size: int, compile_it: bool) -> Task:
         ways["torch autocast"] = peers.denoising(X, W1, W2, batch_size, autocast=True)
         if compile_it:
             ways["torch compiled"] = peers.denoising(X, W1, W2, batch_size, compile_it=True)
-        few = X[: 3 * batch_size]
         task.checks.append(
             lambda: difference(
                 ours.denoising(few, W1, W2, batch_size), peers.denoising(few, W1, W2, batch_size, ours.noise), W1
@@ -125,7 +145,7 @@ def denoising_task(n: int, batch_size: int, compile_it: bool) -> Task:
 def deep_task(n: int, batch_size: int, compile_it: bool) -> Task:
     """Fine-tuning of 784-1000-500-250-30 and back by Adam."""
     X, matrices = images(n), weights(*DEEP)
-    ways: dict[str, Callable] = {"ours": ours.deep(X, matrices, 3, batch_size)}
+    ways = own_ways(lambda precision: ours.deep(X, matrices, 3, batch_size, precision))
     n_weights = sum(W.size for W in matrices)
     flops = 2.0 * (3 * n_weights - matrices[0].size)
     task = Task(f"fine-tuning by Adam, minibatch {batch_size}", n // batch_size * batch_size, flops, ways)
@@ -149,7 +169,7 @@ def deep_task(n: int, batch_size: int, compile_it: bool) -> Task:
 def encode_task(n: int, compile_it: bool) -> Task:
     """Codes of uint8 rows by 784-1000-500-250-30."""
     X, matrices = (images(n) * 255).astype(np.uint8), weights(*DEEP[:5])
-    ways: dict[str, Callable] = {"ours": ours.encode(X, matrices)}
+    ways = own_ways(lambda precision: ours.encode(X, matrices, precision))
     task = Task("encode uint8 rows", n, 2.0 * sum(W.size for W in matrices), ways)
     if HAVE_TORCH:
         import torch_peers as peers
@@ -178,14 +198,17 @@ def product_task(n_rows: int) -> Task:
         return lambda: [run() for _ in range(times)]
 
     out, mine = np.empty((n_rows, H), FLOAT32), ours.layer(X, W)
-    ways = {"ours": repeated(mine), "numpy": repeated(lambda: np.matmul(X, W, out=out))}
+    ways = own_ways(lambda precision: repeated(ours.layer(X, W, precision)))
+    ways["numpy"] = repeated(lambda: np.matmul(X, W, out=out))
     task = Task(f"one product, {n_rows} rows", n_rows * times, 2.0 * V * H, ways)
     task.checks.append(lambda: float(np.abs(mine() - X @ W).max()))
     if HAVE_TORCH:
         import torch
+        import torch_peers as peers
 
         x, w, answer = torch.from_numpy(X), torch.from_numpy(W), torch.empty(n_rows, H)
         task.ways["torch"] = repeated(lambda: torch.mm(x, w, out=answer))
+        task.ways["torch bf16 products"] = repeated(peers.in_bfloat16(lambda: torch.mm(x, w, out=answer)))
     return task
 
 
@@ -197,7 +220,7 @@ def timed(task: Task, rounds: int, threads: int) -> dict[str, list[float]]:
     seconds: dict[str, list[float]] = {name: [] for name in task.ways}
     for number in range(rounds + 1):
         for name, run in task.ways.items():
-            with thread_limit(threads) if name == "ours" else nullcontext():
+            with thread_limit(threads) if name.startswith("ours") else nullcontext():
                 time.sleep(0.2)  # until the waiting threads of the others sleep
                 started = time.perf_counter()
                 run()
@@ -212,30 +235,32 @@ def median_and_spread(values: list[float]) -> tuple[float, float]:
     return statistics.median(values), (quartiles[2] - quartiles[0]) / 2
 
 
-def ratio(seconds: dict[str, list[float]], peers: list[str]) -> float | None:
+def ratio(seconds: dict[str, list[float]], mine: str, peers: list[str]) -> float | None:
     """The fastest peer's median over ours."""
     found = [statistics.median(seconds[name]) for name in peers if name in seconds]
-    return min(found) / statistics.median(seconds["ours"]) if found else None
+    return min(found) / statistics.median(seconds[mine]) if found and mine in seconds else None
 
 
-def measure(task: Task, rounds: int, threads: int, rate: float) -> dict:
-    """Compare, then time one task."""
+def measure(task: Task, rounds: int, threads: int, rates: dict[str, float]) -> dict:
+    """Compare, then time one task; ``rates`` are the microkernels' GFLOP/s, by the name of our way."""
     with thread_limit(threads):
         differences = [check() for check in task.checks]
     if differences and max(differences) > PARITY:
         raise SystemExit(f"{task.name}: results differ from the peer's by {max(differences):.1e}; nothing was timed")
     seconds = timed(task, rounds, threads)
-    mine = statistics.median(seconds["ours"])
-    gflops = task.flops * task.n_rows / mine / 1e9
+    peers = [name for name in seconds if not name.startswith("ours")]
+    gflops = {
+        name: task.flops * task.n_rows / statistics.median(seconds[name]) / 1e9 for name in rates if name in seconds
+    }
     return {
         "task": task.name,
         "rows": task.n_rows,
         "difference": max(differences, default=None),
         "seconds": {name: median_and_spread(values) for name, values in seconds.items()},
         "gflops": gflops,
-        "share": gflops / rate,
-        "against_float32": ratio(seconds, ["torch", "torch compiled", "numpy", "sklearn"]),
-        "against_best": ratio(seconds, [name for name in seconds if name != "ours"]),
+        "share": {name: gflops[name] / rates[name] for name in gflops},
+        "float32": ratio(seconds, "ours", ["torch", "torch compiled", "numpy", "sklearn"]),
+        "bfloat16": ratio(seconds, "ours bf16", peers),
     }
 
 
@@ -243,8 +268,12 @@ def line(result: dict) -> str:
     """A row of the table."""
     per = 10000 / result["rows"]  # the table's seconds are for 10,000 rows
     ways = ", ".join(f"{name} {m * per:.3f} ± {s * per:.3f}" for name, (m, s) in result["seconds"].items())
-    shown = [f"{r:.2f}" if r else "-" for r in (result["against_float32"], result["against_best"])]
-    return f"| {result['task']} | {shown[0]} | {shown[1]} | {result['gflops']:.0f} ({result['share']:.0%}) | {ways} |"
+    ratios = [f"{r:.2f}" if r else "-" for r in (result["float32"], result["bfloat16"])]
+    rates = [
+        f"{result['gflops'][name]:.0f} ({result['share'][name]:.0%})" if name in result["gflops"] else "-"
+        for name in ("ours", "ours bf16")
+    ]
+    return f"| {result['task']} | {ratios[0]} | {ratios[1]} | {rates[0]} | {rates[1]} | {ways} |"
 
 
 def tasks(n: int, compile_it: bool) -> dict[str, list[Callable[[], Task]]]:
@@ -282,16 +311,20 @@ def main() -> None:
     results = []
     with threadpool_limits(options.threads):
         with thread_limit(options.threads):
-            rate = microkernel_rate(options.threads)
-        print(f"{options.threads} threads, microkernel {rate:.0f} GFLOP/s; seconds for 10,000 rows\n")
-        print("| work | ratio, float32 | ratio, best tried | GFLOP/s (share) | seconds |\n|---|---|---|---|---|")
+            rates = {"ours": microkernel_rate(options.threads)}
+            if HAVE_BFLOAT16:
+                rates["ours bf16"] = microkernel_rate(options.threads, "bfloat16")
+        shown = " and ".join(f"{rate:.0f}" for rate in rates.values())
+        print(f"{options.threads} threads, microkernel {shown} GFLOP/s; seconds for 10,000 rows\n")
+        print("| work | ratio, float32 | ratio, bfloat16 | GFLOP/s, float32 (share) | GFLOP/s, bfloat16 (share) | seconds |")
+        print("|---|---|---|---|---|---|")
         for kind, makers in tasks(options.rows, not options.no_compile).items():
             for make in makers if options.only in (None, kind) else []:
-                results.append(measure(make(), options.rounds, options.threads, rate))
+                results.append(measure(make(), options.rounds, options.threads, rates))
                 print(line(results[-1]), flush=True)
     if options.json:
         options.json.write_text(
-            json.dumps({"threads": options.threads, "microkernel": rate, "results": results}, indent=1)
+            json.dumps({"threads": options.threads, "microkernel": rates, "results": results}, indent=1)
         )
 
 
