@@ -2,8 +2,8 @@
 
     python benchmarks/breakdown.py [--threads 2] [--precision bfloat16]
 
-The parts are the trainer's own functions, each run by itself on all threads, panel by panel, again and again for one minibatch. What
-is left of the epoch is memory traffic, loading of rows, and waiting of one thread for another.
+The parts are the trainer's own functions, each run by itself on all threads, again and again for one minibatch. What is left of the
+epoch is memory traffic, loading of rows, and waiting of one thread for another.
 """
 
 import argparse
@@ -17,9 +17,10 @@ from numba import get_thread_id, njit, prange
 
 from stacked.kernels.activations import SIGMOID
 from stacked.kernels.bfloat16 import multiply_words
+from stacked.kernels.blocks import uniform_row
 from stacked.kernels.cpu import max_threads, thread_limit
 from stacked.kernels.fused_rbm import squared_difference
-from stacked.kernels.microkernel import MAX_HEIGHT, PANEL, uniform_row
+from stacked.kernels.instructions import MAX_HEIGHT, PANEL
 from stacked.kernels.packed_machine import (
     MEAN,
     NEGATIVE,
@@ -136,9 +137,7 @@ def microkernel_rate(threads: int, precision: str = "float32") -> float:
     x[:], weight[:] = rng.random(x.shape), rng.random(weight.shape)
     if precision == "bfloat16":
         words = aligned_zeros(x.size // 2 + weight.size).view(np.uint32)  # zeros are as fast
-        best = min(
-            seconds(_multiply_all_words, words, x.size // 2, depth, out, n_rows, jobs, times) for _ in range(3)
-        )
+        best = min(seconds(_multiply_all_words, words, x.size // 2, depth, out, n_rows, jobs, times) for _ in range(3))
     else:
         best = min(seconds(_multiply_all, x, weight, out, jobs, times) for _ in range(3))
     return 2.0 * jobs * times * n_rows * depth * PANEL / best / 1e9

@@ -1,8 +1,9 @@
 """Our products and epochs beside those of PyTorch, NumPy and scikit-learn, interleaved in one process; compared before any timing.
 
-Prints the README's table: medians over the rounds with the spread (half the distance of the quartiles), every ratio the peer's time
-over ours, so above 1 we are faster. The first ratio is of float32: PyTorch's best is the faster of eager and compiled. The second is
-our bfloat16 against the best of all that was tried, bfloat16 products and autocast too, uncompiled. scikit-learn's training is timed only: its persistent chains are another algorithm. ``share`` is the epoch's rate in products over the rate of the
+Prints the README's table: medians over the rounds with the spread (half the distance of the quartiles), every ratio the peer's
+time over ours, so above 1 we are faster. The first ratio is of float32; PyTorch's best is the faster of eager and compiled. The
+second is our bfloat16 against the best of all that was tried: bfloat16 products and autocast too, uncompiled. scikit-learn's
+training is timed only: its persistent chains are another algorithm. ``share`` is the epoch's rate in products over the rate of the
 microkernel of that precision, measured in the same run.
 
     python benchmarks/epochs.py [--rounds 5] [--rows 6144] [--threads 2] [--only rbm] [--no-compile] [--json FILE]
@@ -316,7 +317,9 @@ def main() -> None:
                 rates["ours bf16"] = microkernel_rate(options.threads, "bfloat16")
         shown = " and ".join(f"{rate:.0f}" for rate in rates.values())
         print(f"{options.threads} threads, microkernel {shown} GFLOP/s; seconds for 10,000 rows\n")
-        print("| work | ratio, float32 | ratio, bfloat16 | GFLOP/s, float32 (share) | GFLOP/s, bfloat16 (share) | seconds |")
+        print(
+            "| work | ratio, float32 | ratio, bfloat16 | GFLOP/s, float32 (share) | GFLOP/s, bfloat16 (share) | seconds |"
+        )
         print("|---|---|---|---|---|---|")
         for kind, makers in tasks(options.rows, not options.no_compile).items():
             for make in makers if options.only in (None, kind) else []:

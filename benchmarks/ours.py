@@ -67,9 +67,7 @@ def backprop(
     return run
 
 
-def denoising(
-    X: np.ndarray, W1: np.ndarray, W2: np.ndarray, batch_size: int, precision: str = "float32"
-) -> Callable:
+def denoising(X: np.ndarray, W1: np.ndarray, W2: np.ndarray, batch_size: int, precision: str = "float32") -> Callable:
     """A pass of a denoising autoencoder with masking 0.25 and momentum."""
     masking = Corruption(MASKING, 0.25, 0.0, 1.0)
     return backprop(X, [W1, W2], ["sigmoid", "sigmoid"], batch_size, "momentum", 0.1, masking, precision)

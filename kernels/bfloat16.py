@@ -22,23 +22,10 @@ import numpy as np
 from numba import intp, uint32
 
 from ._jit import jit, linked
+from .blocks import round_row, round_two_rows, transpose_block, transpose_words
 from .cpu import permit_amx
-from .microkernel import (
-    HAS_AMX,
-    HAS_BFLOAT16,
-    LANES,
-    MAX_UNITS,
-    PANEL,
-    STEP,
-    UNIT,
-    begin_tiles,
-    end_tiles,
-    round_row,
-    round_two_rows,
-    tile_of_words,
-    transpose_block,
-    transpose_words,
-)  # fmt: skip
+from .instructions import HAS_AMX, HAS_BFLOAT16, LANES, MAX_UNITS, PANEL, STEP, UNIT
+from .microkernel import begin_tiles, end_tiles, tile_of_words
 from .packing import PANELS, panel_count
 from .product import DEPTH, vector_count
 
@@ -65,9 +52,9 @@ def obstacle() -> str | None:
 def multiply_words(words, left, left_rows, n_rows, depth, right, right_words, n_columns, keep, out, out_panel):
     """out[out_panel + q, :n_rows] = A @ B[:, panel q] for all panels of ``n_columns``, plus what was there if ``keep``.
 
-    ``left`` is where in ``words`` the first row of A lies, in a left form with ``left_rows`` rows a panel; ``right`` where the first
-    panel of B lies, in a right form with ``right_words`` words a column; ``depth`` is K. out (panels, rows, PANEL), of which whole
-    units of rows and whole vectors are written.
+    ``left`` is where in ``words`` the first row of A lies, in a left form with ``left_rows`` rows a panel; ``right`` where the
+    first panel of B lies, in a right form with ``right_words`` words a column; ``depth`` is K. out (panels, rows, PANEL), of which
+    whole units of rows and whole vectors are written.
     """
     n_words = (depth + 1) // 2
     n_units = -(-n_rows // UNIT)

@@ -14,8 +14,8 @@ from numba import float64, get_thread_id, intp, prange, typeof
 from ._jit import jit, linked
 from .activations import SOFTMAX, differentiate
 from .corruption import NO_CORRUPTION, corrupt
+from .instructions import PANEL
 from .losses import SOFTMAX_CROSS_ENTROPY, forward_activation, loss_row
-from .microkernel import PANEL
 from .packed_network import (
     DELTA,
     NET,

@@ -16,7 +16,7 @@ from numba import float32, float64, get_thread_id, intp, prange
 
 from ._jit import jit, linked
 from .activations import activate
-from .microkernel import PANEL
+from .instructions import PANEL
 from .packed_machine import (
     FANTASY,
     MACHINE,

@@ -6,7 +6,7 @@ from numba import get_thread_id, intp, prange
 from ._jit import linked
 from .activations import LINEAR, SOFTMAX, activate
 from .cpu import max_threads
-from .microkernel import PANEL
+from .instructions import PANEL
 from .packed_network import NET, OUTPUT, Packed, block_panels, keep_operand, layer_panel, pack_network
 from .packed_words import keep_all_weights
 from .packing import (

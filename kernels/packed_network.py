@@ -12,7 +12,7 @@ from . import packed_words
 from ._jit import jit, linked
 from .bfloat16 import LEFT, LEFT_T, RIGHT, RIGHT_T
 from .cpu import max_threads
-from .microkernel import PANEL
+from .instructions import PANEL
 from .packed_words import FACTOR, GRADIENT, NO_FORM, keep_weights, keep_words, pack_words
 from .packing import (
     CHUNK,

@@ -5,8 +5,8 @@ one more for the weights of each of L layers:
 
     form and place of the first use, form and place of the second, panels of a matrix or rows in the forms of weights
 
-A minibatch's matrix is used as a FACTOR of a product with weights, and in the GRADIENT; a use that there is not has NO_FORM. Weights
-have a left and a right form. Where products are float32 the table has no rows.
+A minibatch's matrix is used as a FACTOR of a product with weights, and in the GRADIENT; a use that there is not has NO_FORM.
+Weights have a left and a right form. Where products are float32 the table has no rows.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from .bfloat16 import (
     write_form,
     write_weights,
 )  # fmt: skip
-from .microkernel import LANES, PANEL
+from .instructions import LANES, PANEL
 from .packing import N_IN, N_OUT, PANELS, TABLE, TRANSPOSED, WEIGHT, aligned_zeros, is_owner, weight_panels
 
 NO_FORM = -1
@@ -35,7 +35,7 @@ SIZE = 4  # column: panels, or rows
 def pack_words(
     table: np.ndarray, rows: int, n_blocks: int, matrices: Sequence[tuple[int, int, int]], bfloat16: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The table and the vector of words for a layer table and ``matrices``, each (columns, form as FACTOR, form in the GRADIENT)."""
+    """The table and the vector of words for a layer table and ``matrices``: columns, form as FACTOR, form in the GRADIENT."""
     places: list[list[int]] = []
     position = 0
 

@@ -14,7 +14,8 @@ import numpy as np
 from numba import float32, int64, intp, prange
 
 from ._jit import jit, linked
-from .microkernel import PANEL, transpose_block
+from .blocks import transpose_block
+from .instructions import PANEL
 
 VECTOR, MATRIX, PANELS = float32[::1], float32[:, ::1], float32[:, :, ::1]  # types of arguments
 TABLE, NUMBERS = int64[:, ::1], int64[::1]

@@ -13,8 +13,10 @@ from numba import float32, intp
 
 from ._jit import jit, linked
 from .activations import activate, differentiate, exp, log1p_unit
+from .blocks import transpose_block
+from .instructions import LANES, MAX_HEIGHT, PANEL
 from .losses import CROSS_ENTROPY
-from .microkernel import LANES, MAX_HEIGHT, PANEL, tile_of_columns, tile_of_rows, transpose_block
+from .microkernel import tile_of_columns, tile_of_rows
 from .packing import MATRIX, PANELS, VECTOR, panel_count
 
 DEPTH = 1024  # of a product at a time: a panel of W that deep (128 KB) and a block of x stay in the second-level cache

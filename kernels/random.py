@@ -15,7 +15,8 @@ import numpy as np
 from numba import typeof
 
 from ._jit import jit
-from .microkernel import PANEL, uniform_row
+from .blocks import uniform_row
+from .instructions import PANEL
 
 SHUFFLE, WEIGHTS, CORRUPTION, SAMPLING, CHAINS, SPLIT = range(6)  # purposes
 

@@ -9,7 +9,8 @@ from numba import int64, intp
 
 from ._jit import jit, linked
 from .activations import activate, sigmoid
-from .microkernel import PANEL, uniform_row
+from .blocks import uniform_row
+from .instructions import PANEL
 from .packing import MATRIX
 from .random import KEY, fill_normal, fill_uniform
 

@@ -5,8 +5,8 @@ from itertools import product
 import numpy as np
 
 from stacked.kernels.activations import ACTIVATIONS, SOFTMAX
+from stacked.kernels.instructions import PANEL
 from stacked.kernels.losses import CROSS_ENTROPY, SQUARED_ERROR
-from stacked.kernels.microkernel import PANEL
 from stacked.kernels.packing import CHUNK, aligned_zeros
 from stacked.kernels.sampling import UNIT_KINDS
 

@@ -77,7 +77,7 @@ def test_a_type_that_has_moved_since_the_cache_was_written_does_no_harm(checkout
 PRODUCT = """
 import json
 import numpy as np
-from stacked.kernels.microkernel import PANEL
+from stacked.kernels.instructions import PANEL
 from stacked.kernels.packing import aligned_zeros
 from stacked.kernels.product import activate_panel, multiply, multiply_transposed
 x, weight, out = aligned_zeros(1, 3, PANEL), aligned_zeros(1, 2, PANEL), aligned_zeros(1, 3, PANEL)

@@ -9,8 +9,8 @@ from stacked.kernels import dense, rbm
 from stacked.kernels.activations import ACTIVATIONS
 from stacked.kernels.corruption import CORRUPTIONS
 from stacked.kernels.cpu import thread_limit
+from stacked.kernels.instructions import PANEL
 from stacked.kernels.losses import LOSSES
-from stacked.kernels.microkernel import PANEL
 from stacked.kernels.packing import ROWS
 from stacked.kernels.sampling import UNIT_KINDS
 
