@@ -1,7 +1,7 @@
 """Compiled arithmetic over arrays: products, activations, losses, noise, updates, and the two trainers.
 
 Kernels know no model, file or screen and check no bounds: the public functions of `stacked` validate, allocate and call.
-`KERNELS` names every kernel that has a twin in plain NumPy, of the same name and arguments, in ``tests/naive.py``.
+`KERNELS` names every kernel that has a twin in plain NumPy, of the same name and arguments, in ``tests/naive*.py``.
 """
 
 KERNELS = {
@@ -13,6 +13,7 @@ KERNELS = {
     "plain": ("layer_forward", "layer_backward", "weight_gradient", "column_sums"),
     "packing": ("transpose_panel",),
     "product": ("multiply", "multiply_transposed", "outer", "activate_panel", "loss_panel"),
+    "bfloat16": ("multiply_words", "multiply_words_transposed", "write_form", "write_weights"),
     "sampling": ("sample_panel",),
     "updates": ("apply_update", "add_penalty", "update_packed"),
     "dense": ("forward", "infer", "batch_gradient", "loss_gradient", "train"),

@@ -83,11 +83,11 @@ def multiply_words_transposed(
     The right form of x.T begins at ``right_t``, the left form of W, which has ``depth`` columns, at ``left``; see `multiply_words`
     and `product.multiply_transposed`.
     """
-    if width < PANEL:
-        scratch[0, :PANEL] = 0
     row = left + panel * PANEL * LANES
     for q in range(first_row // PANEL, panel_count(n_rows)):
         n_columns, column = min(PANEL, n_rows - q * PANEL), right_t + q * right_words * PANEL
+        if width < PANEL or n_columns < PANEL:
+            scratch[0, :PANEL] = 0
         multiply_words(words, row, left_rows, width, depth, column, right_words, n_columns, 0, scratch, 0)
         transpose_block(scratch, 0, out, (panel * out.shape[1] + q * PANEL) * PANEL)
 

@@ -1,7 +1,7 @@
 """AMX on a CPU that has none: a handler of SIGILL carries out the tile instructions, so that the real machine code is tested.
 
-A thread that meets a tile instruction runs the handler, which decodes it, does its work in NumPy and goes on behind it. Kernels hold
-no GIL while they compute, so the handler may be Python. Encodings and results follow Intel's Architecture Instruction Set
+A thread that meets a tile instruction runs the handler, which decodes it, does its work in NumPy and goes on behind it. Kernels
+hold no GIL while they compute, so the handler may be Python. Encodings and results follow Intel's Architecture Instruction Set
 Extensions Programming Reference, chapter 3; TDPBF16PS sums even and odd products apart, then adds both to the tile.
 
     with emulated() as machine: ...    # machine.counts: instructions by name; machine.mistakes: what the CPU would have refused

@@ -7,12 +7,14 @@ from functools import cache
 
 import numpy as np
 
+from . import naive, naive_panels
 from .cases_elementwise import elementwise_cases
 from .cases_panels import panel_cases
 from .cases_problem import Case, Problem, call, compiled, excesses
 from .cases_products import product_cases
-from .naive import TWINS
+from .cases_words import word_cases
 
+TWINS = naive.TWINS | naive_panels.TWINS
 __all__ = ["Case", "Problem", "agreement", "call", "cases", "compiled", "excesses"]
 
 
@@ -22,7 +24,7 @@ def cases(size: str) -> list[Case]:
     if size not in ("small", "bench"):
         raise ValueError(f"size must be 'small' or 'bench', not {size!r}")
     small = size == "small"
-    return elementwise_cases(small) + panel_cases(small) + product_cases(small)
+    return elementwise_cases(small) + panel_cases(small) + word_cases(small) + product_cases(small)
 
 
 def agreement(case: Case, dtype: np.dtype | type | str, seed: int = 0) -> dict[str, float]:

@@ -182,6 +182,15 @@ def _load_row(raw: str, n: int) -> Case:
     return Case("samples.load_row", f"{raw} {n}", make)
 
 
+def _load_rows(raw: str, n_rows: int, n: int) -> Case:
+    def make(dtype, seed):
+        positions = np.random.default_rng(seed).permutation(2 * n_rows)[:n_rows]
+        args = (samples_of(raw, seed, 2 * n_rows, n), positions, np.empty((n_rows, n), dtype))
+        return Problem(args, {"out": ELEMENTWISE})
+
+    return Case("samples.load_rows", f"{raw} {n_rows}x{n}", make)
+
+
 def _load_batch(raw: str, kind: str, n_rows: int, n: int) -> Case:
     def make(dtype, seed):
         positions = np.random.default_rng(seed).permutation(2 * n_rows)[:n_rows]
@@ -226,6 +235,7 @@ def elementwise_cases(small: bool) -> list[Case]:
     raws = ("uint8", "float32", "float64") if small else ("uint8",)
     cases = [_corrupt(kind, n) for kind, n in product(CORRUPTIONS, sizes)]
     cases += [_load_row(raw, n) for raw, n in product(raws, sizes)]
+    cases += [_load_rows(raw, *t) for raw, t in product(raws, tables)]
     cases += [_load_batch(raw, kind, *t) for raw, kind, t in product(raws, CORRUPTIONS, tables)]
     cases += [_apply_update(name, *v, *s) for name, v, s in product(OPTIMIZERS, vectors, schedules)]
     cases += [_add_penalty(*v) for v in vectors]

@@ -19,6 +19,11 @@ def _float64(array):
     return np.asarray(array, np.float64)
 
 
+def product(x, y):
+    """x @ y in training; the tests of bfloat16 put in one that rounds."""
+    return x @ y
+
+
 # ---- random ----------------------------------------------------------------------------------------------------------
 
 
@@ -173,6 +178,11 @@ def load_row(samples, index, out):
     out[:] = _float64(raw) * samples.scale + samples.offset
 
 
+def load_rows(samples, positions, out):
+    for row, position in zip(out, positions, strict=True):
+        load_row(samples, position, row)
+
+
 def load_batch(samples, positions, row_ids, corruption, key, epoch, clean, corrupted):
     for r, (position, row_id) in enumerate(zip(positions, row_ids, strict=True)):
         load_row(samples, position, clean[r])
@@ -201,65 +211,6 @@ def column_sums(x, out):
     out[:] = _float64(x).sum(axis=0)
 
 
-# ---- matrices in panels ----------------------------------------------------------------------------------------------
-
-
-def _from_panels(panels):
-    """The matrix (rows, panels * PANEL), padding included, of panels (n, rows, PANEL)."""
-    return _float64(np.concatenate(panels, axis=1))
-
-
-def _part(panel, width):
-    """Columns of a panel."""
-    return slice(panel * width, (panel + 1) * width)
-
-
-def multiply(x, first_row, n_rows, depth, b, b_panel, width, out, out_panel):
-    rows = _from_panels(x)[first_row : first_row + n_rows, :depth]
-    out[out_panel, :n_rows, :width] = rows @ b[b_panel, :depth, :width]
-
-
-def multiply_transposed(x_t, first_row, n_rows, depth, weight, panel, width, scratch, out):
-    rows = np.concatenate([block[:depth].T for block in _float64(x_t)])[first_row:n_rows]
-    matrix = _from_panels(weight)[_part(panel, out.shape[2]), :depth]
-    out[panel, first_row:n_rows] = 0
-    out[panel, first_row:n_rows, :width] = rows @ matrix.T
-
-
-def outer(x, first, stop, d, first_panel, n_panels, n_columns, n_rows, keep, out):
-    left = _from_panels(x)[:n_rows, first:stop].T
-    for q in range(n_panels):
-        width = min(d.shape[2], n_columns - (first_panel + q) * d.shape[2])
-        part = out[q, : stop - first, :width]
-        part[:] = keep * part + left @ d[first_panel + q, :n_rows, :width]
-
-
-def transpose_panel(x, panel, n_rows, out):
-    width = x.shape[2]
-    for q in range(-(-n_rows // width)):
-        out[q, _part(panel, width)] = x[panel, _part(q, width)].T
-
-
-def activate_panel(activation, bias, rows):
-    rows[:] = _activated(activation, _float64(rows) + bias)
-
-
-def loss_panel(loss, activation, share, width, output, target, delta):
-    columns = np.empty((len(output), width))
-    empty = np.zeros(0, np.int64)
-    total = loss_and_delta(loss, activation, output[:, :width], target[:, :width], empty, columns)
-    delta[:] = 0
-    delta[:, :width] = columns * len(output) * share
-    return total
-
-
-def sample_panel(kind, key, epoch, row_ids, draw, first_column, width, mean, sample):
-    means = np.zeros((len(mean), width), mean.dtype)
-    a = _float64(mean[:, :width])
-    means[:], sample[:, :width] = _mean_and_sample(kind, a, key, epoch, row_ids, draw, mean.dtype, first_column)
-    mean[:, :width] = means
-
-
 # ---- updates ---------------------------------------------------------------------------------------------------------
 
 
@@ -278,11 +229,6 @@ def apply_update(update, step, n_weights, gradient, params, velocity, squares):
         return
     velocity[:] = v = m * v - rate * g
     params[:] = p + v if update.optimizer == MOMENTUM else p + m * v - rate * g
-
-
-def update_packed(update, rate, step, gradient, params, velocity, squares, is_weight):
-    fixed = update._replace(learning_rate=rate, decay_steps=0)
-    apply_update(fixed, step, params.size if is_weight else 0, gradient, params, velocity, squares)
 
 
 def add_penalty(params, n_weights, l1, l2, gradient):
@@ -307,7 +253,7 @@ def _layer_outputs(table, params, loss, inputs):
     for number, layer in enumerate(table):
         _, n_out, activation, _, bias, _ = layer
         is_logit = number == len(table) - 1 and loss != SQUARED_ERROR
-        sums = values[-1] @ _matrix(layer, params) + params[bias : bias + n_out]
+        sums = product(values[-1], _matrix(layer, params)) + params[bias : bias + n_out]
         values.append(sums if is_logit else _activated(activation, sums))
     return values
 
@@ -332,10 +278,12 @@ def batch_gradient(table, params, objective, inputs, target, labels, outputs, de
     for number in reversed(range(len(table))):
         _, n_out, _, _, bias, _ = table[number]
         shared = _matrix(table[number], result)
-        shared += values[number].T @ delta
+        shared += product(values[number].T, delta)
         result[bias : bias + n_out] = delta.sum(axis=0)
         if number > 0:
-            delta = delta @ _matrix(table[number], _float64(params)).T * _slope(table[number - 1][2], values[number])
+            delta = product(delta, _matrix(table[number], _float64(params)).T) * _slope(
+                table[number - 1][2], values[number]
+            )
     gradient[:] = result
     return total
 
@@ -402,7 +350,7 @@ def sample_layer(x, weight, transposed, bias, kind, key, epoch, row_ids, draw, m
 
 def statistics(machine, visible, hidden, out):
     v, h = _float64(visible), _float64(hidden)
-    products = np.einsum("bi,bj->ij", v, h) / len(v)
+    products = product(v.T, h) / len(v)
     out[:] = np.concatenate([products.ravel(), h.mean(axis=0), v.mean(axis=0)])
 
 
@@ -411,10 +359,10 @@ def divergence_gradient(machine, params, key, chain_key, epoch, step, data, row_
     weight, hidden_bias, visible_bias = _machine_parts(machine, params)
 
     def hidden_given(v, *where):
-        return _mean_and_sample(machine.hidden, v @ weight + hidden_bias, *where, params.dtype)
+        return _mean_and_sample(machine.hidden, product(v, weight) + hidden_bias, *where, params.dtype)
 
     def visible_given(h, *where):
-        return _mean_and_sample(machine.visible, h @ weight.T + visible_bias, *where, params.dtype)
+        return _mean_and_sample(machine.visible, product(h, weight.T) + visible_bias, *where, params.dtype)
 
     positive, state = hidden_given(data, key, epoch, row_ids, 0)
     data_side, model_side = np.empty((2, params.size))
@@ -493,12 +441,9 @@ _TWINS_OF = {
     "activations": (activate, differentiate),
     "losses": (squared_error, cross_entropy, softmax_cross_entropy, loss_and_delta),
     "corruption": (corrupt,),
-    "samples": (load_row, load_batch),
+    "samples": (load_row, load_rows, load_batch),
     "plain": (layer_forward, layer_backward, weight_gradient, column_sums),
-    "packing": (transpose_panel,),
-    "product": (multiply, multiply_transposed, outer, activate_panel, loss_panel),
-    "sampling": (sample_panel,),
-    "updates": (apply_update, add_penalty, update_packed),
+    "updates": (apply_update, add_penalty),
     "dense": (forward, infer, batch_gradient, loss_gradient, dense_train),
     "rbm": (
         sample_layer,

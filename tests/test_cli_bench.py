@@ -7,7 +7,7 @@ import pytest
 import stacked.tests.cases
 from stacked.cli import bench
 
-from . import naive
+from . import naive, naive_panels
 from .test_cli_boundary import misused, run, run_well
 
 
@@ -51,4 +51,4 @@ def test_unknown_kernels_and_threads():
 
 
 def test_twins_are_those_of_the_tests():
-    assert set(stacked.tests.cases.TWINS) == set(naive.TWINS)
+    assert set(stacked.tests.cases.TWINS) == set(naive.TWINS) | set(naive_panels.TWINS)

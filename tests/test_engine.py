@@ -16,6 +16,7 @@ from stacked.kernels.sampling import UNIT_KINDS
 
 from .cases_elementwise import corruption_of, key, samples_of, update_of
 from .cases_products import dense_network, dense_params, machine_of, machine_params
+from .trainings import train_dense, train_rbm
 
 LIMIT = 1e-5  # of the largest number
 OPTIMIZERS = ("momentum", "nesterov", "adam")
@@ -24,36 +25,6 @@ OUTPUTS = [("squared_error", name) for name in HIDDEN] + [("cross_entropy", "sig
 # Around the edges of panels and of blocks of rows.
 WIDTHS = (1, 3, PANEL - 1, PANEL, PANEL + 1, 2 * PANEL + 5)
 BATCHES = (1, 2, 20, PANEL, PANEL + 1, 100, ROWS, ROWS + 1, 2 * ROWS + 37)
-
-
-def _train_dense(dtype, network, optimizer, corruption, batch_size, n):
-    sizes, activations, tied, loss = network
-    table, n_weights, n_params = dense_network(sizes, activations, tied)
-    params = dense_params(np.dtype(np.float32), 1, table, n_weights, n_params).astype(dtype)
-    classify = loss == "softmax_cross_entropy"
-    labels = np.random.default_rng(1).integers(0, sizes[-1], n if classify else 0)
-    objective = dense.Objective(LOSSES[loss], corruption_of(corruption), n_weights)
-    # Adam divides by the root of the squares: with none before, a gradient near 0 would be blown up to a full step.
-    velocity, squares = np.zeros_like(params), np.full_like(params, 0.01)
-    update = update_of(optimizer, 20, 0.0, 1e-3)._replace(learning_rate=0.01)
-    rows = np.arange(n)[::-1].copy()
-    work = dense.workspace(table, n_params, batch_size, np.dtype(dtype))
-    data = (samples_of("uint8", 2, n, sizes[0]), labels, rows, rows + 10, batch_size, key(3), 2, 1)
-    total = dense.train(table, params, objective, update, *data, velocity, squares, work)
-    return {"params": params, "velocity": velocity, "squares": squares, "loss": np.array([total])}
-
-
-def _train_rbm(dtype, machine, optimizer, batch_size, n):
-    params = machine_params(np.dtype(np.float32), 1, machine).astype(dtype)
-    velocity = np.zeros_like(params)
-    rng = np.random.default_rng(5)
-    chains = (rng.random((7 if machine.persistent else 0, machine.n_hidden)) < 0.5).astype(dtype)
-    rows = np.arange(n)[::-1].copy()
-    work = rbm.workspace(machine, max(batch_size, len(chains)), np.dtype(dtype))
-    data = (samples_of("uint8", 2, n, machine.n_visible), rows, rows + 10, batch_size, key(3), key(4), 2, 1)
-    update = update_of(optimizer, 20, 0.0, 1e-3)._replace(learning_rate=0.01)
-    total = rbm.train(machine, params, update, *data, velocity, chains, work)
-    return {"params": params, "velocity": velocity, "chains": chains, "loss": np.array([total])}
 
 
 def _assert_close(train, *args):
@@ -69,31 +40,31 @@ def _assert_close(train, *args):
 @pytest.mark.parametrize("hidden", HIDDEN)
 @pytest.mark.parametrize("loss, output", OUTPUTS)
 def test_every_activation_and_loss(loss, output, hidden, tied):
-    _assert_close(_train_dense, ((13, 37, 13), (hidden, output), tied, loss), "momentum", "none", 10, 23)
+    _assert_close(train_dense, ((13, 37, 13), (hidden, output), tied, loss), "momentum", "none", 10, 23)
 
 
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_classifiers(hidden):
     network = ((13, 37, 5, PANEL + 3), (hidden, hidden, "softmax"), False, "softmax_cross_entropy")
-    _assert_close(_train_dense, network, "adam", "none", 10, 23)
+    _assert_close(train_dense, network, "adam", "none", 10, 23)
 
 
 @pytest.mark.parametrize("optimizer, corruption", list(product(OPTIMIZERS, CORRUPTIONS)))
 def test_every_optimizer_and_corruption(optimizer, corruption):
     network = ((40, 35, 40), ("sigmoid", "sigmoid"), True, "cross_entropy")
-    _assert_close(_train_dense, network, optimizer, corruption, 10, 23)
+    _assert_close(train_dense, network, optimizer, corruption, 10, 23)
 
 
 @pytest.mark.parametrize("n_visible, n_hidden", list(product(WIDTHS, WIDTHS)))
 def test_dense_of_every_width(n_visible, n_hidden):
     network = ((n_visible, n_hidden, n_visible), ("tanh", "sigmoid"), False, "cross_entropy")
-    _assert_close(_train_dense, network, "momentum", "masking", 9, 20)
+    _assert_close(train_dense, network, "momentum", "masking", 9, 20)
 
 
 @pytest.mark.parametrize("batch_size, tied", list(product(BATCHES, (False, True))))
 def test_dense_of_every_minibatch(batch_size, tied):
     network = ((45, 40, 3, 40, 45), ("tanh", "linear", "softplus", "linear"), tied, "squared_error")
-    _assert_close(_train_dense, network, "momentum", "none", batch_size, batch_size + batch_size // 2 + 1)
+    _assert_close(train_dense, network, "momentum", "none", batch_size, batch_size + batch_size // 2 + 1)
 
 
 @pytest.mark.parametrize("transposed", [(0, 1, 0, 1), (1, 0, 1, 0)])
@@ -129,64 +100,65 @@ def test_no_rows_give_no_answers():
 
 
 def test_layer_of_3000_units():
-    _assert_close(_train_dense, ((3000, 3000), ("tanh",), False, "squared_error"), "momentum", "none", 40, 40)
+    _assert_close(train_dense, ((3000, 3000), ("tanh",), False, "squared_error"), "momentum", "none", 40, 40)
 
 
 @pytest.mark.parametrize("persistent, k", [(False, 1), (False, 3), (True, 1), (True, 2)])
 @pytest.mark.parametrize("visible, hidden", [p for p in product(UNIT_KINDS, UNIT_KINDS) if p[0] != "rectified"])
 def test_every_unit_and_method(visible, hidden, persistent, k):
     machine = machine_of(visible, hidden, 40, 35, k, persistent)
-    _assert_close(_train_rbm, machine, "nesterov", 10, 10)  # one: Gaussian chains magnify rounding
+    _assert_close(train_rbm, machine, "nesterov", 10, 10)  # one: Gaussian chains magnify rounding
 
 
 @pytest.mark.parametrize("n_visible, n_hidden", list(product(WIDTHS, WIDTHS)))
 def test_rbm_of_every_width(n_visible, n_hidden):
-    _assert_close(_train_rbm, machine_of("bernoulli", "bernoulli", n_visible, n_hidden), "momentum", 9, 20)
+    _assert_close(train_rbm, machine_of("bernoulli", "bernoulli", n_visible, n_hidden), "momentum", 9, 20)
 
 
 @pytest.mark.parametrize("batch_size, persistent", list(product(BATCHES, (False, True))))
 def test_rbm_of_every_minibatch(batch_size, persistent):
     machine = machine_of("bernoulli", "bernoulli", 45, 40, 2, persistent)
-    _assert_close(_train_rbm, machine, "momentum", batch_size, batch_size + batch_size // 2 + 1)
+    _assert_close(train_rbm, machine, "momentum", batch_size, batch_size + batch_size // 2 + 1)
 
 
 def test_minibatch_of_4096():
-    _assert_close(_train_rbm, machine_of("bernoulli", "bernoulli", 20, 40), "momentum", 4096, 4100)
+    _assert_close(train_rbm, machine_of("bernoulli", "bernoulli", 20, 40), "momentum", 4096, 4100)
     network = ((20, 40, 20), ("sigmoid", "sigmoid"), True, "cross_entropy")
-    _assert_close(_train_dense, network, "momentum", "none", 4096, 4100)
+    _assert_close(train_dense, network, "momentum", "none", 4096, 4100)
 
 
-def _split_dense(parts):
+def _split_dense(parts, bfloat16):
     table, n_weights, n_params = dense_network((37, 21, 37), ("sigmoid", "sigmoid"), True)
     params = dense_params(np.dtype(np.float32), 1, table, n_weights, n_params)
     velocity, squares = np.zeros((2, n_params), np.float32)
     objective = dense.Objective(LOSSES["cross_entropy"], corruption_of("masking"), n_weights)
     samples, rows, step = samples_of("uint8", 1, 60, 37), np.arange(60), 0
     for part in np.split(rows, parts):
-        work = dense.workspace(table, n_params, 8, np.dtype(np.float32))
+        work = dense.workspace(table, n_params, 8, np.dtype(np.float32), bfloat16)
         state = (key(1), 2, step, velocity, squares, work)
         dense.train(table, params, objective, update_of("adam"), samples, rows[:0], part, part + 9, 8, *state)
         step += -(-len(part) // 8)
     return params, velocity, squares
 
 
-def _split_rbm(parts, persistent):
+def _split_rbm(parts, bfloat16, persistent):
     machine = machine_of("bernoulli", "bernoulli", 37, 21, 2, persistent)
     params = machine_params(np.dtype(np.float32), 1, machine)
     velocity, chains = np.zeros_like(params), np.zeros((8 if persistent else 0, 21), np.float32)
     samples, rows, step = samples_of("uint8", 1, 60, 37), np.arange(60), 0
     for part in np.split(rows, parts):
-        work = rbm.workspace(machine, 8, np.dtype(np.float32))
+        work = rbm.workspace(machine, 8, np.dtype(np.float32), bfloat16)
         state = (key(1), key(2), 2, step, velocity, chains, work)
         rbm.train(machine, params, update_of("momentum"), samples, part, part + 9, 8, *state)
         step += -(-len(part) // 8)
     return params, velocity, chains
 
 
+@pytest.mark.parametrize("bfloat16", [False, True])
 @pytest.mark.parametrize("parts", [(16,), (8, 24, 56)])
-def test_chunks_leave_no_trace(parts):
-    for split in (_split_dense, lambda p: _split_rbm(p, False), lambda p: _split_rbm(p, True)):
-        for whole, chunked in zip(split(()), split(parts), strict=True):
+def test_chunks_leave_no_trace(parts, bfloat16):
+    for split in (_split_dense, lambda *p: _split_rbm(*p, False), lambda *p: _split_rbm(*p, True)):
+        for whole, chunked in zip(split((), bfloat16), split(parts, bfloat16), strict=True):
             assert whole.tobytes() == chunked.tobytes()
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numba.core.dispatcher import Dispatcher
 
-from stacked.kernels import KERNELS, activations, corruption, losses, samples, sampling, updates
+from stacked.kernels import KERNELS, activations, bfloat16, corruption, losses, samples, sampling, updates
 from stacked.kernels._jit import Linked
 
-from . import naive
-from .cases import call, cases, compiled, excesses
+from . import naive, naive_panels
+from .cases import TWINS, call, cases, compiled, excesses
 from .cases_problem import parameters
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
@@ -37,6 +37,9 @@ HELPERS = {
     "packing.bias_panels": "a view",
     "packing.gather_row": "seen through infer",
     "packing.scatter_row": "seen through infer",
+    "bfloat16.clear_edges": "half of write_form",
+    "bfloat16.round_rows": "half of write_form",
+    "bfloat16.round_pairs": "half of write_form",
     "product.vector_count": "index arithmetic, seen through every product",
     "product.add_bias": "half of activate_panel",
     "product.clear_padding": "seen through loss_panel",
@@ -76,7 +79,7 @@ def _same(left, right):
 def test_kernel_equals_its_twin(case, dtype):
     problem = case.make(dtype, 1)
     got = call(case.kernel, compiled(case.kernel), problem)
-    expected = call(case.kernel, naive.TWINS[case.kernel], problem)
+    expected = call(case.kernel, TWINS[case.kernel], problem)
     worst = excesses(problem, got, expected, dtype)
     assert all(value <= 1 for value in worst.values()), worst
     outputs = {output.partition(".")[0] for output in problem.outputs} | set(problem.scratch)
@@ -85,7 +88,7 @@ def test_kernel_equals_its_twin(case, dtype):
 
 
 def test_every_kernel_has_a_case_and_a_twin():
-    assert {case.kernel for case in cases("small")} == set(NAMES) == set(naive.TWINS)
+    assert {case.kernel for case in cases("small")} == set(NAMES) == set(TWINS)
 
 
 def test_every_kernel_but_the_scalar_one_has_a_benchmark():
@@ -100,12 +103,14 @@ def test_labels_of_cases_are_unique():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_twin_has_the_same_parameters(name):
-    assert tuple(inspect.signature(naive.TWINS[name]).parameters) == parameters(name)
+    assert tuple(inspect.signature(TWINS[name]).parameters) == parameters(name)
 
 
 def test_twins_import_nothing_but_numpy():
-    lines = inspect.getsource(naive).splitlines()
-    assert [line for line in lines if line.lstrip().startswith(("import ", "from "))] == ["import numpy as np"]
+    for module, others in ((naive, []), (naive_panels, ["from . import naive"])):
+        lines = inspect.getsource(module).splitlines()
+        found = [line for line in lines if line.lstrip().startswith(("import ", "from "))]
+        assert found == ["import numpy as np", *others]
 
 
 def test_every_public_compiled_function_is_a_kernel_or_a_helper():
@@ -129,12 +134,14 @@ def test_every_public_compiled_function_is_a_kernel_or_a_helper():
         (corruption, ("MASKING", "SALT_AND_PEPPER")),
         (samples, ("UINT8", "FLOAT32", "FLOAT64")),
         (updates, ("MOMENTUM", "NESTEROV", "ADAM")),
+        (bfloat16, ("LEFT", "RIGHT", "LEFT_T", "RIGHT_T")),
         (sampling, ("GAUSSIAN", "BERNOULLI", "RECTIFIED")),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_twins_use_the_codes_of_the_kernels(module, names):
-    assert [getattr(naive, name) for name in names] == [getattr(module, name) for name in names]
+    twins = naive_panels if module is bfloat16 else naive
+    assert [getattr(twins, name) for name in names] == [getattr(module, name) for name in names]
 
 
 def _wide_range(dtype):

@@ -22,36 +22,38 @@ FLOAT32 = np.dtype(np.float32)
 REPETITIONS = 3
 # (n_visible, n_hidden, rows, batch): the second has products of several tiles in rows and in columns.
 SHAPES = {"small": (37, 21, 50, 8), "several tiles": (530, 300, 1030, 520)}
-NAMES = [f"{trainer} {shape}" for trainer in ("dense", "rbm", "persistent rbm") for shape in SHAPES]
+TRAINERS = ("dense", "rbm", "persistent rbm", "bfloat16 dense", "bfloat16 rbm", "bfloat16 persistent rbm")
+NAMES = [f"{trainer} {shape}" for trainer in TRAINERS for shape in SHAPES]
 
 
-def _dense_args(n_visible, n_hidden, n, batch_size):
+def _dense_args(n_visible, n_hidden, n, batch_size, bfloat16):
     table, n_weights, n_params = dense_network((n_visible, n_hidden, n_visible), ("sigmoid", "sigmoid"), True)
     params = dense_params(FLOAT32, 1, table, n_weights, n_params)
     objective = dense.Objective(CROSS_ENTROPY, corruption_of("masking"), n_weights)
     rows = np.arange(n)[::-1].copy()
     flat = np.zeros((2, n_params), FLOAT32)
     args = (table, params, objective, update_of("adam"), samples_of("uint8", 1, n, n_visible), rows[:0], rows, rows + 9)
-    return (*args, batch_size, key(1), 2, 0, *flat, dense.workspace(table, n_params, batch_size, FLOAT32))
+    return (*args, batch_size, key(1), 2, 0, *flat, dense.workspace(table, n_params, batch_size, FLOAT32, bfloat16))
 
 
-def _rbm_args(n_visible, n_hidden, n, batch_size, persistent):
+def _rbm_args(n_visible, n_hidden, n, batch_size, bfloat16, persistent):
     machine = machine_of("bernoulli", "bernoulli", n_visible, n_hidden, 2, persistent)
     params = machine_params(FLOAT32, 1, machine)
     rows = np.arange(n)[::-1].copy()
     chains = np.zeros((batch_size if persistent else 0, n_hidden), FLOAT32)
     args = (machine, params, update_of("momentum"), samples_of("uint8", 1, n, n_visible), rows, rows + 9, batch_size)
-    work = rbm.workspace(machine, batch_size, FLOAT32)
+    work = rbm.workspace(machine, batch_size, FLOAT32, bfloat16)
     return (*args, key(1), key(2), 2, 0, np.zeros_like(params), chains, work)
 
 
 def _digest(name, n_threads):
     """Digest of the parameters after training."""
-    trainer, shape = next((t, s) for t in ("dense", "rbm", "persistent rbm") for s in SHAPES if name == f"{t} {s}")
-    if trainer == "dense":
-        train, args = dense.train, _dense_args(*SHAPES[shape])
+    trainer, shape = next((t, s) for t in TRAINERS for s in SHAPES if name == f"{t} {s}")
+    bfloat16 = trainer.startswith("bfloat16")
+    if trainer.endswith("dense"):
+        train, args = dense.train, _dense_args(*SHAPES[shape], bfloat16)
     else:
-        train, args = rbm.train, _rbm_args(*SHAPES[shape], trainer != "rbm")
+        train, args = rbm.train, _rbm_args(*SHAPES[shape], bfloat16, "persistent" in trainer)
     args = copy.deepcopy(args)
     with cpu.thread_limit(n_threads) as count:
         assert count == n_threads

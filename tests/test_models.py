@@ -194,7 +194,6 @@ BAD_SETTINGS = [
     (RBM(4, learning_rate="fast"), "learning_rate"),
     (RBM(4, patience=3), "validation_fraction"),
     (RBM(4, precision="float16"), "precision"),
-    (RBM(4, precision="bfloat16"), "bfloat16 needs products of bfloat16 tiles"),
     (RBM(4, batch_size=2.5), "batch_size"),
     (RBM(4, n_threads=10_000), "NUMBA_NUM_THREADS"),
     (RBM(4, random_state=-1), "random_state"),

@@ -38,7 +38,12 @@ def test_every_source_file_is_in_the_wheel(wheel):
     for folder, inside in (("stacked", "stacked"), ("kernels", "stacked/kernels"), ("cli", "stacked/cli")):
         for path in (ROOT / folder).rglob("*.py"):
             assert f"{inside}/{path.relative_to(ROOT / folder)}" in names
-    assert {"stacked/py.typed", "stacked/tests/naive.py", "stacked/tests/cases.py"} <= names
+    assert {
+        "stacked/py.typed",
+        "stacked/tests/naive.py",
+        "stacked/tests/naive_panels.py",
+        "stacked/tests/cases.py",
+    } <= names
 
 
 def test_the_command_is_an_entry_point(wheel):
