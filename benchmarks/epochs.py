@@ -2,7 +2,7 @@
 
 Prints the README's table: medians over the rounds with the spread (half the distance of the quartiles), every ratio the peer's
 time over ours, so above 1 we are faster. The first ratio is of float32; PyTorch's best is the faster of eager and compiled. The
-second is our bfloat16 against the best of all that was tried: bfloat16 products and autocast too, uncompiled. scikit-learn's
+second is our bfloat16 against the best of all that was tried: bfloat16 products and autocast, eager and compiled. scikit-learn's
 training is timed only: its persistent chains are another algorithm. ``share`` is the epoch's rate in products over the rate of the
 microkernel of that precision, measured in the same run.
 
@@ -97,6 +97,7 @@ def rbm_task(n: int, batch_size: int, compile_it: bool) -> Task:
         ways["torch bf16 products"] = peers.in_bfloat16(peers.rbm(X, W, batch_size))
         if compile_it:
             ways["torch compiled"] = peers.rbm(X, W, batch_size, compile_it=True)
+            ways["torch compiled, bf16 products"] = peers.in_bfloat16(peers.rbm(X, W, batch_size, compile_it=True))
         task.checks.append(
             lambda: difference(ours.restricted(few, W, batch_size), peers.rbm(few, W, batch_size, ours.noise), W)
         )
@@ -135,6 +136,10 @@ def denoising_task(n: int, batch_size: int, compile_it: bool) -> Task:
         ways["torch autocast"] = peers.denoising(X, W1, W2, batch_size, autocast=True)
         if compile_it:
             ways["torch compiled"] = peers.denoising(X, W1, W2, batch_size, compile_it=True)
+            ways["torch compiled, bf16 products"] = peers.in_bfloat16(
+                peers.denoising(X, W1, W2, batch_size, compile_it=True)
+            )
+            ways["torch compiled, autocast"] = peers.denoising(X, W1, W2, batch_size, compile_it=True, autocast=True)
         task.checks.append(
             lambda: difference(
                 ours.denoising(few, W1, W2, batch_size), peers.denoising(few, W1, W2, batch_size, ours.noise), W1
@@ -158,6 +163,10 @@ def deep_task(n: int, batch_size: int, compile_it: bool) -> Task:
         ways["torch autocast"] = peers.deep(X, matrices, 3, batch_size, autocast=True)
         if compile_it:
             ways["torch compiled"] = peers.deep(X, matrices, 3, batch_size, compile_it=True)
+            ways["torch compiled, bf16 products"] = peers.in_bfloat16(
+                peers.deep(X, matrices, 3, batch_size, compile_it=True)
+            )
+            ways["torch compiled, autocast"] = peers.deep(X, matrices, 3, batch_size, compile_it=True, autocast=True)
         few = X[: 3 * batch_size]  # the later losses depend on the updates
         task.checks.append(
             lambda: abs(
@@ -180,6 +189,8 @@ def encode_task(n: int, compile_it: bool) -> Task:
         ways["torch autocast"] = peers.encode(X, matrices, autocast=True)
         if compile_it:
             ways["torch compiled"] = peers.encode(X, matrices, compile_it=True)
+            ways["torch compiled, bf16 products"] = peers.in_bfloat16(peers.encode(X, matrices, compile_it=True))
+            ways["torch compiled, autocast"] = peers.encode(X, matrices, compile_it=True, autocast=True)
         few = X[:500]
 
         def same_codes() -> float:
