@@ -2,7 +2,8 @@
 
 Prints the squared error per test image (summed over pixels in [0, 1]), that of PCA with 30 components, and the seconds.
 
-    python benchmarks/main_job.py [FOLDER WITH MNIST'S IDX FILES] [--unit rbm] [--epochs 5] [--finetune-epochs 10]
+    python benchmarks/main_job.py [FOLDER WITH MNIST'S IDX FILES] [--unit rbm] [--epochs 5]
+        [--finetune-epochs 10] [--precision bfloat16]
 """
 
 import argparse
@@ -39,18 +40,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=HERE.parent.parent / "shared" / "data" / "mnist")
     parser.add_argument("--unit", default="rbm")
+    parser.add_argument("--precision", default="float32")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--finetune-epochs", type=int, default=10)
     options = parser.parse_args()
     train, test = (options.folder / f"{part}-images-idx3-ubyte.gz" for part in ("train", "t10k"))
     with tempfile.TemporaryDirectory() as folder:
         model, tuned = Path(folder) / "model.h5", Path(folder) / "tuned.h5"
-        layers = ["--layers", "1000-500-250-30", "--unit", options.unit]
+        layers = ["--layers", "1000-500-250-30", "--unit", options.unit, "--precision", options.precision]
         first, _ = stacked("pretrain", train, "-o", model, *layers, "--epochs", options.epochs, "--seed", 0)
         second, _ = stacked("finetune", model, train, "-o", tuned, "--epochs", options.finetune_epochs)
         _, before = stacked("evaluate", model, test, "--json")
         _, after = stacked("evaluate", tuned, test, "--json")
-    print(f"{options.unit}: {options.epochs} + {options.finetune_epochs} epochs, {first:.0f} + {second:.0f} s")
+    print(
+        f"{options.unit}, {options.precision}: {options.epochs} + {options.finetune_epochs} epochs, {first:.0f} + {second:.0f} s"
+    )
     print(f"squared error per test image: {json.loads(before)['squared_error']:.2f} pretrained", end=", ")
     print(f"{json.loads(after)['squared_error']:.2f} fine-tuned, {pca_error(train, test, 30):.2f} PCA")
 
