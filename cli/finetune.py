@@ -67,7 +67,7 @@ def finetune(ctx: click.Context, **given: Any) -> None:
 def _start(given: dict[str, Any]) -> None:
     from stacked.data import open_data
 
-    from .progress import announce_compilation, mention_bfloat16
+    from .progress import announce_compilation
     from .run import check_output, notes_of
     from .train import train
 
@@ -75,7 +75,6 @@ def _start(given: dict[str, Any]) -> None:
     check_output(path, [source, data, labels], given["force"])
     model = configured(source, given)
     announce_compilation("dense.train", precision=model.precision, quiet=given["quiet"])
-    mention_bfloat16(given, model.precision, model.finetune_optimizer)
     with open_data(data, labels) as rows:
         train(model, "finetune", rows, path, notes_of(rows, data, labels, _classifies(model)), given)
 

@@ -129,18 +129,16 @@ def announce_compilation(*kernels: str, precision: str = "float32", quiet: bool 
         click.echo("compiling kernels (first run only, about 30 s)...", err=True)
 
 
-def mention_bfloat16(given: dict[str, Any], precision: str = "float32", optimizer: str = "momentum") -> None:
-    """Say how to turn bfloat16 on, where this CPU has it, the training could use it, and nothing was said of the precision."""
+def mention_bfloat16(model: Any, phase: str) -> None:
+    """Say how a phase that ran in float32 would have been faster, where this CPU has bfloat16 and the phase could use it."""
     from stacked.kernels.bfloat16 import obstacle
     from stacked.settings import LINE_SEARCHES
 
-    optimizer = given.get("optimizer") or optimizer
-    if given["quiet"] or given["precision"] or precision != "float32" or optimizer in LINE_SEARCHES:
-        return
-    if obstacle() is None:
-        click.echo(
-            "this CPU multiplies bfloat16: --precision bfloat16 trains faster, to nearly the same weights", err=True
-        )
+    optimizers = (
+        [model.finetune_optimizer] if phase == "finetune" else [unit.validate().optimizer for unit in model.units]
+    )
+    if model.precision == "float32" and not set(optimizers) & set(LINE_SEARCHES) and obstacle() is None:
+        click.echo("this CPU multiplies bfloat16: with --precision bfloat16 it trains faster", err=True)
 
 
 def summary(model: Any) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ def train(
     """Run one phase ("pretrain" or "finetune") on rows into the file ``path``; ``given`` are the common options."""
     from stacked.checkpoint import Checkpointer
 
-    from .progress import reporter, summary
+    from .progress import mention_bfloat16, reporter, summary
     from .run import stoppable
 
     quiet = given["quiet"]
@@ -33,6 +33,8 @@ def train(
         print_json({"model": path, "data": rows.name, "n_samples": rows.n_rows, "phases": summary(model)})
     elif not quiet:
         click.echo(f"wrote {path}; next: {NEXT[phase].format(path=path)}", err=True)
+        if given["precision"] is None:
+            mention_bfloat16(model, phase)
 
 
 def _report_finished(path: str, given: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ PACK, UNPACK = 0, 1  # directions of a copy
 # One job of an update: GROUP panels by CHUNK rows of weights. Their gradient, 64 KB, stays in the second-level cache.
 GROUP, CHUNK = 4, 4 * PANEL
 ROWS = 128  # of a block; a multiple of PANEL
+COPIED_ROWS = 16  # of a matrix that is packed or unpacked
 _ALIGNMENT = 64  # bytes: a cache line and the longest vector
 N_IN, N_OUT, ACTIVATION, WEIGHT, BIAS, TRANSPOSED = range(6)  # columns of the layer table, see `dense`
 
@@ -74,16 +75,22 @@ def is_owner(table, layer):
 
 @linked(MATRIX, PANELS, intp, parallel=True)
 def copy_matrix(matrix, panels, direction):
-    """PACK ``matrix`` (R, C) into ``panels`` (n, R, PANEL), or UNPACK it; padding is left alone."""
+    """PACK ``matrix`` (R, C) into ``panels`` (n, R, PANEL), or UNPACK it; padding is left alone.
+
+    By few rows at a time: panel by panel the matrix would be read 128 bytes a page, at a sixth of the speed.
+    """
     n_rows, n_columns = matrix.shape
-    for panel in prange(panels.shape[0]):
-        first, width = panel * PANEL, panel_width(panel, n_columns)
-        for r in range(n_rows):
-            for c in range(width):
+    for block in prange(-(-n_rows // COPIED_ROWS)):
+        for panel in range(panels.shape[0]):
+            first, width = panel * PANEL, panel_width(panel, n_columns)
+            for r in range(block * COPIED_ROWS, min((block + 1) * COPIED_ROWS, n_rows)):
+                row, part = matrix[r, first : first + width], panels[panel, r, :width]
                 if direction == UNPACK:
-                    matrix[r, first + c] = panels[panel, r, c]
+                    for c in range(width):
+                        row[c] = part[c]
                 else:
-                    panels[panel, r, c] = matrix[r, first + c]
+                    for c in range(width):
+                        part[c] = row[c]
 
 
 @jit
