@@ -184,7 +184,7 @@ def _multiply_add_words(builder: Any, x: Any, y: Any, z: Any) -> Any:
     shift, mask = ir.Constant(INTS, [16] * LANES), ir.Constant(INTS, [0xFFFF0000] * LANES)
     high = [builder.bitcast(builder.and_(word, mask), VECTOR) for word in (x, y)]
     low = [builder.bitcast(builder.shl(word, shift), VECTOR) for word in (x, y)]
-    return _multiply_add(builder, *low, _multiply_add(builder, *high, z))
+    return _multiply_add(builder, low[0], low[1], _multiply_add(builder, high[0], high[1], z))
 
 
 def _emit_amx_tile(function: Any, units: int, vectors: int) -> None:
