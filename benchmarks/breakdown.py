@@ -15,12 +15,12 @@ import numpy as np
 import ours
 from numba import get_thread_id, njit, prange
 
-from stacked.kernels.activations import SIGMOID
+from stacked.kernels.activations import SIGMOID, activate
 from stacked.kernels.bfloat16 import multiply_words
 from stacked.kernels.blocks import uniform_row
 from stacked.kernels.cpu import max_threads, thread_limit
 from stacked.kernels.fused_rbm import squared_difference
-from stacked.kernels.instructions import MAX_HEIGHT, PANEL
+from stacked.kernels.instructions import MAX_HEIGHT, MAX_UNITS, PANEL, UNIT
 from stacked.kernels.packed_machine import (
     MEAN,
     NEGATIVE,
@@ -37,7 +37,7 @@ from stacked.kernels.packed_machine import (
 )
 from stacked.kernels.packed_network import block_count, rows_in
 from stacked.kernels.packing import CHUNK, aligned_zeros, panel_count
-from stacked.kernels.product import activate_panel, multiply
+from stacked.kernels.product import multiply
 from stacked.kernels.rbm import Machine
 from stacked.kernels.updates import Update, update_packed
 
@@ -100,13 +100,13 @@ def _random(key, rows, n, n_jobs):
 
 
 @njit(parallel={"fusion": False}, nogil=True)
-def _elementwise(bias, hidden, visible, update, gradient, params, velocity, n_jobs):
+def _elementwise(hidden, visible, update, gradient, params, velocity, n_jobs):
     """Two hidden activations, one visible, one update of all weights."""
     for job in prange(n_jobs):
-        activate_panel(SIGMOID, bias, hidden[job])
-        activate_panel(SIGMOID, bias, hidden[job])
+        activate(SIGMOID, hidden[job].reshape(hidden[job].size))
+        activate(SIGMOID, hidden[job].reshape(hidden[job].size))
         if job < visible.shape[0]:
-            activate_panel(SIGMOID, bias, visible[job])
+            activate(SIGMOID, visible[job].reshape(visible[job].size))
         for first in range(0, V, CHUNK):
             begin, end = (job * V + first) * PANEL, (job * V + min(first + CHUNK, V)) * PANEL
             update_packed(update, 0.1, 0, gradient[: end - begin], params[begin:end], velocity[begin:end], velocity, 1)
@@ -131,12 +131,14 @@ def seconds(run: Callable, *args: object, repeats: int = 9) -> float:
 
 def microkernel_rate(threads: int, precision: str = "float32") -> float:
     """GFLOP/s of the microkernel on all threads, operands in the first and second caches: the roof of everything."""
-    rng, depth, times, jobs, n_rows = np.random.default_rng(0), 256, 20, 16 * threads, MAX_HEIGHT * 4
+    rng, depth, times, jobs = np.random.default_rng(0), 256, 20, 16 * threads
+    n_rows = 4 * (MAX_UNITS * UNIT if precision == "bfloat16" else MAX_HEIGHT)
     x, weight = aligned_zeros(depth // PANEL, n_rows, PANEL), aligned_zeros(1, depth, PANEL)
     out = aligned_zeros(max_threads(), 1, -(-n_rows // PANEL) * PANEL, PANEL)
     x[:], weight[:] = rng.random(x.shape), rng.random(weight.shape)
     if precision == "bfloat16":
-        words = aligned_zeros(x.size // 2 + weight.size).view(np.uint32)  # zeros are as fast
+        halves = rng.integers(0x3F00, 0x3F80, (2, (x.size + weight.size) // 2), np.uint32)  # in [0.5, 1)
+        words = halves[0] | halves[1] << 16
         best = min(seconds(_multiply_all_words, words, x.size // 2, depth, out, n_rows, jobs, times) for _ in range(3))
     else:
         best = min(seconds(_multiply_all, x, weight, out, jobs, times) for _ in range(3))
@@ -156,7 +158,7 @@ def parts(n: int, precision: str) -> dict[str, float]:
         "rounding": seconds(_rounding, m, n) if bfloat16 else 0.0,
         "random numbers": seconds(_random, ours.KEY, np.empty_like(hidden), n, len(hidden)),
         "elementwise": seconds(
-            _elementwise, aligned_zeros(PANEL), hidden, visible, update, aligned_zeros(CHUNK * PANEL), weights,
+            _elementwise, hidden, visible, update, aligned_zeros(CHUNK * PANEL), weights,
             np.zeros_like(weights), len(hidden),
         ),
         "monitoring": seconds(_monitoring, visible, np.zeros_like(visible), np.zeros(len(visible))),

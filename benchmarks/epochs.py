@@ -1,10 +1,10 @@
 """Our products and epochs beside those of PyTorch, NumPy and scikit-learn, interleaved in one process; compared before any timing.
 
 Prints the README's table: medians over the rounds with the spread (half the distance of the quartiles), every ratio the peer's
-time over ours, so above 1 we are faster. The first ratio is of float32; PyTorch's best is the faster of eager and compiled. The
-second is our bfloat16 against the best of all that was tried: bfloat16 products and autocast, eager and compiled. scikit-learn's
-training is timed only: its persistent chains are another algorithm. ``share`` is the epoch's rate in products over the rate of the
-microkernel of that precision, measured in the same run.
+time over ours, so above 1 we are faster. The first ratio is of float32, against PyTorch's best that is accurate to float32: by
+its default library or by oneDNN, eager or compiled. The second is our bfloat16 against the best of all that was tried, bfloat16 by
+casts or autocast included. scikit-learn's training is timed only: its persistent chains are another algorithm. ``share`` is the
+epoch's rate in products over the rate of the microkernel of that precision, measured in the same run.
 
     python benchmarks/epochs.py [--rounds 5] [--rows 6144] [--threads 2] [--only rbm] [--no-compile] [--json FILE]
 """
@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -33,7 +34,7 @@ V, H = 784, 1000
 DEEP = (784, 1000, 500, 250, 30, 250, 500, 1000, 784)
 FLOAT32 = np.dtype(np.float32)
 PARITY = 2e-3  # largest difference of a peer's change of the first weights, relative to the largest change
-PARITY_BFLOAT16 = 5e-2  # of our bfloat16 with our float32
+PARITY_BFLOAT16 = 5e-2  # the same in bfloat16
 HAVE_BFLOAT16 = obstacle() is None
 HAVE_TORCH, HAVE_SKLEARN = find_spec("torch") is not None, find_spec("sklearn") is not None
 
@@ -76,11 +77,23 @@ def own_ways(make: Callable[[str], Callable]) -> dict[str, Callable]:
     return ways
 
 
-def own_difference(make: Callable[[str], Callable], start: np.ndarray) -> float:
-    """As `difference`, between our precisions, of what is allowed there in units of what is allowed of a peer."""
-    if not HAVE_BFLOAT16:
-        return 0.0
-    return difference(make("float32"), make("bfloat16"), start) * PARITY / PARITY_BFLOAT16
+def rounded(check: Callable[[], float]) -> Callable[[], float]:
+    """A check of something in bfloat16, in units of what is allowed in float32."""
+    return lambda: check() * PARITY / PARITY_BFLOAT16
+
+
+def torch_ways(make: Callable[..., Callable], compile_it: bool, rounding: str) -> dict[str, Callable]:
+    """PyTorch's ways: ``make`` takes ``compile_it`` and the argument called ``rounding``, which turns bfloat16 on."""
+    import torch_peers as peers
+
+    mode = "bf16 products" if peers.onednn_rounds() else "oneDNN"
+    ways = {}
+    for compiled in (False, True) if compile_it else (False,):
+        name = "torch compiled" if compiled else "torch"
+        ways[name] = make(compile_it=compiled)
+        ways[f"{name} {mode}"] = peers.in_onednn(make(compile_it=compiled))
+        ways[f"{name} bf16"] = make(compile_it=compiled, **{rounding: True})
+    return ways
 
 
 def rbm_task(n: int, batch_size: int, compile_it: bool) -> Task:
@@ -89,18 +102,15 @@ def rbm_task(n: int, batch_size: int, compile_it: bool) -> Task:
     few = X[: 3 * batch_size]
     ways = own_ways(lambda precision: ours.restricted(X, W, batch_size, precision))
     task = Task(f"RBM CD-1, minibatch {batch_size}", n // batch_size * batch_size, 10.0 * V * H, ways)
-    task.checks.append(lambda: own_difference(lambda precision: ours.restricted(few, W, batch_size, precision), W))
+    mine, start = ours.restricted, (few, W, batch_size)
+    if HAVE_BFLOAT16:
+        task.checks.append(rounded(lambda: difference(mine(*start), mine(*start, "bfloat16"), W)))
     if HAVE_TORCH:
         import torch_peers as peers
 
-        ways["torch"] = peers.rbm(X, W, batch_size)
-        ways["torch bf16 products"] = peers.in_bfloat16(peers.rbm(X, W, batch_size))
-        if compile_it:
-            ways["torch compiled"] = peers.rbm(X, W, batch_size, compile_it=True)
-            ways["torch compiled, bf16 products"] = peers.in_bfloat16(peers.rbm(X, W, batch_size, compile_it=True))
-        task.checks.append(
-            lambda: difference(ours.restricted(few, W, batch_size), peers.rbm(few, W, batch_size, ours.noise), W)
-        )
+        ways |= torch_ways(partial(peers.rbm, X, W, batch_size), compile_it, "bfloat16")
+        task.checks.append(lambda: difference(mine(*start), peers.rbm(*start, ours.noise), W))
+        task.checks.append(rounded(lambda: difference(mine(*start), peers.rbm(*start, ours.noise, bfloat16=True), W)))
     return task
 
 
@@ -127,24 +137,16 @@ def denoising_task(n: int, batch_size: int, compile_it: bool) -> Task:
     ways = own_ways(lambda precision: ours.denoising(X, W1, W2, batch_size, precision))
     name = f"denoising autoencoder, minibatch {batch_size}"
     task = Task(name, n // batch_size * batch_size, 10.0 * V * H, ways)
-    task.checks.append(lambda: own_difference(lambda precision: ours.denoising(few, W1, W2, batch_size, precision), W1))
+    mine, start = ours.denoising, (few, W1, W2, batch_size)
+    if HAVE_BFLOAT16:
+        task.checks.append(rounded(lambda: difference(mine(*start), mine(*start, "bfloat16"), W1)))
     if HAVE_TORCH:
         import torch_peers as peers
 
-        ways["torch"] = peers.denoising(X, W1, W2, batch_size)
-        ways["torch bf16 products"] = peers.in_bfloat16(peers.denoising(X, W1, W2, batch_size))
-        ways["torch autocast"] = peers.denoising(X, W1, W2, batch_size, autocast=True)
-        if compile_it:
-            ways["torch compiled"] = peers.denoising(X, W1, W2, batch_size, compile_it=True)
-            ways["torch compiled, bf16 products"] = peers.in_bfloat16(
-                peers.denoising(X, W1, W2, batch_size, compile_it=True)
-            )
-            ways["torch compiled, autocast"] = peers.denoising(X, W1, W2, batch_size, compile_it=True, autocast=True)
-        task.checks.append(
-            lambda: difference(
-                ours.denoising(few, W1, W2, batch_size), peers.denoising(few, W1, W2, batch_size, ours.noise), W1
-            )
-        )
+        ways |= torch_ways(partial(peers.denoising, X, W1, W2, batch_size), compile_it, "autocast")
+        task.checks.append(lambda: difference(mine(*start), peers.denoising(*start, ours.noise), W1))
+        rounding = partial(peers.denoising, *start, ours.noise, autocast=True)
+        task.checks.append(rounded(lambda: difference(mine(*start), rounding(), W1)))
     return task
 
 
@@ -155,24 +157,19 @@ def deep_task(n: int, batch_size: int, compile_it: bool) -> Task:
     n_weights = sum(W.size for W in matrices)
     flops = 2.0 * (3 * n_weights - matrices[0].size)
     task = Task(f"fine-tuning by Adam, minibatch {batch_size}", n // batch_size * batch_size, flops, ways)
+    start = (X[: 3 * batch_size], matrices, 3, batch_size)  # the later losses depend on the updates
+
+    def losses_differ(peer: Callable) -> float:
+        return abs(ours.deep(*start)()[1] / peer()[1] - 1)
+
+    if HAVE_BFLOAT16:
+        task.checks.append(rounded(lambda: losses_differ(ours.deep(*start, "bfloat16"))))
     if HAVE_TORCH:
         import torch_peers as peers
 
-        ways["torch"] = peers.deep(X, matrices, 3, batch_size)
-        ways["torch bf16 products"] = peers.in_bfloat16(peers.deep(X, matrices, 3, batch_size))
-        ways["torch autocast"] = peers.deep(X, matrices, 3, batch_size, autocast=True)
-        if compile_it:
-            ways["torch compiled"] = peers.deep(X, matrices, 3, batch_size, compile_it=True)
-            ways["torch compiled, bf16 products"] = peers.in_bfloat16(
-                peers.deep(X, matrices, 3, batch_size, compile_it=True)
-            )
-            ways["torch compiled, autocast"] = peers.deep(X, matrices, 3, batch_size, compile_it=True, autocast=True)
-        few = X[: 3 * batch_size]  # the later losses depend on the updates
-        task.checks.append(
-            lambda: abs(
-                ours.deep(few, matrices, 3, batch_size)()[1] / peers.deep(few, matrices, 3, batch_size)()[1] - 1
-            )
-        )
+        ways |= torch_ways(partial(peers.deep, X, matrices, 3, batch_size), compile_it, "autocast")
+        task.checks.append(lambda: losses_differ(peers.deep(*start)))
+        task.checks.append(rounded(lambda: losses_differ(peers.deep(*start, autocast=True))))
     return task
 
 
@@ -181,23 +178,20 @@ def encode_task(n: int, compile_it: bool) -> Task:
     X, matrices = (images(n) * 255).astype(np.uint8), weights(*DEEP[:5])
     ways = own_ways(lambda precision: ours.encode(X, matrices, precision))
     task = Task("encode uint8 rows", n, 2.0 * sum(W.size for W in matrices), ways)
+    few = X[:500]
+
+    def codes_differ(peer: Callable) -> float:
+        mine, other = ours.encode(few, matrices)()[0], peer()[0]
+        return float(np.abs(mine - other).max() / np.abs(mine).max())
+
+    if HAVE_BFLOAT16:
+        task.checks.append(rounded(lambda: codes_differ(ours.encode(few, matrices, "bfloat16"))))
     if HAVE_TORCH:
         import torch_peers as peers
 
-        ways["torch"] = peers.encode(X, matrices)
-        ways["torch bf16 products"] = peers.in_bfloat16(peers.encode(X, matrices))
-        ways["torch autocast"] = peers.encode(X, matrices, autocast=True)
-        if compile_it:
-            ways["torch compiled"] = peers.encode(X, matrices, compile_it=True)
-            ways["torch compiled, bf16 products"] = peers.in_bfloat16(peers.encode(X, matrices, compile_it=True))
-            ways["torch compiled, autocast"] = peers.encode(X, matrices, compile_it=True, autocast=True)
-        few = X[:500]
-
-        def same_codes() -> float:
-            mine, peer = ours.encode(few, matrices)()[0], peers.encode(few, matrices)()[0]
-            return float(np.abs(mine - peer).max() / np.abs(peer).max())
-
-        task.checks.append(same_codes)
+        ways |= torch_ways(partial(peers.encode, X, matrices), compile_it, "bfloat16")
+        task.checks.append(lambda: codes_differ(peers.encode(few, matrices)))
+        task.checks.append(rounded(lambda: codes_differ(peers.encode(few, matrices, bfloat16=True))))
     return task
 
 
@@ -214,13 +208,18 @@ def product_task(n_rows: int) -> Task:
     ways["numpy"] = repeated(lambda: np.matmul(X, W, out=out))
     task = Task(f"one product, {n_rows} rows", n_rows * times, 2.0 * V * H, ways)
     task.checks.append(lambda: float(np.abs(mine() - X @ W).max()))
+    if HAVE_BFLOAT16:
+        task.checks.append(rounded(lambda: float(np.abs(ours.layer(X, W, "bfloat16")() - X @ W).max())))
     if HAVE_TORCH:
         import torch
         import torch_peers as peers
 
         x, w, answer = torch.from_numpy(X), torch.from_numpy(W), torch.empty(n_rows, H)
+        half, rounded_answer = w.to(torch.bfloat16), torch.empty(n_rows, H, dtype=torch.bfloat16)
+        mode = "bf16 products" if peers.onednn_rounds() else "oneDNN"
         task.ways["torch"] = repeated(lambda: torch.mm(x, w, out=answer))
-        task.ways["torch bf16 products"] = repeated(peers.in_bfloat16(lambda: torch.mm(x, w, out=answer)))
+        task.ways[f"torch {mode}"] = repeated(peers.in_onednn(lambda: torch.mm(x, w, out=answer)))
+        task.ways["torch bf16"] = repeated(lambda: torch.mm(x.to(torch.bfloat16), half, out=rounded_answer))
     return task
 
 
@@ -271,7 +270,7 @@ def measure(task: Task, rounds: int, threads: int, rates: dict[str, float]) -> d
         "seconds": {name: median_and_spread(values) for name, values in seconds.items()},
         "gflops": gflops,
         "share": {name: gflops[name] / rates[name] for name in gflops},
-        "float32": ratio(seconds, "ours", ["torch", "torch compiled", "numpy", "sklearn"]),
+        "float32": ratio(seconds, "ours", [name for name in peers if "bf16" not in name]),
         "bfloat16": ratio(seconds, "ours bf16", peers),
     }
 

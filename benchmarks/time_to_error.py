@@ -2,7 +2,7 @@
 
 RBM pretraining (CD-1, 5 epochs a layer), then Adam on the cross-entropy with a rate that falls linearly to zero over 30
 epochs of fine-tuning; minibatches of 100. PyTorch's part is written in place, as in ``torch_peers``, and runs in float32 and in its
-mode of bfloat16 products.
+oneDNN mode (bfloat16 products on a CPU with AMX, float32 elsewhere) and with autocast.
 
     python benchmarks/time_to_error.py [FOLDER WITH MNIST'S IDX FILES] [--finetune-epochs 30] [--threads 2]
 """
@@ -81,7 +81,7 @@ def main() -> None:
     options = parser.parse_args()
     train, test = (open_data(str(options.folder / f"{part}-images-idx3-ubyte.gz")).array for part in ("train", "t10k"))
     ours(train[:200], test[:10], 1, options.threads)  # compiles, if need be
-    from torch_peers import in_bfloat16
+    from torch_peers import in_onednn
 
     seconds = {}
     given = (train, test, options.finetune_epochs, options.threads)
@@ -89,7 +89,7 @@ def main() -> None:
         "ours": lambda: ours(*given),
         "ours, bfloat16": lambda: ours(*given, "bfloat16"),
         "torch": lambda: in_torch(*given),
-        "torch, bfloat16 products": in_bfloat16(lambda: in_torch(*given)),
+        "torch, bfloat16 products": in_onednn(lambda: in_torch(*given)),
     }
     for name in ways if obstacle() is None else [name for name in ways if name != "ours, bfloat16"]:
         seconds[name], error = ways[name]()

@@ -17,8 +17,14 @@ def _compiled(step: Callable, compile_it: bool) -> Callable:
     return torch.compile(step, dynamic=False) if compile_it else step
 
 
-def rbm(X: np.ndarray, W: np.ndarray, batch_size: int, noise: Callable | None = None, compile_it: bool = False):
-    """CD-1 with momentum and weight decay, hidden states sampled; W (V, H) is updated and returned."""
+def rbm(
+    X: np.ndarray, W: np.ndarray, batch_size: int, noise: Callable | None = None, compile_it: bool = False,
+    bfloat16: bool = False,
+):  # fmt: skip
+    """CD-1 with momentum and weight decay, hidden states sampled; W (V, H) is updated and returned.
+
+    With ``bfloat16`` every operand is cast once a minibatch, as autocast does it.
+    """
     X, W = torch.from_numpy(X), torch.from_numpy(W.copy())
     V, H = W.shape
     b, c = torch.zeros(H), torch.zeros(V)
@@ -54,7 +60,23 @@ def rbm(X: np.ndarray, W: np.ndarray, batch_size: int, noise: Callable | None = 
         c.add_(vc)
         error += d.square().sum()
 
-    one = _compiled(functional, True) if compile_it else step
+    def casting(v0, u, error):
+        half = torch.bfloat16
+        Wh, x = W.to(half), v0.to(half)
+        p0 = torch.sigmoid(torch.mm(x, Wh).float() + b)
+        v1 = torch.sigmoid(torch.mm((u < p0).to(half), Wh.t()).float() + c)
+        y = v1.to(half)
+        p1 = torch.sigmoid(torch.mm(y, Wh).float() + b)
+        vW.mul_(m).add_(torch.mm(x.t(), p0.to(half)), alpha=rate).add_(torch.mm(y.t(), p1.to(half)), alpha=-rate)
+        W.add_(vW.add_(W, alpha=-LEARNING_RATE * decay))
+        d = v0 - v1
+        vc.mul_(m).add_(d.sum(0), alpha=rate)
+        vb.mul_(m).add_((p0 - p1).sum(0), alpha=rate)
+        b.add_(vb)
+        c.add_(vc)
+        error += d.square().sum()
+
+    one = _compiled(casting if bfloat16 else functional if compile_it else step, compile_it)
     u = torch.empty(batch_size, H)
 
     @torch.no_grad()
@@ -164,19 +186,18 @@ def deep(
 
 
 def encode(
-    X: np.ndarray, weights: list[np.ndarray], compile_it: bool = False, autocast: bool = False, chunk: int = 4096
+    X: np.ndarray, weights: list[np.ndarray], compile_it: bool = False, bfloat16: bool = False, chunk: int = 4096
 ):
-    """Codes of uint8 rows, scaled to [0, 1], through sigmoid layers, the last linear."""
-    X = torch.from_numpy(X)
-    weights = [torch.from_numpy(W.copy()) for W in weights]
-    biases = [torch.zeros(W.shape[1]) for W in weights]
+    """Codes of uint8 rows, scaled to [0, 1], through sigmoid layers, the last linear; with ``bfloat16`` all in that type."""
+    X, kind = torch.from_numpy(X), torch.bfloat16 if bfloat16 else torch.float32
+    weights = [torch.from_numpy(W.copy()).to(kind) for W in weights]
+    biases = [torch.zeros(W.shape[1], dtype=kind) for W in weights]
 
     def forward(rows):
-        y = rows.float().mul_(1 / 255)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
-            for W, b in zip(weights[:-1], biases, strict=False):
-                y = torch.sigmoid(torch.addmm(b, y, W))
-            return torch.addmm(biases[-1], y, weights[-1]).float()
+        y = rows.float().mul_(1 / 255).to(kind)
+        for W, b in zip(weights[:-1], biases, strict=False):
+            y = torch.sigmoid(torch.addmm(b, y, W))
+        return torch.addmm(biases[-1], y, weights[-1]).float()
 
     one = _compiled(forward, compile_it)
 
@@ -191,8 +212,11 @@ def encode(
 
 
 @contextmanager
-def bfloat16_products() -> Iterator[None]:
-    """PyTorch's mode in which float32 products are computed from bfloat16 operands."""
+def onednn() -> Iterator[None]:
+    """PyTorch's mode in which float32 products may be computed from bfloat16 operands, by oneDNN.
+
+    Where oneDNN finds that not worth its while (without AMX) it multiplies in float32, which `onednn_rounds` tells.
+    """
     settings = torch.backends.mkldnn.matmul
     before, settings.fp32_precision = settings.fp32_precision, "bf16"
     try:
@@ -201,14 +225,22 @@ def bfloat16_products() -> Iterator[None]:
         settings.fp32_precision = before
 
 
-def in_bfloat16(run: Callable) -> Callable:
+def in_onednn(run: Callable) -> Callable:
     """The same pass in that mode."""
 
     def inside():
-        with bfloat16_products():
+        with onednn():
             return run()
 
     return inside
+
+
+def onednn_rounds() -> bool:
+    """Whether products in that mode are of bfloat16 on this CPU, from their error."""
+    x, w = torch.rand(200, 784), torch.rand(784, 300)
+    with onednn():
+        error = (torch.mm(x, w).double() - x.double() @ w.double()).abs().max() / 196
+    return bool(error > 1e-4)
 
 
 def pretrain(

@@ -33,16 +33,18 @@ WORDS = uint32[::1]  # type of an argument
 LEFT, RIGHT, LEFT_T, RIGHT_T = range(4)  # forms of a matrix, or of its transpose
 
 
+# Asked for at once, so that nothing runs tiles without it; only where the CPU has AMX.
+_PERMITTED = not HAS_AMX or permit_amx()
+
+
 def obstacle() -> str | None:
     """What keeps this process from multiplying bfloat16, if anything does.
 
-    Elsewhere the kernels take the same words apart into float32: right, for tests, and slow.
+    On a CPU without it the kernels take the same words apart into float32: right, for tests, and slow.
     """
     if not HAS_BFLOAT16:
         return "this CPU has neither"
-    if HAS_AMX and not permit_amx():
-        return "the operating system keeps this CPU's AMX from the process"
-    return None
+    return None if _PERMITTED else "the operating system keeps this CPU's AMX from the process"
 
 
 # ---- products --------------------------------------------------------------------------------------------------------

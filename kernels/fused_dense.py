@@ -1,4 +1,4 @@
-"""The fused trainer of dense networks, in float32: packed weights, epilogues, and updates applied tile by tile.
+"""The fused trainer of dense networks: packed weights, epilogues, and updates applied tile by tile.
 
 A minibatch is a short sequence of parallel regions, each over independent panels:
 
@@ -168,6 +168,7 @@ def update_weights(net, layer, update, rate, step, n_rows, panel, first, stop):
             gradient_panels(net, user, first, stop, panel, n_panels, n_rows, 1 if user > layer else 0, gradient)
     for q in range(n_panels):
         begin, n = net.table[layer, WEIGHT] + ((panel + q) * n_high + first) * PANEL, (stop - first) * PANEL
+        clear_padding(panel_width(panel + q, n_wide), gradient[q, : stop - first])  # keeps that of the weights zero
         flat = gradient[q].reshape(CHUNK * PANEL)
         apply_gradient(net, update, rate, step, begin, flat[:n], 1)
         keep_updated(net, layer, panel + q, first, stop)
@@ -224,7 +225,7 @@ def train(
     table, params, objective, update, samples, labels, positions, row_ids, batch_size, key, epoch, step, velocity,
     squares, net,
 ):  # fmt: skip
-    """`dense.train` in float32: params, velocity and, for Adam, squares are packed, trained and unpacked."""
+    """`dense.train` in float32, with products of either kind: params, velocity and, for Adam, squares are packed, trained and unpacked."""
     copy_vector(table, net.table, params, net.params, PACK)
     keep_all_weights(net)
     copy_vector(table, net.table, velocity, net.velocity, PACK)

@@ -1,4 +1,4 @@
-"""The fused trainer of restricted Boltzmann machines, in float32: packed weights, sampling as an epilogue, updates tile by tile.
+"""The fused trainer of restricted Boltzmann machines: packed weights, sampling as an epilogue, updates tile by tile.
 
 A minibatch of CD-1 is three parallel regions:
 
@@ -49,7 +49,7 @@ from .packing import (
     panel_width,
     scatter_row,
 )  # fmt: skip
-from .product import sum_rows
+from .product import clear_padding, sum_rows
 from .random import KEY
 from .samples import SAMPLES, load_row
 from .sampling import sample_panel
@@ -220,6 +220,7 @@ def update_panel(m, data, model, update, rate, step, n_rows, n_model, panel):
         stop = min(first + CHUNK, m.n_visible)
         gradient_panel(m, data, POSITIVE, first, stop, n_rows, panel, 0, scratch)
         gradient_panel(m, model, NEGATIVE, first, stop, n_model, panel, 1, scratch)
+        clear_padding(panel_width(panel, m.n_hidden), scratch[0, : stop - first])  # keeps that of the weights zero
         begin = m.table[0, WEIGHT] + (panel * m.n_visible + first) * PANEL
         apply_gradient(m, update, rate, step, begin, flat[: (stop - first) * PANEL], 1)
         keep_updated(m, panel, first, stop)
@@ -292,7 +293,7 @@ def gibbs(m, key, epoch, row_ids, first_draw, steps):
 def train(
     machine, params, update, samples, positions, row_ids, batch_size, key, chain_key, epoch, step, velocity, chains, m,
 ):  # fmt: skip
-    """`rbm.train` in float32: params, velocity and chains are packed, trained and unpacked."""
+    """`rbm.train` in float32, with products of either kind: params, velocity and chains are packed, trained and unpacked."""
     copy_vector(layer_table(machine), m.table, params, m.params, PACK)
     copy_vector(layer_table(machine), m.table, velocity, m.velocity, PACK)
     keep_all_weights(m)

@@ -1,4 +1,4 @@
-"""Inference in float32: every thread takes whole blocks of rows through all layers, from the rows of the file to the answers."""
+"""Inference on the engine: every thread takes whole blocks of rows through all layers, from the rows of the file to the answers."""
 
 import numpy as np
 from numba import get_thread_id, intp, prange

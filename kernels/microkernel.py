@@ -14,7 +14,8 @@ pair of loops serves every instruction set: what differs is the shape of the til
     others    16 registers of  4 numbers   tile  6 x  8
     AMX       8 tiles of 16 x 16 numbers   tile 32 x 32, for words only: 4 of sums, 2 of A, 2 of B
 
-Every element's sum runs over k in order, whatever the tile it falls into: results do not depend on how work is cut into tiles.
+Every element's sum runs over k in an order of its own (of words: each instruction's), whatever the tile it falls into: results do
+not depend on how work is cut into tiles.
 Measured dead ends: 14 x 32 tiles are no faster on AVX-512 and divide a panel of 32 badly; on AVX2 they spill and run at a third.
 """
 
