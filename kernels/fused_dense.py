@@ -225,7 +225,7 @@ def train(
     table, params, objective, update, samples, labels, positions, row_ids, batch_size, key, epoch, step, velocity,
     squares, net,
 ):  # fmt: skip
-    """`dense.train` in float32, with products of either kind: params, velocity and, for Adam, squares are packed, trained and unpacked."""
+    """`dense.train` in float32, with products of either kind; params, velocity and, for Adam, squares are modified in place."""
     copy_vector(table, net.table, params, net.params, PACK)
     keep_all_weights(net)
     copy_vector(table, net.table, velocity, net.velocity, PACK)
