@@ -3,8 +3,8 @@
 Prints the README's table: medians over the rounds with the spread (half the distance of the quartiles), every ratio the peer's
 time over ours, so above 1 we are faster. The first ratio is of float32 against PyTorch as it is installed, eager or compiled; the
 second against its best that is accurate to float32, by oneDNN too; the third of our bfloat16 against the best of all that was
-tried, bfloat16 by casts or autocast included. scikit-learn's training is timed only: its persistent chains are another algorithm. ``share`` is the
-epoch's rate in products over the rate of the microkernel of that precision, measured in the same run.
+tried, bfloat16 by casts or autocast included. scikit-learn's training is timed only: its persistent chains are another algorithm.
+``share`` is the epoch's rate in products over the rate of the microkernel of that precision, measured in the same run.
 
     python benchmarks/epochs.py [--rounds 5] [--rows 6144] [--threads 2] [--only rbm] [--no-compile] [--json FILE]
 """

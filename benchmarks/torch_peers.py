@@ -252,28 +252,39 @@ def pretrain(
     decay: float,
     gaussian: bool,
     epochs: int,
+    bfloat16: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """An RBM by CD-1 on shuffled rows in [0, 1], hidden units binary or Gaussian: weights, hidden and visible biases."""
+    """An RBM by CD-1 on shuffled rows in [0, 1], hidden units binary or Gaussian: weights, hidden and visible biases.
+
+    With ``bfloat16`` every operand is cast once a minibatch.
+    """
     X, W = torch.from_numpy(X), torch.from_numpy(W.copy())
     (V, H), n = W.shape, batch_size
     b, c = torch.zeros(H), torch.zeros(V)
     vW, vb, vc = torch.zeros_like(W), torch.zeros_like(b), torch.zeros_like(c)
     h0, h1, s, v1 = torch.empty(n, H), torch.empty(n, H), torch.empty(n, H), torch.empty(n, V)
+    kind = torch.bfloat16 if bfloat16 else torch.float32
     with torch.no_grad():
         for _ in range(epochs):
             order = torch.randperm(len(X))
             for start in range(0, len(X) - n + 1, n):
-                v0 = X[order[start : start + n]]
-                torch.addmm(b, v0, W, out=h0)
+                v0, Wh = X[order[start : start + n]], W.to(kind)
+                x = v0.to(kind)
+                torch.add(b, torch.mm(x, Wh), out=h0)
                 if gaussian:
                     torch.randn(n, H, out=s).add_(h0)
                 else:
                     torch.lt(torch.rand(n, H, out=s), h0.sigmoid_(), out=s)
-                torch.addmm(c, s, W.t(), out=v1).sigmoid_()
-                torch.addmm(b, v1, W, out=h1)
+                torch.add(c, torch.mm(s.to(kind), Wh.t()), out=v1).sigmoid_()
+                y = v1.to(kind)
+                torch.add(b, torch.mm(y, Wh), out=h1)
                 if not gaussian:
                     h1.sigmoid_()
-                vW.addmm_(v0.t(), h0, beta=momentum, alpha=rate / n).addmm_(v1.t(), h1, alpha=-rate / n)
+                if bfloat16:
+                    vW.mul_(momentum).add_(torch.mm(x.t(), h0.to(kind)), alpha=rate / n)
+                    vW.add_(torch.mm(y.t(), h1.to(kind)), alpha=-rate / n)
+                else:
+                    vW.addmm_(v0.t(), h0, beta=momentum, alpha=rate / n).addmm_(v1.t(), h1, alpha=-rate / n)
                 W.add_(vW.add_(W, alpha=-rate * decay))
                 vb.mul_(momentum).add_(h0.sub_(h1).sum(0), alpha=rate / n)
                 vc.mul_(momentum).add_(v0.sub_(v1).sum(0), alpha=rate / n)
@@ -290,6 +301,7 @@ def finetune(
     batch_size: int,
     epochs: int,
     rate: float,
+    autocast: bool = False,
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Adam on the cross-entropy, the rate falling linearly to zero; afterwards: reconstructions of rows."""
     run = deep(X, weights, linear, batch_size, rate=rate)
@@ -300,11 +312,12 @@ def finetune(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: max(0.0, 1 - step / (epochs * steps)))
 
     def logits(x):
-        for index, layer in enumerate(run.layers):
-            x = layer(x)
-            if index < len(run.layers) - 1 and index != linear:
-                x = torch.sigmoid(x)
-        return x
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+            for index, layer in enumerate(run.layers):
+                x = layer(x)
+                if index < len(run.layers) - 1 and index != linear:
+                    x = torch.sigmoid(x)
+        return x.float()
 
     for _ in range(epochs):
         order = torch.randperm(len(X))

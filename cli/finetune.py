@@ -13,7 +13,9 @@ FINETUNE_OPTIONS = (
     "epochs", "batch_size", "learning_rate", "momentum", "weight_decay", "l1", "optimizer", "linear_decay", "loss",
 )  # fmt: skip
 SHARED_OPTIONS = ("line_searches", "validation_fraction", "patience", "n_threads", "random_state")
-_KEPT_ON_RESUME = ("model", "data", "labels", "resume", "n_threads", "checkpoint_every", "quiet", "as_json", "force")
+_KEPT_ON_RESUME = (
+    "model", "data", "labels", "resume", "precision", "n_threads", "checkpoint_every", "quiet", "as_json", "force",
+)  # fmt: skip
 
 finetune_options = opt.together(
     click.option(

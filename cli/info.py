@@ -7,6 +7,8 @@ import click
 from . import options as opt
 from .output import print_json
 
+_PRECISIONS = {"float32": "float32", "float64": "float64", "bfloat16": "float32 (products in bfloat16)"}
+
 
 @click.command()
 @click.argument("model", metavar="MODEL")
@@ -30,8 +32,8 @@ def _lines(model: str, found: dict[str, Any]) -> list[str]:
     source = found["input"]
     shape = " x ".join(map(str, source["sample_shape"])) or "1"
     lines = [
-        f"{model}: {found['kind']}, {found['parameters']:,} parameters in {found['precision']}, {found['file_size']:,} bytes,"
-        f" format {found['version']}, stacked {found['stacked_version']}",
+        f"{model}: {found['kind']}, {found['parameters']:,} parameters in {_PRECISIONS[found['precision']]},"
+        f" {found['file_size']:,} bytes, format {found['version']}, stacked {found['stacked_version']}",
         _line("input", f"{shape} of {source['dtype']}, times {source['scale']:.6g} plus {source['offset']:.6g}"),
     ]
     for layer in found["layers"]:

@@ -21,9 +21,9 @@ def load_model(path: str, n_threads: int | None, precision: str | None = None, q
 
 
 def set_precision(model: Any, path: str, precision: str | None) -> None:
-    """Let a loaded model multiply in another precision; a usage error for one in float64."""
-    if precision is not None and model.precision == "float64":
-        raise click.UsageError(f"--precision {precision}: {path} holds a model in float64; leave it out")
+    """Let a loaded model multiply in another precision; a usage error where its parameters are of another."""
+    if precision is not None and (precision == "float64") != (model.precision == "float64"):
+        raise click.UsageError(f"--precision {precision}: {path} holds a model in {model.precision}; leave it out")
     if precision is not None:
         model.set_params(precision=precision)
 

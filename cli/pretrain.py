@@ -11,7 +11,7 @@ from .units import AUTOENCODER_OPTIONS, COMMON_OPTIONS, NOISE_OPTIONS, RBM_OPTIO
 
 UNIT_OPTIONS = (*COMMON_OPTIONS, *RBM_OPTIONS, *AUTOENCODER_OPTIONS, *NOISE_OPTIONS)
 STACK_OPTIONS = ("validation_fraction", "patience", "scaling", "precision", "n_threads", "random_state")
-_KEPT_ON_RESUME = ("data", "resume", "n_threads", "checkpoint_every", "quiet", "as_json", "force")
+_KEPT_ON_RESUME = ("data", "resume", "precision", "n_threads", "checkpoint_every", "quiet", "as_json", "force")
 
 unit_options = opt.together(
     click.option("--layers", type=Sizes(), help="Units in each layer, from the data upwards: 1000-500-250-30."),
@@ -54,7 +54,7 @@ unit_options = opt.together(
     ),
     click.option(
         "--precision", type=click.Choice(["float32", "bfloat16", "float64"]),
-        help="Of the weights; bfloat16 keeps them in float32 and rounds what products multiply, which is faster where the CPU has"
+        help="Of weights and products; bfloat16 rounds what products multiply and keeps float32 weights: faster, on a CPU that has"
         " instructions for it.  [default: float32]",
     ),
 )  # fmt: skip

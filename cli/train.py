@@ -33,7 +33,7 @@ def train(
         print_json({"model": path, "data": rows.name, "n_samples": rows.n_rows, "phases": summary(model)})
     elif not quiet:
         click.echo(f"wrote {path}; next: {NEXT[phase].format(path=path)}", err=True)
-        if given["precision"] is None:
+        if given["precision"] is None and resumed is None:
             mention_bfloat16(model, phase)
 
 
@@ -56,6 +56,7 @@ def trainer_of(model: Any, phase: str) -> str:
 
 def resume(phase: str, path: str, data: str | None, labels: str | None, given: dict[str, Any]) -> None:
     """Go on with the unfinished phase in the file ``path``; ``data`` and ``labels`` say where they have moved to, if they have."""
+    from .models import set_precision
     from .progress import announce_compilation
     from .run import open_unfinished, reopen
 
@@ -65,6 +66,7 @@ def resume(phase: str, path: str, data: str | None, labels: str | None, given: d
         return
     if given["n_threads"] is not None:
         unfinished.model.n_threads = given["n_threads"]
+    set_precision(unfinished.model, path, given["precision"])
     announce_compilation(
         trainer_of(unfinished.model, phase), precision=unfinished.model.precision, quiet=given["quiet"]
     )

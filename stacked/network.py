@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .data import BLOCK_ROWS, Rows
-from .errors import DataError
+from .errors import DataError, SettingError
 from .guard import check_width
 from .kernels import dense
 from .kernels.activations import ACTIVATIONS
@@ -61,8 +61,13 @@ class Network:
         return cls(tuple(layers), params, precision == "bfloat16")
 
     def at(self, precision: str) -> "Network":
-        """This network with products of another precision; the parameters are shared and keep their dtype."""
-        return replace(self, bfloat16=precision == "bfloat16" and self.params.dtype == np.float32)
+        """This network with products of another precision, the parameters shared; SettingError for one of another dtype."""
+        if precision_dtype(precision) != self.params.dtype:
+            raise SettingError(
+                f"precision: expected {self.params.dtype}, which the model was trained in, found {precision}; set it back,"
+                " or train again"
+            )
+        return replace(self, bfloat16=precision == "bfloat16")
 
     def weight(self, index: int) -> np.ndarray:
         """View (n_in, n_out) of a layer's weights; for a tied layer the transposed view of the matrix it shares."""

@@ -1,5 +1,6 @@
 """Estimators to model files and back."""
 
+from dataclasses import replace
 from numbers import Real
 from os import PathLike
 from typing import Any
@@ -272,7 +273,9 @@ def _probe(model: Model) -> Probe:
 def _answer(model: Model, raw: np.ndarray) -> np.ndarray:
     """In float32 where the precision is bfloat16: a file loads on any CPU."""
     with thread_limit(1):
-        return model.network_.at("float32").apply(ArrayRows(raw), model.scaling_.scale, model.scaling_.offset)
+        return replace(model.network_, bfloat16=False).apply(
+            ArrayRows(raw), model.scaling_.scale, model.scaling_.offset
+        )
 
 
 def _check_probe(model: Model, probe: Probe, name: str) -> None:

@@ -37,7 +37,7 @@ class RBM(Unit):
     validation_fraction, patience : rows held out, and epochs without improvement of their reconstruction before stopping;
         the best weights are restored.
     scaling : "auto" (uint8 becomes [0, 1]), "minmax", "standard" or "none".
-    precision : "float32" or "float64".
+    precision : "float32"; "bfloat16": float32 weights, products of rounded operands, where the CPU has it; or "float64".
     n_threads : threads of the kernels; None for all available cores. The result does not depend on it.
     random_state : seed.
 

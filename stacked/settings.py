@@ -92,6 +92,17 @@ def precision_dtype(precision: Any) -> np.dtype:
     return np.dtype("float32" if choice("precision", precision, PRECISIONS) == "bfloat16" else precision)
 
 
+def check_products(precision: str, **optimizers: str) -> None:
+    """SettingError for a training that ``precision`` does not allow; ``optimizers`` by the names of their parameters."""
+    for name, optimizer in optimizers.items():
+        if precision == "bfloat16" and optimizer in LINE_SEARCHES:
+            raise SettingError(
+                f"{name}: {optimizer} has no bfloat16 products; use precision float32, or momentum, nesterov or adam"
+            )
+    if precision == "bfloat16":
+        check_bfloat16()
+
+
 def check_bfloat16() -> None:
     """SettingError where this process cannot multiply bfloat16."""
     from .kernels.bfloat16 import obstacle
@@ -99,8 +110,8 @@ def check_bfloat16() -> None:
     found = obstacle()
     if found is not None:
         raise SettingError(
-            f"precision: bfloat16 needs AMX or AVX-512 BF16 instructions, but {found}; use float32, which takes models trained with"
-            " bfloat16 too"
+            f"precision: bfloat16 needs AMX or AVX-512 BF16 instructions, but {found}; use precision float32,"
+            " which takes models trained with bfloat16 too"
         )
 
 

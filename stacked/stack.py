@@ -23,7 +23,7 @@ from .kernels.cpu import thread_limit
 from .model import Model
 from .network import Layer, Network
 from .scaling import SCALINGS, InputScaling, check_varies, fit_scaling
-from .settings import Plan, choice, precision_dtype, seed_from, thread_count
+from .settings import Plan, check_products, choice, precision_dtype, seed_from, thread_count
 from .trainees import DenseTrainee
 from .training import Hooks, Phase, Progress, Record, run
 from .unit import Resume, Unit, prepare_unit, remedy, restore, training_plan
@@ -63,6 +63,8 @@ class Stack(Model):
         epoch ends (see `stacked.checkpoint`); resume goes on from one.
         """
         self.plan()
+        for unit in self.templates:
+            check_products(self.precision, optimizer=self._clone(unit).validate().optimizer)
         with thread_limit(thread_count(self.n_threads)):
             with self._all_or_nothing():
                 rows = rows_for(self, X, reset=resume is None)
@@ -93,6 +95,7 @@ class Stack(Model):
     ) -> "Stack":
         """Train the whole network on X (n_samples, n_features); without pretraining it starts from random weights."""
         plan = self.plan()
+        check_products(self.precision, finetune_optimizer=plan.optimizer)
         fitted = hasattr(self, "network_")
         if fitted:
             self._check_unchanged()
@@ -137,10 +140,10 @@ class Stack(Model):
         """A copy as it stands during training: unit number ``unit``, or with None the whole network, has these parameters."""
         copy = shallow_copy(self)
         if unit is None:
-            copy.network_ = Network(self.network_.layers, params)
+            copy.network_ = replace(self.network_, params=params)
         else:
             current = shallow_copy(self.units_[unit])
-            current.network_ = Network(current.network_.layers, params)
+            current.network_ = replace(current.network_, params=params)
             copy.units_ = [*self.units_[:unit], current]
             copy.network_ = copy._unroll()
         done = [r for r in self.history_ if r.phase == "pretrain" and (unit is None or r.unit < unit)]
@@ -210,7 +213,7 @@ class Stack(Model):
         for index, template in enumerate(self.templates):
             if index > 0:
                 scaled = (scaling.scale, scaling.offset) if index == 1 else (1.0, 0.0)
-                below = _codes(below, self.units_[index - 1], scaled)
+                below = _codes(below, self.units_[index - 1], scaled, self.precision)
             if index < first:
                 continue
             statistics = data if index == 0 else summarize(below)
@@ -299,7 +302,7 @@ class Stack(Model):
         return None
 
 
-def _codes(below: Rows, unit: Unit, scaled: tuple[float, float]) -> Rows:
+def _codes(below: Rows, unit: Unit, scaled: tuple[float, float], precision: str) -> Rows:
     """The data of the next unit: the clean codes of ``unit``, whose own data are ``below``."""
-    answer = unit.network_.answerer(0, 1)
+    answer = unit.network_.at(precision).answerer(0, 1)
     return encoded(below, lambda table: answer.block(table, *scaled), unit.n_hidden, unit.network_.params.dtype)

@@ -15,7 +15,7 @@ from .kernels.random import CHAINS, CORRUPTION, SAMPLING, stream_key
 from .kernels.samples import load_batch
 from .kernels.updates import Update
 from .network import Network
-from .settings import LINE_SEARCHES, Plan, check_bfloat16
+from .settings import LINE_SEARCHES, Plan
 
 
 class _Scratch:
@@ -43,8 +43,6 @@ class RBMTrainee:
         unit: int,
         n_chains: int,
     ):
-        if network.bfloat16:
-            check_bfloat16()
         self.network, self.machine, self.params = network, machine, network.params
         self.loss = "squared_error"
         self._rows, self._scaled = rows, scaled
@@ -86,8 +84,6 @@ class DenseTrainee:
         corruption: Corruption = NO_CORRUPTION,
         labels: np.ndarray | None = None,
     ):
-        if network.bfloat16:
-            check_bfloat16()
         self.network, self.loss, self.plan, self.params = network, loss, plan, network.params
         self._rows, self._scaled, self._labels = rows, scaled, labels
         self._key = stream_key(seed, CORRUPTION, unit)

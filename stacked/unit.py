@@ -18,7 +18,18 @@ from .kernels.cpu import thread_limit
 from .model import Reconstructor
 from .network import Layer, Network
 from .scaling import SCALINGS, InputScaling, fit_scaling, identity
-from .settings import LINE_SEARCHES, Plan, choice, flag, precision_dtype, real, schedule, seed_from, thread_count, whole
+from .settings import (
+    Plan,
+    check_products,
+    choice,
+    flag,
+    precision_dtype,
+    real,
+    schedule,
+    seed_from,
+    thread_count,
+    whole,
+)
 from .training import Hooks, Phase, Progress, Record, Trainee, run
 
 BIAS_CLIP = 1e-3  # a visible unit's mean is kept this far from 0 and 1 when its bias starts at the logit
@@ -50,7 +61,7 @@ class Unit(Reconstructor):
 
     def fit(self, X: Any, y: Any = None, *, callback: Callable[[Record], Any] | None = None) -> "Unit":
         """Train on X (n_samples, n_features); ``callback`` receives a `Record` an epoch and may return True to stop."""
-        self.validate()
+        check_products(self.precision, optimizer=self.validate().optimizer)
         seed = seed_from(self.random_state)
         with thread_limit(thread_count(self.n_threads)):
             with self._all_or_nothing():
@@ -125,10 +136,6 @@ def training_plan(unit: Any, prefix: str = "", optimizers: tuple[str, ...] = ("m
         if not unit.validation_fraction:
             raise SettingError("patience: early stopping needs a validation set; set validation_fraction too")
     optimizer = value("optimizer", "momentum")
-    if optimizer in LINE_SEARCHES and unit.precision == "bfloat16":
-        raise SettingError(
-            f"{prefix}optimizer: {optimizer} has no bfloat16 products; use precision float32, or momentum, nesterov or adam"
-        )
     return Plan(
         epochs=whole(prefix + "epochs", value("epochs"), 0),
         batch_size=whole(prefix + "batch_size", value("batch_size")),

@@ -232,6 +232,22 @@ def test_refused_where_it_is_missing(small, missing):
             model.fit(small)
 
 
+def test_a_refusal_leaves_a_fitted_stack_as_it_was(small, missing):
+    missing(None)
+    model = _deep("float32").fit(small)
+    before = model.transform(small)
+    missing("this CPU has neither")
+    model.set_params(precision="bfloat16")
+    for train in (model.fit, model.pretrain, model.finetune):
+        with pytest.raises(SettingError, match="this CPU has neither"):
+            train(small)
+    assert np.array_equal(model.set_params(precision="float32").transform(small), before)
+    untrained = _deep("bfloat16")
+    with pytest.raises(SettingError, match="this CPU has neither"):
+        untrained.finetune(small)
+    assert not hasattr(untrained, "network_")
+
+
 def test_a_model_loads_and_answers_where_it_is_missing(small, missing, tmp_path):
     missing(None)
     model = _deep("bfloat16").fit(small)
@@ -263,13 +279,15 @@ def test_a_float32_model_is_fine_tuned_in_bfloat16(small, missing):
     assert 0 < difference < 0.01 * _rms(other.network_.params)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_training_reaches_the_same_error(digits, missing, precision):
+def test_training_reaches_the_same_error(digits, missing):
     missing(None)
     X = digits.array
-    model = StackedAutoencoder([RBM(50, epochs=10)], finetune_epochs=10, precision="float32", random_state=0).fit(X)
-    other = StackedAutoencoder([RBM(50, epochs=10)], finetune_epochs=10, precision=precision, random_state=0).fit(X)
-    assert abs(other.score(X) / model.score(X) - 1) < 0.01
+    units = [RBM(50, epochs=10)]
+    scores = [
+        StackedAutoencoder(units, finetune_epochs=10, precision=precision, random_state=0).fit(X).score(X)
+        for precision in ("float32", "bfloat16")
+    ]
+    assert scores[0] != scores[1] and abs(scores[1] / scores[0] - 1) < 0.01
 
 
 @pytest.mark.parametrize("optimizer", ["cg", "lbfgs"])
@@ -277,6 +295,22 @@ def test_line_searches_are_refused(small, missing, optimizer):
     missing(None)
     with pytest.raises(SettingError, match=f"finetune_optimizer: {optimizer} has no bfloat16 products"):
         _deep("bfloat16", finetune_optimizer=optimizer).fit(small)
+
+
+def test_units_trained_by_line_searches_are_fine_tuned(small, missing, tmp_path):
+    missing(None)
+    model = StackedAutoencoder([Autoencoder(5, epochs=1, optimizer="cg")], finetune_epochs=1, random_state=0).fit(small)
+    model.set_params(precision="bfloat16").finetune(small).save(tmp_path / "model.h5")
+    assert load(tmp_path / "model.h5").precision == "bfloat16"
+    with pytest.raises(SettingError, match="optimizer: cg has no bfloat16 products"):
+        model.pretrain(small)
+
+
+@pytest.mark.parametrize("precision", ["float64", "bf16"])
+def test_a_precision_that_the_parameters_are_not_in_is_refused(small, precision):
+    model = RBM(4, epochs=1, random_state=0).fit(small).set_params(precision=precision)
+    with pytest.raises(SettingError, match="precision: expected"):
+        model.transform(small)
 
 
 def test_rows_in_windows_train_to_the_same_bits(small, missing, tmp_path):

@@ -8,7 +8,8 @@ import pytest
 from stacked import load
 from stacked.kernels import bfloat16
 
-from .test_cli_boundary import misused, refused, run_well
+from .test_cli_boundary import misused, refused, run, run_well
+from .test_cli_training import interrupt_after
 
 HINT = "--precision bfloat16"
 
@@ -101,5 +102,18 @@ def test_what_is_refused(cpu, rows):
     path, _ = pretrained(rows, "--precision", "float64")
     assert "holds a model in float64" in misused("encode", path, rows, "--precision", "bfloat16")
     options = ("--unit", "dae", "--optimizer", "cg", "--precision", "bfloat16")
-    error = misused("pretrain", rows, "-o", rows.with_name("x.h5"), "--layers", "8", *options)
+    error = refused("pretrain", rows, "-o", rows.with_name("x.h5"), "--layers", "8", *options)
     assert "cg has no bfloat16 products" in error
+
+
+def test_an_unfinished_run_goes_on_elsewhere_in_float32(cpu, rows, monkeypatch):
+    path = rows.with_name("model.h5")
+    options = ("--layers", "8-4", "--epochs", "1,3", "--precision", "bfloat16", "--checkpoint-every", 0, "-q")
+    with monkeypatch.context() as interrupted:
+        interrupt_after(interrupted, 1)
+        assert run("pretrain", rows, "-o", path, *options).exit_code == 130
+    cpu("this CPU has neither")
+    assert "precision float32, which takes models" in refused("pretrain", "--resume", path)
+    assert "holds a model in bfloat16" in misused("pretrain", "--resume", path, "--precision", "float64")
+    run_well("pretrain", "--resume", path, "--precision", "float32", "-q")
+    assert load(path).precision == "float32"
