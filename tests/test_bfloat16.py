@@ -18,10 +18,11 @@ from stacked import RBM, Autoencoder, SettingError, StackedAutoencoder, load
 from stacked.kernels import bfloat16, dense
 from stacked.kernels.cpu import thread_limit
 from stacked.kernels.instructions import HAS_BFLOAT16, PANEL
+from stacked.kernels.losses import SQUARED_ERROR
 from stacked.kernels.packing import ROWS
 
 from . import naive, naive_panels
-from .cases_elementwise import samples_of
+from .cases_elementwise import corruption_of, key, samples_of, update_of
 from .cases_products import dense_network, dense_params, machine_of
 from .trainings import train_dense, train_rbm
 
@@ -97,6 +98,23 @@ def test_dense_of_every_minibatch(name, batch_size, rounding):
     _assert_dense_rounds(NETWORKS[name], "momentum", "none", batch_size, 2 * batch_size)
 
 
+@pytest.mark.parametrize("transposed", [(0, 1, 0, 1), (1, 0, 1, 0)])
+def test_a_matrix_that_four_layers_share(transposed, rounding):
+    sizes, n_weights = (13, 37, 13, 37, 13), 13 * 37
+    biases = n_weights + np.cumsum([0, *sizes[1:]])
+    table = np.array([(sizes[i], sizes[i + 1], 2, 0, biases[i], transposed[i]) for i in range(4)], np.int64)
+    start = dense_params(np.dtype(np.float32), 1, table[:1], n_weights, int(biases[-1]))
+    objective, rows = dense.Objective(SQUARED_ERROR, corruption_of("none"), n_weights), np.arange(16)
+    results = []
+    for dtype, train in ((np.float32, dense.train), (np.float64, naive.dense_train)):
+        params = start.astype(dtype)
+        velocity, work = np.zeros_like(params), dense.workspace(table, len(params), 8, np.dtype(dtype), True)
+        data = (samples_of("uint8", 2, 16, 13), rows[:0], rows, rows, 8, key(3), 0, 0, velocity, velocity[:0], work)
+        train(table, params, objective, update_of("momentum"), *data)
+        results.append(params)
+    assert _rms(results[0] - results[1]) <= LIMIT * _rms(results[1] - start)
+
+
 @pytest.mark.parametrize("name", MACHINES)
 def test_machines(name, rounding):
     _assert_rbm_rounds(MACHINES[name], 16, 16)
@@ -152,6 +170,7 @@ from contextlib import nullcontext
 import numpy as np
 from stacked.kernels import bfloat16
 from stacked.kernels.cpu import permit_amx, thread_limit
+from stacked.kernels.losses import SQUARED_ERROR
 from stacked.kernels.instructions import HAS_AMX
 from stacked.tests.amx_emulator import emulated
 from stacked.tests.cases import agreement
@@ -256,7 +275,7 @@ def test_a_model_loads_and_answers_where_it_is_missing(small, missing, tmp_path)
     missing("this CPU has neither")
     loaded = load(tmp_path / "model.h5")
     assert loaded.precision == "bfloat16" and loaded.network_.params.dtype == np.float32
-    with pytest.raises(SettingError, match="use float32"):
+    with pytest.raises(SettingError, match="use precision float32"):
         loaded.transform(small)
     assert np.array_equal(loaded.set_params(precision="float32").transform(small), expected)
 
