@@ -12,6 +12,8 @@ import h5py
 import numpy as np
 import pytest
 
+from stacked.kernels.bfloat16 import obstacle
+
 STACKED = [sys.executable, "-m", "stacked.cli"]
 ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "passive"}
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,6 +31,12 @@ TUNING = {
     "momentum": ["--optimizer", "momentum", "--learning-rate", "0.05"],
     "adam": ["--optimizer", "adam", "--learning-rate", "0.001"],
 }
+IN_BFLOAT16 = {
+    name: pytest.param(name, marks=pytest.mark.skipif(obstacle() is not None, reason="bfloat16: this CPU cannot"))
+    for name in ("persistent chains in bfloat16", "adam in bfloat16")
+}
+UNITS["persistent chains in bfloat16"] = [*UNITS["persistent chains"], "--precision", "bfloat16"]
+TUNING["adam in bfloat16"] = [*TUNING["adam"], "--precision", "bfloat16"]
 SETTINGS = ["--checkpoint-every", "0", "--quiet"]
 INTERRUPTS = {signal.SIGTERM: 143, signal.SIGINT: 130}
 
@@ -115,7 +123,7 @@ def compiled():
         ).fit(x)
 
 
-@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize("name", [IN_BFLOAT16.get(name, name) for name in UNITS])
 def test_pretraining_killed_at_random_moments_resumes_to_the_same_bits(name, tmp_path):
     whole, killed = tmp_path / "whole.h5", tmp_path / "killed.h5"
     _run("pretrain", DATA, "-o", whole, *STACK, *UNITS[name], "--quiet")
@@ -125,7 +133,7 @@ def test_pretraining_killed_at_random_moments_resumes_to_the_same_bits(name, tmp
     _assert_same(whole, killed)
 
 
-@pytest.mark.parametrize("name", TUNING)
+@pytest.mark.parametrize("name", [IN_BFLOAT16.get(name, name) for name in TUNING])
 def test_finetuning_killed_at_random_moments_resumes_to_the_same_bits(name, tmp_path):
     pretrained, whole, killed = tmp_path / "model.h5", tmp_path / "whole.h5", tmp_path / "killed.h5"
     _run(
