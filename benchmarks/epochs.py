@@ -86,8 +86,7 @@ def torch_ways(make: Callable[..., Callable], compile_it: bool, rounding: str) -
     """PyTorch's ways: ``make`` takes ``compile_it`` and the argument called ``rounding``, which turns bfloat16 on."""
     import torch_peers as peers
 
-    mode = "bf16 products" if peers.onednn_rounds() else "oneDNN"
-    ways = {}
+    mode, ways = peers.onednn_mode(), {}
     for compiled in (False, True) if compile_it else (False,):
         name = "torch compiled" if compiled else "torch"
         ways[name] = make(compile_it=compiled)
@@ -216,9 +215,8 @@ def product_task(n_rows: int) -> Task:
 
         x, w, answer = torch.from_numpy(X), torch.from_numpy(W), torch.empty(n_rows, H)
         half, rounded_answer = w.to(torch.bfloat16), torch.empty(n_rows, H, dtype=torch.bfloat16)
-        mode = "bf16 products" if peers.onednn_rounds() else "oneDNN"
         task.ways["torch"] = repeated(lambda: torch.mm(x, w, out=answer))
-        task.ways[f"torch {mode}"] = repeated(peers.in_onednn(lambda: torch.mm(x, w, out=answer)))
+        task.ways[f"torch {peers.onednn_mode()}"] = repeated(peers.in_onednn(lambda: torch.mm(x, w, out=answer)))
         task.ways["torch bf16"] = repeated(lambda: torch.mm(x.to(torch.bfloat16), half, out=rounded_answer))
     return task
 

@@ -47,18 +47,21 @@ def rbm(
         c.add_(vc)
         error += d.square_().sum()
 
-    def functional(v0, u, error):  # what the compiler likes better
-        p0 = torch.sigmoid(torch.addmm(b, v0, W))
-        v1 = torch.sigmoid(torch.addmm(c, (u < p0).float(), W.t()))
-        p1 = torch.sigmoid(torch.addmm(b, v1, W))
-        vW.addmm_(v0.t(), p0, beta=m, alpha=rate).addmm_(v1.t(), p1, alpha=-rate).add_(W, alpha=-LEARNING_RATE * decay)
-        W.add_(vW)
+    def finish(v0, v1, p0, p1, error):
         d = v0 - v1
         vc.mul_(m).add_(d.sum(0), alpha=rate)
         vb.mul_(m).add_((p0 - p1).sum(0), alpha=rate)
         b.add_(vb)
         c.add_(vc)
         error += d.square().sum()
+
+    def functional(v0, u, error):  # what the compiler likes better
+        p0 = torch.sigmoid(torch.addmm(b, v0, W))
+        v1 = torch.sigmoid(torch.addmm(c, (u < p0).float(), W.t()))
+        p1 = torch.sigmoid(torch.addmm(b, v1, W))
+        vW.addmm_(v0.t(), p0, beta=m, alpha=rate).addmm_(v1.t(), p1, alpha=-rate).add_(W, alpha=-LEARNING_RATE * decay)
+        W.add_(vW)
+        finish(v0, v1, p0, p1, error)
 
     def casting(v0, u, error):
         half = torch.bfloat16
@@ -69,12 +72,7 @@ def rbm(
         p1 = torch.sigmoid(torch.mm(y, Wh).float() + b)
         vW.mul_(m).add_(torch.mm(x.t(), p0.to(half)), alpha=rate).add_(torch.mm(y.t(), p1.to(half)), alpha=-rate)
         W.add_(vW.add_(W, alpha=-LEARNING_RATE * decay))
-        d = v0 - v1
-        vc.mul_(m).add_(d.sum(0), alpha=rate)
-        vb.mul_(m).add_((p0 - p1).sum(0), alpha=rate)
-        b.add_(vb)
-        c.add_(vc)
-        error += d.square().sum()
+        finish(v0, v1, p0, p1, error)
 
     one = _compiled(casting if bfloat16 else functional if compile_it else step, compile_it)
     u = torch.empty(batch_size, H)
@@ -215,7 +213,7 @@ def encode(
 def onednn() -> Iterator[None]:
     """PyTorch's mode in which float32 products may be computed from bfloat16 operands, by oneDNN.
 
-    Where oneDNN finds that not worth its while (without AMX) it multiplies in float32, which `onednn_rounds` tells.
+    Where oneDNN finds that not worth its while (without AMX) it multiplies in float32, which `onednn_mode` tells.
     """
     settings = torch.backends.mkldnn.matmul
     before, settings.fp32_precision = settings.fp32_precision, "bf16"
@@ -235,12 +233,12 @@ def in_onednn(run: Callable) -> Callable:
     return inside
 
 
-def onednn_rounds() -> bool:
-    """Whether products in that mode are of bfloat16 on this CPU, from their error."""
+def onednn_mode() -> str:
+    """What that mode is on this CPU, from its error: "bf16 products", or "oneDNN" for float32."""
     x, w = torch.rand(200, 784), torch.rand(784, 300)
     with onednn():
         error = (torch.mm(x, w).double() - x.double() @ w.double()).abs().max() / 196
-    return bool(error > 1e-4)
+    return "bf16 products" if error > 1e-4 else "oneDNN"
 
 
 def pretrain(

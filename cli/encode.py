@@ -15,7 +15,7 @@ apply_options = opt.together(
 
 @click.command()
 @apply_options
-def encode(model: str, data: str, output: str, force: bool, precision: str | None, n_threads: int | None) -> None:
+def encode(**given: Any) -> None:
     """Write the codes that MODEL gives to the rows of DATA.
 
     \b
@@ -23,61 +23,42 @@ def encode(model: str, data: str, output: str, force: bool, precision: str | Non
       stacked encode tuned.h5 digits -o codes.npy
       stacked encode tuned.h5 images.csv | head
     """
-    _apply(model, data, output, force, precision, n_threads, lambda fitted, rows: fitted.transform(rows))
+    _apply(given, lambda fitted, rows: fitted.transform(rows))
 
 
 @click.command()
 @apply_options
-def decode(model: str, data: str, output: str, force: bool, precision: str | None, n_threads: int | None) -> None:
+def decode(**given: Any) -> None:
     """Write what MODEL makes of the codes in DATA, in the units of the data that it was trained on.
 
     \b
     Example:
       stacked decode tuned.h5 codes.npy -o images.h5:/images
     """
-    _apply(
-        model,
-        data,
-        output,
-        force,
-        precision,
-        n_threads,
-        lambda fitted, rows: fitted.inverse_transform(rows),
-        decodes=True,
-    )
+    _apply(given, lambda fitted, rows: fitted.inverse_transform(rows), decodes=True)
 
 
 @click.command()
 @apply_options
-def reconstruct(model: str, data: str, output: str, force: bool, precision: str | None, n_threads: int | None) -> None:
+def reconstruct(**given: Any) -> None:
     """Write what MODEL makes of the rows of DATA after encoding and decoding, in the units of DATA.
 
     \b
     Example:
       stacked reconstruct tuned.h5 digits -o reconstructions.npy
     """
-    _apply(
-        model, data, output, force, precision, n_threads, lambda fitted, rows: fitted.reconstruct(rows), decodes=True
-    )
+    _apply(given, lambda fitted, rows: fitted.reconstruct(rows), decodes=True)
 
 
-def _apply(
-    model: str,
-    data: str,
-    output: str,
-    force: bool,
-    precision: str | None,
-    n_threads: int | None,
-    function: Callable[[Any, Any], Any],
-    decodes: bool = False,
-) -> None:
+def _apply(given: dict[str, Any], function: Callable[[Any, Any], Any], decodes: bool = False) -> None:
     from stacked.data import open_data
 
     from .models import load_model, require_decoder
     from .output import target_of, write_array
 
-    target = target_of(output, [model, data], force)
-    fitted = load_model(model, n_threads, precision)
+    model, data = given["model"], given["data"]
+    target = target_of(given["output"], [model, data], given["force"])
+    fitted = load_model(model, given["n_threads"], given["precision"])
     if decodes:
         require_decoder(fitted, model)
     with open_data(data) as rows:

@@ -134,9 +134,7 @@ def mention_bfloat16(model: Any, phase: str) -> None:
     from stacked.kernels.bfloat16 import obstacle
     from stacked.settings import LINE_SEARCHES
 
-    optimizers = (
-        [model.finetune_optimizer] if phase == "finetune" else [unit.validate().optimizer for unit in model.units]
-    )
+    optimizers = [model.finetune_optimizer] if phase == "finetune" else [unit.optimizer for unit in model.units]
     if model.precision == "float32" and not set(optimizers) & set(LINE_SEARCHES) and obstacle() is None:
         click.echo("this CPU multiplies bfloat16: with --precision bfloat16 it trains faster", err=True)
 

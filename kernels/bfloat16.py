@@ -32,7 +32,6 @@ from .product import DEPTH, vector_count
 WORDS = uint32[::1]  # type of an argument
 LEFT, RIGHT, LEFT_T, RIGHT_T = range(4)  # forms of a matrix, or of its transpose
 
-
 # Asked for at once, so that nothing runs tiles without it; only where the CPU has AMX.
 _PERMITTED = not HAS_AMX or permit_amx()
 

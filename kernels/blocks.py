@@ -10,8 +10,8 @@ from .instructions import (
     FLOAT,
     HALVES,
     HAS_BFLOAT16,
-    INDEX,
     INT,
+    INTS,
     LANES,
     PANEL,
     ROW_BYTES,
@@ -52,8 +52,8 @@ def _emit_transpose(builder: Any, source: Any, source_stride: int, target: Any, 
         high = [c + size if not c & size else LANES + c for c in range(LANES)]
         for i in (i for i in range(LANES) if not i & size):
             pair = rows[i], rows[i + size]
-            rows[i] = builder.shuffle_vector(*pair, ir.Constant(INDEX, low))
-            rows[i + size] = builder.shuffle_vector(*pair, ir.Constant(INDEX, high))
+            rows[i] = builder.shuffle_vector(*pair, ir.Constant(INTS, low))
+            rows[i + size] = builder.shuffle_vector(*pair, ir.Constant(INTS, high))
         size //= 2
     for i in range(LANES):
         store(builder, rows[i], target, target_stride * i)

@@ -39,7 +39,6 @@ def _quota_cores() -> int | None:
         return None
 
 
-@cache
 def permit_amx() -> bool:
     """Ask the system to keep the state of AMX tiles for this process and its children; False where it refuses.
 

@@ -21,11 +21,8 @@ from .corruption import Corruption
 from .losses import SOFTMAX_CROSS_ENTROPY, forward_activation, loss_and_delta
 from .packing import ACTIVATION, BIAS, N_IN, N_OUT, TRANSPOSED, WEIGHT
 from .plain import column_sums, layer_backward, layer_forward, weight_gradient
-from .random import Key
 from .samples import load_batch, load_rows
 from .updates import add_penalty, apply_update
-
-NO_KEY = Key(np.uint64(0), np.uint64(0))
 
 
 class Objective(NamedTuple):

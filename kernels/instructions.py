@@ -21,10 +21,10 @@ HAS_AMX = HAS_BFLOAT16 and "+amx-bf16" in _FEATURES
 UNIT, MAX_UNITS, STEP = (16, 2, 16) if HAS_AMX else (1, MAX_HEIGHT, 1)
 
 VOID, FLOAT, INT, BYTE = ir.VoidType(), ir.FloatType(), ir.IntType(64), ir.IntType(8)
-VECTOR, INDEX = ir.VectorType(FLOAT, LANES), ir.VectorType(ir.IntType(32), LANES)
+VECTOR, INTS = ir.VectorType(FLOAT, LANES), ir.VectorType(ir.IntType(32), LANES)
+HALVES = ir.VectorType(ir.IntType(16), PANEL)
 POINTER = BYTE.as_pointer()
 ROW_BYTES = 4 * PANEL  # bytes from one row of a panel to the next
-INTS, HALVES = ir.VectorType(ir.IntType(32), LANES), ir.VectorType(ir.IntType(16), PANEL)
 
 
 def integer(value: int) -> ir.Constant:
@@ -47,7 +47,7 @@ def store(builder: Any, value: Any, pointer: Any, offset: Any) -> None:
 def broadcast(builder: Any, number: Any) -> Any:
     undefined = ir.Constant(VECTOR, ir.Undefined)
     first = builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(first, undefined, ir.Constant(INDEX, [0] * LANES))
+    return builder.shuffle_vector(first, undefined, ir.Constant(INTS, [0] * LANES))
 
 
 def call(builder: Any, name: str, kind: Any, values: list) -> Any:

@@ -155,7 +155,7 @@ def product_panel(net, index, kind, layer, transposed, block, n_rows, panel, out
     weight = weight_panels(net.table, layer, net.params)
     n_columns = net.table[layer, N_IN if net.table[layer, TRANSPOSED] else N_OUT]
     width = panel_width(panel, weight.shape[1] if transposed else n_columns)
-    scratch, matrix, own = net.scratch[get_thread_id()], matrix_of(index, kind), 2 * net.table.shape[0] + 2 + layer
+    scratch, matrix, own = net.scratch[get_thread_id()], matrix_of(index, kind), weights_row(net, layer)
     if net.bfloat16 and transposed:
         packed_words.product_transposed(
             net.word_table, net.words, matrix, block, net.rows, 0, n_rows, own, n_columns, panel, width, scratch, out
@@ -199,6 +199,12 @@ def matrix_of(index, kind):
 
 
 @jit
+def weights_row(net, layer):
+    """Row of a layer's weights in the table of words: after the outputs and deltas of the input and of all layers."""
+    return 2 * (net.table.shape[0] + 1) + layer
+
+
+@jit
 def is_operand(net, index, kind):
     """Whether a product reads outputs or deltas ``index`` in another form than panels."""
     if net.bfloat16:
@@ -225,9 +231,8 @@ def keep_operand(net, index, kind, block, n_rows, panel):
 def keep_updated(net, layer, panel, first, stop):
     """Write updated weights of a layer as words, if products read those."""
     if net.bfloat16:
-        own = 2 * net.table.shape[0] + 2 + layer
         weight = weight_panels(net.table, layer, net.params)
-        keep_weights(net.word_table, net.words, own, weight, panel, first, stop)
+        keep_weights(net.word_table, net.words, weights_row(net, layer), weight, panel, first, stop)
 
 
 @linked(NET, intp, intp, intp, intp, intp)

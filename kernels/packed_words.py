@@ -131,8 +131,8 @@ def keep_layer(word_table, words, weights, weight):
 @jit
 def keep_all_weights(packed):
     """Write the weights of all layers of a network or a machine in both forms, if its products read words."""
-    first = packed.word_table.shape[0] - packed.table.shape[0]
-    if first > 0:
+    if packed.bfloat16:
+        first = packed.word_table.shape[0] - packed.table.shape[0]
         for layer in range(packed.table.shape[0]):
             if is_owner(packed.table, layer):
                 keep_layer(

@@ -5,8 +5,8 @@ A matrix (R, C) is cut into panels of PANEL columns. A panel lies row after row 
     element (r, c)  ->  panels[c // PANEL, r, c % PANEL]          panels: (ceil(C / PANEL), capacity, PANEL)
 
 It serves as either operand of either product, because a microkernel reads single numbers of A along a row or down a column of a
-panel, and whole rows of B. Columns past C are padding: zero in deltas, anything elsewhere, and no sum runs over them.
-Activations of a minibatch are cut into blocks of at most ROWS rows first, so that a block stays in the cache:
+panel, and whole rows of B. Columns past C are padding: zero in weights and deltas, anything elsewhere, and no float32 sum runs over
+them. Activations of a minibatch are cut into blocks of at most ROWS rows first, so that a block stays in the cache:
 (blocks, panels, rows, PANEL). The transpose of a block has the rows' numbers as columns: (rows / PANEL, panels * PANEL, PANEL).
 """
 

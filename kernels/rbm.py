@@ -22,9 +22,8 @@ from numba import prange
 from . import fused_rbm, packed_machine
 from ._jit import jit, parallel_jit
 from .activations import LINEAR, softplus
-from .corruption import NO_CORRUPTION
 from .plain import affine_tile, column_sums, layer_forward, tile_bounds, tile_count, weight_gradient
-from .samples import load_batch
+from .samples import load_rows
 from .sampling import BERNOULLI, GAUSSIAN, sample_row
 from .updates import apply_update
 
@@ -179,7 +178,7 @@ def train_plain(
     for start in range(0, positions.shape[0], batch_size):
         chosen, ids = positions[start : start + batch_size], row_ids[start : start + batch_size]
         data = work.data[: chosen.shape[0]]
-        load_batch(samples, chosen, ids, NO_CORRUPTION, key, epoch, data, data)
+        load_rows(samples, chosen, data)
         total += divergence_gradient(machine, params, key, chain_key, epoch, step, data, ids, chains, work)
         apply_update(update, step, n_weights, work.gradient, params, velocity, velocity)
         step += 1

@@ -64,7 +64,7 @@ class Stack(Model):
         """
         self.plan()
         for unit in self.templates:
-            check_products(self.precision, optimizer=self._clone(unit).validate().optimizer)
+            check_products(self.precision, optimizer=unit.optimizer)
         with thread_limit(thread_count(self.n_threads)):
             with self._all_or_nothing():
                 rows = rows_for(self, X, reset=resume is None)
