@@ -10,6 +10,7 @@ import click
 
 from stacked._version import __version__
 
+from . import notices
 from .boundary import one_line_errors
 
 COMMANDS = {  # name -> module, in the order of use
@@ -42,6 +43,7 @@ class LazyGroup(click.Group):
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
+        notices.show()
         with one_line_errors():
             return super().invoke(ctx)
 

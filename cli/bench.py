@@ -39,10 +39,7 @@ def bench(kernels: tuple[str, ...], quick: bool, precision: str, n_threads: int 
     from stacked.kernels.cpu import thread_limit
     from stacked.settings import precision_dtype, thread_count
 
-    from .progress import announce_compilation
-
     chosen = [case for case in _chosen(kernels) if precision in case.dtypes]
-    announce_compilation(*sorted({case.kernel for case in chosen}), precision=precision)
     dtype = precision_dtype(precision)
     with thread_limit(thread_count(n_threads)) as threads:
         rate = product_rate(dtype)

@@ -73,7 +73,7 @@ def trained(train: "np.ndarray", quiet: bool) -> Any:
     """The demo's autoencoder, pretrained and fine-tuned on rows (n, 64)."""
     from stacked import RBM, StackedAutoencoder
 
-    from .progress import announce_compilation, reporter
+    from .progress import reporter
 
     momentum = [(0, 0.5), (5, 0.9)]
     binary = [RBM(size, epochs=20, batch_size=20, learning_rate=0.05, momentum=momentum) for size in SIZES[:-1]]
@@ -82,7 +82,6 @@ def trained(train: "np.ndarray", quiet: bool) -> Any:
         [*binary, code], finetune_epochs=200, finetune_batch_size=50, finetune_learning_rate=3e-3, n_threads=THREADS,
         random_state=SEED,
     )  # fmt: skip
-    announce_compilation("rbm.train", "dense.train", quiet=quiet)
     callback = reporter(model, train.shape[1], quiet)
     try:
         return model.fit(train, callback=callback)

@@ -32,7 +32,7 @@ def evaluate(
 
     from .models import load_model, require_classifier
 
-    fitted = load_model(model, n_threads, precision, quiet=as_json)
+    fitted = load_model(model, n_threads, precision)
     if labels is not None:
         require_classifier(fitted, model)
     with open_data(data, labels) as rows:

@@ -69,14 +69,12 @@ def finetune(ctx: click.Context, **given: Any) -> None:
 def _start(given: dict[str, Any]) -> None:
     from stacked.data import open_data
 
-    from .progress import announce_compilation
     from .run import check_output, notes_of
     from .train import train
 
     source, data, labels, path = given["model"], given["data"], given["labels"], given["output"]
     check_output(path, [source, data, labels], given["force"])
     model = configured(source, given)
-    announce_compilation("dense.train", precision=model.precision, quiet=given["quiet"])
     with open_data(data, labels) as rows:
         train(model, "finetune", rows, path, notes_of(rows, data, labels, _classifies(model)), given)
 

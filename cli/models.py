@@ -7,13 +7,10 @@ import click
 from stacked.errors import ModelFileError
 
 
-def load_model(path: str, n_threads: int | None, precision: str | None = None, quiet: bool = False) -> Any:
+def load_model(path: str, n_threads: int | None, precision: str | None = None) -> Any:
     """The finished model in a file, to run on so many threads with products of a precision."""
     from stacked import load
 
-    from .progress import announce_compilation
-
-    announce_compilation("dense.infer", quiet=quiet)  # loading already asks the model
     model = load(path)
     model.n_threads = n_threads
     set_precision(model, path, precision)

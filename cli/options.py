@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from .config import apply_config
+from .notices import hush
 from .parameters import INTEGER, REAL, PerLayer, Schedule
 
 Decorator = Callable[[Any], Any]
@@ -30,7 +31,7 @@ config_option = click.option(
     help="Read options from a TOML file; those on the command line win.",
 )  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on the standard output.")
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print no progress.")
+quiet_option = click.option("--quiet", "-q", is_flag=True, callback=hush, help="Print no progress.")
 threads_option = click.option(
     "--threads", "n_threads", type=INTEGER, help="Threads; the result does not depend on them.  [default: all cores]"
 )

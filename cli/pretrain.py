@@ -96,12 +96,10 @@ def _start(given: dict[str, Any]) -> None:
     model = build_stack(given)
     from stacked.data import open_data
 
-    from .progress import announce_compilation
     from .run import check_output, notes_of
-    from .train import train, trainer_of
+    from .train import train
 
     check_output(given["output"], [given["data"]], given["force"])
-    announce_compilation(trainer_of(model, "pretrain"), precision=model.precision, quiet=given["quiet"])
     with open_data(given["data"]) as rows:
         train(model, "pretrain", rows, given["output"], notes_of(rows, given["data"], None, False), given)
 

@@ -3,7 +3,6 @@
 import sys
 import time
 from contextlib import suppress
-from importlib import import_module
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
@@ -116,17 +115,6 @@ def reporter(model: Any, n_features: int, quiet: bool) -> Lines | Bars | None:
     if quiet:
         return None
     return (Bars if sys.stderr.isatty() else Lines)(Names(model, n_features))
-
-
-def announce_compilation(*kernels: str, precision: str = "float32", quiet: bool = False) -> None:
-    """Say that the first run compiles, if one of the kernels ("module.name") is not in the cache."""
-    from stacked.kernels._jit import is_cached
-    from stacked.settings import precision_dtype
-
-    dtype = precision_dtype(precision).name
-    found = [name.split(".") for name in kernels]
-    if not quiet and not all(is_cached(getattr(import_module(f"stacked.kernels.{m}"), n), dtype) for m, n in found):
-        click.echo("compiling kernels (first run only, about 30 s)...", err=True)
 
 
 def mention_bfloat16(model: Any, phase: str) -> None:

@@ -49,15 +49,9 @@ def _report_finished(path: str, given: dict[str, Any]) -> None:
         click.echo(f"{path}: the training is finished; there is nothing to do", err=True)
 
 
-def trainer_of(model: Any, phase: str) -> str:
-    """The kernel that a phase compiles."""
-    return "rbm.train" if phase == "pretrain" and type(model.units[0]).__name__ == "RBM" else "dense.train"
-
-
 def resume(phase: str, path: str, data: str | None, labels: str | None, given: dict[str, Any]) -> None:
     """Go on with the unfinished phase in the file ``path``; ``data`` and ``labels`` say where they have moved to, if they have."""
     from .models import set_precision
-    from .progress import announce_compilation
     from .run import open_unfinished, reopen
 
     unfinished = open_unfinished(path, phase)
@@ -67,8 +61,5 @@ def resume(phase: str, path: str, data: str | None, labels: str | None, given: d
     if given["n_threads"] is not None:
         unfinished.model.n_threads = given["n_threads"]
     set_precision(unfinished.model, path, given["precision"])
-    announce_compilation(
-        trainer_of(unfinished.model, phase), precision=unfinished.model.precision, quiet=given["quiet"]
-    )
     with reopen(path, unfinished, data, labels) as rows:
         train(unfinished.model, phase, rows, path, unfinished.notes, given, unfinished.resume)

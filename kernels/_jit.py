@@ -1,68 +1,67 @@
-"""Compilation flags, chosen in this one file, and a cache that cannot run stale code.
-
-Numba's on-disk cache watches only the file that defines a function, so a cached kernel would keep calling the old body of
-a helper that was edited or upgraded in another file. Here every cached kernel carries the digest of all kernel sources:
-change any of them and every kernel is compiled anew.
+"""Compilation flags, chosen in this one file, and kernels that call each other by symbol.
 
 Numba compiles whatever a kernel calls into that kernel once more, which for the fused trainers takes minutes. A function that is
 `linked` is compiled once, for one signature, and called by the name of a symbol, as C does it.
+
+That, the cache and the engine's own LLVM code stand on interfaces which Numba calls private. They are used with the versions
+that were tested; with any other, kernels run plain, on one thread and uncached: slower, and right.
 """
 
-import hashlib
 import inspect
+import logging
+import re
 from collections.abc import Callable
-from functools import cache, update_wrapper
-from pathlib import Path
+from functools import update_wrapper
 from threading import RLock
 from typing import Any
 
+import numba
+import numpy as np
 from llvmlite.binding import add_symbol
 from numba import njit
 from numba.core import cgutils
 from numba.core.typing import signature
 from numba.extending import lower_builtin, type_callable
 
+OLDEST, NEWEST = (0, 60), (0, 68)  # of the versions of Numba that the tests passed with
+
+
+def is_tested(version: str) -> bool:
+    """Whether a version of Numba, to its second number, is among those that the tests passed with."""
+    numbers = [int(number) for number in re.findall(r"\d+", version)]
+    return OLDEST <= tuple(numbers[:2]) <= NEWEST
+
+
+TESTED = is_tested(numba.__version__)
+if not TESTED:
+    logging.getLogger("stacked.numba").warning(
+        "Numba %s is not among the versions that were tested (%d.%d to %d.%d): kernels run plain, on one thread and uncached; "
+        "pip install 'numba>=%d.%d,<%d.%d'",
+        numba.__version__, *OLDEST, *NEWEST, *OLDEST, NEWEST[0], NEWEST[1] + 1,
+    )  # fmt: skip
+
 # "contract" (fused multiply-add) is the only liberty: no reordering of sums, and NaN and infinity keep their meaning.
 # error_model="numpy" drops the zero-division branch that would keep loops from being vectorised.
-_FLAGS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+_FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
 
 
-@cache
-def source_digest() -> str:
-    """SHA-256 over the names and contents of every kernel source file."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+def runs_in_panels(dtype: np.dtype) -> bool:
+    """Whether the engine serves this dtype; the plain kernels serve any."""
+    return TESTED and dtype == np.float32
 
 
-def _stamp(kernel: Any) -> Any:
-    """Replace the per-file stamp of a kernel's cache by the digest of all sources; without one, do not cache."""
-    cache_file = getattr(kernel._cache, "_cache_file", None)
-    if cache_file is not None and hasattr(cache_file, "_source_stamp"):
-        cache_file._source_stamp = source_digest()
-    else:
-        kernel._cache.disable()
-        return kernel
-    load_index, rebuild = cache_file._load_index, kernel._cache._impl.rebuild
+def _cached(kernel: Any) -> Any:
+    """The kernel, kept on disk when it is compiled."""
+    if TESTED:
+        from ._cache import cache_for
 
-    def load_readable_index() -> Any:
-        try:
-            return load_index()
-        except (AttributeError, ImportError):  # written by another version, whose types have moved since
-            return {}
-
-    def link_and_rebuild(context: Any, payload: Any) -> Any:
-        _link_needed(payload)
-        return rebuild(context, payload)
-
-    cache_file._load_index, kernel._cache._impl.rebuild = load_readable_index, link_and_rebuild
+        kernel._cache = cache_for(kernel.py_func, _link_needed)
     return kernel
 
 
 def jit(function: Callable) -> Any:
     """Compile a kernel that runs on the calling thread, without the GIL, and is cached on disk."""
-    return _stamp(njit(**_FLAGS)(function))
+    return _cached(njit(**_FLAGS)(function))
 
 
 def parallel_jit(function: Callable) -> Any:
@@ -71,7 +70,7 @@ def parallel_jit(function: Callable) -> Any:
     Loop fusion is off: Numba does not see that neighbouring loops share data through a product. Each function gets its own
     option dict, because Numba empties the one it is given.
     """
-    return _stamp(njit(**_FLAGS, parallel={"fusion": False})(function))
+    return _cached(njit(**_FLAGS, parallel={"fusion": False} if TESTED else False)(function))
 
 
 class Linked:
@@ -134,26 +133,15 @@ def _link_needed(payload: Any) -> None:
             kernel.link()
 
 
-def linked(*types: Any, parallel: bool = False) -> Callable[[Callable], Linked]:
+def linked(*types: Any, parallel: bool = False) -> Callable[[Callable], Any]:
     """Compile a kernel once, for arguments of these Numba types, and let other kernels call it by symbol."""
 
-    def decorate(function: Callable) -> Linked:
-        kernel = Linked((parallel_jit if parallel else jit)(function), types)
+    def decorate(function: Callable) -> Any:
+        compiled = (parallel_jit if parallel else jit)(function)
+        if not TESTED:
+            return compiled
+        kernel = Linked(compiled, types)
         _linked.append(kernel)
         return kernel
 
     return decorate
-
-
-def is_cached(kernel: Any, dtype: str) -> bool:
-    """Whether a compilation of this kernel for arrays of ``dtype``, from these very sources, lies in the on-disk cache.
-
-    A function that chooses among kernels by dtype says so in its ``kernels``.
-    """
-    kernel = getattr(kernel, "kernels", {}).get(dtype, kernel)
-    kernel = getattr(kernel, "kernel", kernel)  # of a linked one
-    try:
-        known = [*kernel.signatures, *kernel._cache._cache_file._load_index()]
-        return any(f"rray({dtype}," in str(signature) for signature in known)  # "array(...)" or "Array(...)"
-    except (AttributeError, OSError):
-        return False

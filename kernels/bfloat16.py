@@ -21,7 +21,7 @@ Rounding is to the nearest, ties to even (Kalamkar et al. 2019, "A study of BFLO
 import numpy as np
 from numba import intp, uint32
 
-from ._jit import jit, linked
+from ._jit import TESTED, jit, linked
 from .blocks import round_row, round_two_rows, transpose_block, transpose_words
 from .cpu import permit_amx
 from .instructions import HAS_AMX, HAS_BFLOAT16, LANES, MAX_UNITS, PANEL, STEP, UNIT
@@ -41,6 +41,8 @@ def obstacle() -> str | None:
 
     On a CPU without it the kernels take the same words apart into float32: right, for tests, and slow.
     """
+    if not TESTED:
+        return "the engine that uses them was not tested with this version of Numba"
     if not HAS_BFLOAT16:
         return "this CPU has neither"
     return None if _PERMITTED else "the operating system keeps this CPU's AMX from the process"

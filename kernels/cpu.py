@@ -16,6 +16,8 @@ from typing import Any, ClassVar
 
 import numba
 
+from ._jit import TESTED
+
 
 def available_cores() -> int:
     """Number of cores this process may use: its affinity, capped by the control group's quota."""
@@ -225,6 +227,10 @@ def thread_limit(n_threads: int | None) -> Iterator[int]:
     the number of threads, so the result does not either. Where the thread pool can only serve one caller (without OpenMP, or in a
     forked process), other Python threads wait here.
     """
+    if not TESTED:  # kernels that run on the calling thread need no pool
+        with _single_threaded_blas:
+            yield 1
+        return
     count = min(available_cores(), max_threads()) if n_threads is None else n_threads
     _pool.start()
     with _pool.lock if _pool.exclusive else nullcontext():

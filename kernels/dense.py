@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import fused_dense, inference, packed_network
-from ._jit import jit
+from ._jit import jit, runs_in_panels
 from .corruption import Corruption
 from .losses import SOFTMAX_CROSS_ENTROPY, forward_activation, loss_and_delta
 from .packing import ACTIVATION, BIAS, N_IN, N_OUT, TRANSPOSED, WEIGHT
@@ -52,7 +52,7 @@ def workspace(table: np.ndarray, n_params: int, batch_size: int, dtype: np.dtype
     n_visible, width = int(table[0, N_IN]), int(table[:, N_OUT].sum())
     rows = np.zeros((2, batch_size, n_visible), dtype)
     layers = np.zeros((2, batch_size * width), dtype)
-    if dtype == np.float32:
+    if runs_in_panels(dtype):
         packed = packed_network.pack_network(table, batch_size, bfloat16)
     else:
         packed = packed_network.pack_network(np.array([[1, 1, 0, 0, 1, 0]]), 1)
@@ -173,7 +173,7 @@ def train(
     minibatches taken before. Returns the sum of the losses, each taken just before its minibatch's update.
     """
     data = (table, params, objective, update, samples, labels, positions, row_ids, batch_size, key, epoch, step)
-    if params.dtype == np.float32:
+    if runs_in_panels(params.dtype):
         return fused_dense.train(*data, velocity, squares, work.packed)
     return train_plain(*data, velocity, squares, work)
 
@@ -196,7 +196,7 @@ def infer_plain(table, params, samples, positions, out):
 
 def prepare(table: np.ndarray, params: np.ndarray, bfloat16: bool = False) -> packed_network.Packed | None:
     """What `infer` can do once for many calls: the packed weights in float32, else nothing."""
-    return inference.prepare(table, params, bfloat16) if params.dtype == np.float32 else None
+    return inference.prepare(table, params, bfloat16) if runs_in_panels(params.dtype) else None
 
 
 def infer(table, params, prepared, samples, positions, out):

@@ -8,9 +8,11 @@ from typing import Any
 from llvmlite import ir
 from numba.core.registry import cpu_target
 
+from ._jit import TESTED
+
 _SHAPES = {"+avx512f": (16, 11), "+avx2": (8, 6)}  # feature: numbers in a vector, most rows of a tile
 # Features of the CPU that Numba compiles for (NUMBA_CPU_NAME, _FEATURES); LLVM names AMX only where the system saves its state.
-_FEATURES = str(cpu_target.target_context.codegen().magic_tuple()[2]).split(",")
+_FEATURES = str(cpu_target.target_context.codegen().magic_tuple()[2]).split(",") if TESTED else []
 
 LANES, MAX_HEIGHT = next((shape for feature, shape in _SHAPES.items() if feature in _FEATURES), (4, 6))
 PANEL = 2 * LANES  # columns of a panel: the width of a full tile

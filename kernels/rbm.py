@@ -20,7 +20,7 @@ import numpy as np
 from numba import prange
 
 from . import fused_rbm, packed_machine
-from ._jit import jit, parallel_jit
+from ._jit import jit, parallel_jit, runs_in_panels
 from .activations import LINEAR, softplus
 from .plain import affine_tile, column_sums, layer_forward, tile_bounds, tile_count, weight_gradient
 from .samples import load_rows
@@ -60,7 +60,7 @@ def workspace(machine: Machine, batch_size: int, dtype: np.dtype, bfloat16: bool
     positive, negative, state = np.zeros(hidden, dtype)
     n_params = machine.n_visible * machine.n_hidden + machine.n_hidden + machine.n_visible
     gradient, negative_gradient = np.zeros((2, n_params), dtype)
-    fused = dtype == np.float32
+    fused = runs_in_panels(dtype)
     none = Machine(1, 1, 1, 1, 1, False)
     packed = packed_machine.pack_machine(machine if fused else none, batch_size if fused else 1, bfloat16)
     return Workspace(
@@ -209,7 +209,7 @@ def train(
         velocity,
         chains,
     )
-    if params.dtype == np.float32:
+    if runs_in_panels(params.dtype):
         return fused_rbm.train(*data, work.packed)
     return train_plain(*data, work)
 

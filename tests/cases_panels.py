@@ -56,7 +56,8 @@ def _multiply_transposed(n_rows: int, depth: int, n: int) -> Case:
         weight = panels(normal(dtype, seed + 1, n, depth))
         out = aligned_zeros(panel + 1, _whole(n_rows), PANEL)
         args = (x_t, 0, n_rows, depth, weight, panel, width, aligned_zeros(1, PANEL, PANEL), out)
-        return Problem(args, {"out": PRODUCT}, ("scratch",))
+        promised = (slice(None), slice(n_rows))  # the kernel may leave anything in the rows beyond
+        return Problem(args, {"out": PRODUCT}, ("scratch",), {"out": promised})
 
     label = f"{n_rows} rows, depth {depth}, last panel of {n}"
     return Case("product.multiply_transposed", label, make, _flops(n_rows, depth, width), SINGLE)
@@ -142,7 +143,7 @@ def panel_cases(small: bool) -> list[Case]:
         ]  # fmt: skip
     edges = (1, 7, PANEL // 2, PANEL, PANEL + 1)
     cases = [_multiply(*c) for c in product((1, 5, 12, 100), (1, PANEL - 1, 2 * PANEL + 3), edges, (0, 3))]
-    cases += [_multiply_transposed(*c) for c in product((PANEL, 3 * PANEL), (1, PANEL + 1), edges)]
+    cases += [_multiply_transposed(*c) for c in product((5, PANEL, 3 * PANEL, 3 * PANEL + 4), (1, PANEL + 1), edges)]
     cases += [
         _outer(n_rows, *c, keep)
         for n_rows in (1, 23)

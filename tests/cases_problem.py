@@ -7,7 +7,7 @@ means a field of a record, and ``return`` the value returned.
 import copy
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -47,11 +47,15 @@ SAMPLED_TRAINING = Tolerance(5e-5, 1e-11, share=0.05)
 
 @dataclass(frozen=True)
 class Problem:
-    """Positional arguments, tolerances of the outputs to compare, and parameters that may come back in any state."""
+    """Positional arguments, tolerances of the outputs to compare, and parameters that may come back in any state.
+
+    ``parts`` says by index which part of an output the kernel promises, where that is not all of it.
+    """
 
     args: tuple
     outputs: Mapping[str, Tolerance]
     scratch: tuple[str, ...] = ()
+    parts: Mapping[str, tuple[slice, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,10 @@ def pick(state: Mapping[str, Any], output: str) -> Any:
 
 def excesses(problem: Problem, got: Mapping, expected: Mapping, dtype: np.dtype) -> dict[str, float]:
     """For every output, the largest difference in units of its tolerance."""
-    return {
-        output: tolerance.excess(pick(got, output), pick(expected, output), dtype)
-        for output, tolerance in problem.outputs.items()
-    }
+    found = {}
+    for output, tolerance in problem.outputs.items():
+        part = problem.parts.get(output, ...)
+        found[output] = tolerance.excess(
+            np.asarray(pick(got, output))[part], np.asarray(pick(expected, output))[part], dtype
+        )
+    return found

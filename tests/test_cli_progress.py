@@ -1,15 +1,18 @@
 """Progress: a bar a unit on a terminal, a line an epoch elsewhere, nothing when quiet."""
 
 import io
+import logging
 import sys
 
 import numpy as np
 import pytest
 
 from stacked import RBM, StackedAutoencoder
-from stacked.cli.progress import FINETUNE, Bars, Lines, Names, announce_compilation, reporter, summary
-from stacked.kernels import _jit
+from stacked.cli.progress import FINETUNE, Bars, Lines, Names, reporter, summary
+from stacked.errors import DataError
 from stacked.training import Record
+
+from .test_cli_boundary import run
 
 
 class Terminal(io.StringIO):
@@ -78,12 +81,17 @@ def test_summary_of_every_phase(model, rows):
     assert all(entry["loss"] > 0 and entry["seconds"] > 0 for entry in summary(model))
 
 
-@pytest.mark.parametrize("cached, quiet, said", [(False, False, True), (True, False, False), (False, True, False)])
-def test_compilation_is_announced(monkeypatch, capsys, cached, quiet, said):
-    monkeypatch.setattr(_jit, "is_cached", lambda kernel, dtype: cached)
-    announce_compilation("rbm.train", "dense.train", quiet=quiet)
-    err = capsys.readouterr().err
-    assert err == ("compiling kernels (first run only, about 30 s)...\n" if said else "")
+@pytest.mark.parametrize("quiet", [False, True])
+def test_what_the_library_logs_is_one_line_but_that_it_compiles_is_quiet(quiet, monkeypatch, tmp_path):
+    def log_and_stop(data):
+        logging.getLogger("stacked.compilation").warning("compiling kernels ...")
+        logging.getLogger("stacked.cache").warning("no room for\n kernels")
+        raise DataError("stop")
+
+    monkeypatch.setattr("stacked.data.open_data", log_and_stop)
+    result = run("pretrain", "digits", "-o", tmp_path / "m.h5", "--layers", 3, *(["--quiet"] if quiet else []))
+    said = [line for line in result.stderr.splitlines() if "kernels" in line]
+    assert said == ([] if quiet else ["compiling kernels ..."]) + ["no room for kernels"]
 
 
 def test_quick_epochs_print_their_first_and_last_lines_only(model, capsys):
