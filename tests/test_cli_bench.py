@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import stacked.tests.cases
 from stacked.cli import bench
 
 from . import naive, naive_panels
+from .cases import cases
 from .test_cli_boundary import misused, run, run_well
 
 
@@ -52,3 +54,9 @@ def test_unknown_kernels_and_threads():
 
 def test_twins_are_those_of_the_tests():
     assert set(stacked.tests.cases.TWINS) == set(naive.TWINS) | set(naive_panels.TWINS)
+
+
+@pytest.mark.parametrize("case", cases("bench"), ids=str)
+def test_the_check_of_every_case_passes(case):
+    passed, difference = bench.check(case, np.dtype(np.float32))
+    assert passed, difference
