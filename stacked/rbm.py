@@ -138,7 +138,12 @@ class RBM(Unit):
 
     def _machine(self, n_visible: int) -> kernel.Machine:
         visible, hidden = UNIT_KINDS[self.visible], UNIT_KINDS[self.hidden]
-        return kernel.Machine(n_visible, self.n_hidden, visible, hidden, self.k, self.persistent)
+        n_hidden, k, persistent = (
+            int(self.n_hidden),
+            int(self.k),
+            bool(self.persistent),
+        )  # not of NumPy's narrower types
+        return kernel.Machine(n_visible, n_hidden, visible, hidden, k, persistent)
 
     def _per_row(self, function: Any, X: Any) -> np.ndarray:
         rows, scaled = self._fitted_rows(X)

@@ -306,4 +306,4 @@ class Stack(Model):
 def _codes(below: Rows, unit: Unit, scaled: tuple[float, float], precision: str) -> Rows:
     """The data of the next unit: the clean codes of ``unit``, whose own data are ``below``."""
     answer = unit.network_.at(precision).answerer(0, 1)
-    return encoded(below, lambda table: answer.block(table, *scaled), unit.n_hidden, unit.network_.params.dtype)
+    return encoded(below, lambda table: answer.block(table, *scaled), answer.n_out, unit.network_.params.dtype)

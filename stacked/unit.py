@@ -105,8 +105,9 @@ class Unit(Reconstructor):
 
     def layers(self, n_visible: int) -> tuple[Layer, Layer]:
         """The unit as a two-layer network."""
-        encoder = Layer(n_visible, self.n_hidden, self.code_activation)
-        return encoder, Layer(self.n_hidden, n_visible, self.output_activation, 0 if self.tied else None)
+        n_hidden = int(self.n_hidden)
+        encoder = Layer(n_visible, n_hidden, self.code_activation)
+        return encoder, Layer(n_hidden, n_visible, self.output_activation, 0 if self.tied else None)
 
     def draw_weights(self, network: Network, seed: int, index: int) -> None:
         """Random starting weights, biases zero."""
