@@ -29,7 +29,7 @@ def one_line_errors() -> Iterator[None]:
         message = in_flags(str(error)) if own else str(error).replace("scaling='minmax'", "--scaling minmax")
         raise _failure(message) from error
     except click.ClickException as error:  # usage errors quote what was given
-        error.message = "\n".join(map(escaped, error.message.split("\n")))
+        vars(error)["message"] = "\n".join(map(escaped, error.message.split("\n")))
         raise
     except MemoryError as error:
         raise _failure(f"not enough memory: {error}" if str(error) else "not enough memory") from error

@@ -36,7 +36,7 @@ from .store import (
     refusal,
     write_model,
 )
-from .text import one_line
+from .text import one_line, shown
 from .training import Record
 from .unit import Unit
 
@@ -135,7 +135,7 @@ def _build(record: ModelRecord) -> Model:
     model = KINDS[record.kind](**params)
     assert isinstance(model, Stack | Unit)
     if model.precision != record.precision:
-        raise ValueError(f"parameters for {one_line(model.precision, 60)}, but weights of {record.precision}")
+        raise ValueError(f"parameters for {shown(model.precision)}, but weights of {record.precision}")
     model.seed_ = whole("seed", record.params["seed"], 0, MAX_SEED)
     mode = choice("scaling", record.params["scaling"], SCALINGS)
     given = record.input

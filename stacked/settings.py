@@ -19,9 +19,7 @@ from .text import shown
 Schedule = tuple[tuple[int, float], ...]
 PRECISIONS = ("float32", "bfloat16", "float64")
 MAX_WHOLE = 2**63 - 1  # kernels and files keep 64 bits
-MAX_COUNT = (
-    2**31
-)  # of hidden units, as the file format has it, and of epochs and Gibbs steps: random numbers count them in 32 bits
+MAX_COUNT = 2**31  # of epochs and Gibbs steps: random numbers count them in 32 bits
 MAX_SEED = 2**128 - 1
 LINE_SEARCHES = ("cg", "lbfgs")  # optimisers that ask for losses and gradients at points of their own
 
@@ -61,7 +59,7 @@ def real(name: str, value: Any, low: float = 0.0, high: float = float("inf"), op
     raise SettingError(f"{name}: expected a number in {bounds}, found {shown(value)}")
 
 
-def _as_float(value: Real) -> float:
+def _as_float(value: Any) -> float:
     """The nearest float; infinity for an integer beyond all of them."""
     try:
         return float(value)

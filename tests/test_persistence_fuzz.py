@@ -9,6 +9,7 @@ import pytest
 from stacked import RBM, Autoencoder, ModelFileError, StackedAutoencoder, StackedClassifier, load
 from stacked.checkpoint import Checkpointer, load_checkpoint
 from stacked.cli import info as cli_info
+from stacked.network import Network
 from stacked.store import info, read_info, read_model, reader
 from stacked.store.elements import Elements, check_array
 from stacked.store.header import parse_header
@@ -26,7 +27,7 @@ EVERY = 4  # a place gets the huge values and one in so many of the others
 
 @pytest.fixture(scope="module")
 def elements(tmp_path_factory):
-    """Name -> elements of a good file: a stack in training, and a finished classifier."""
+    """Name -> elements of a good file: a stack in training, a finished classifier, and a unit of each kind."""
     folder, x = tmp_path_factory.mktemp("good"), np.random.default_rng(0).random((20, 4), np.float32)
     short = {"epochs": 1, "batch_size": 10}
 
@@ -40,7 +41,9 @@ def elements(tmp_path_factory):
         stack.pretrain(x, callback=stop, checkpoint=Checkpointer(folder / "stack.h5", 0, {"data": "x.npy"}))
     classifier = StackedClassifier([RBM(3, **short)], finetune_epochs=1, random_state=0)
     classifier.fit(x, np.array(["a", "b"])[np.arange(20) % 2]).save(folder / "classifier.h5")
-    return {name: pack(read_model(folder / f"{name}.h5")) for name in ("stack", "classifier")}
+    for unit in (RBM, Autoencoder):
+        unit(3, epochs=0, random_state=0).fit(x).save(folder / f"{unit.__name__}.h5")
+    return {path.stem: pack(read_model(path)) for path in folder.glob("*.h5")}
 
 
 @pytest.fixture
@@ -150,6 +153,17 @@ def test_the_line_names_file_and_place(case, elements, stored):
     stored.append(Elements(good.arrays, good.attributes | {key: text}))
     with pytest.raises(ModelFileError, match=f"^model.h5: {words}"):
         load_checkpoint("model.h5")
+
+
+@pytest.mark.parametrize("n_hidden", [10**8, 2**62])
+@pytest.mark.parametrize("name", ["RBM", "Autoencoder"])
+def test_sizes_are_compared_before_anything_is_allocated(name, n_hidden, elements, stored, monkeypatch):
+    config = json.loads(elements[name].attributes[CONFIG])
+    text = json.dumps(replaced(config, ("params", "estimator", "n_hidden"), n_hidden))
+    stored.append(Elements(elements[name].arrays, elements[name].attributes | {CONFIG: text}))
+    monkeypatch.setattr(Network, "zeros", lambda *args: pytest.fail("allocated"))
+    with pytest.raises(ModelFileError, match=f"^model.h5: /@config: .* where its parameters mean .*{n_hidden}"):
+        load("model.h5")
 
 
 @pytest.mark.parametrize("read", [load, read_info, load_checkpoint])

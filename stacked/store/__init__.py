@@ -1,9 +1,9 @@
 """Model files: one HDF5 file, format version 1, written whole and atomically, read through one gate.
 
 ``record`` holds the typed record that callers see, ``layout`` every name, shape and type that a file of that record has,
-``elements`` the record as flat arrays and attributes, ``image`` those as HDF5 bytes, ``gate`` (with ``attributes``,
-``datasets`` and ``chunks``) the only way back, ``digest`` the checksum, ``atomic`` the write to disk. Nothing here knows
-an estimator, and nothing here runs a model: the layer above evaluates the probe.
+``cursor`` what is known of unfinished training, ``elements`` the record as flat arrays and attributes, ``image`` those as
+HDF5 bytes, ``gate`` (with ``attributes``, ``datasets`` and ``chunks``) the only way back, ``digest`` the checksum,
+``atomic`` the write to disk. Nothing here knows an estimator, and nothing here runs a model: the layer above evaluates the probe.
 """
 
 from .atomic import check_writable, write_atomically
