@@ -22,7 +22,7 @@ NASTY = [
     -(10**400), 2**63, 2**31, -1, 0, 1, 1e300, -0.5, float("nan"), True, None, "", "nan", "x" * 5000,
     "\x1b[2J\n\u202e\ud800", [], {}, [[0, 10**400]], [[0, 0.1], [2**70, 0.1]], {"a": [1]}, [10**400], [[]], ["RBM"],
 ]  # fmt: skip
-EVERY = 4  # a place gets the huge values and one in so many of the others
+EVERY = 6  # a place gets the huge values and one in so many of the others
 
 
 @pytest.fixture(scope="module")
