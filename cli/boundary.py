@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 import click
 
 from stacked.errors import DivergedError, SettingError, StackedError
+from stacked.text import escaped, one_line
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT
 
@@ -27,6 +28,9 @@ def one_line_errors() -> Iterator[None]:
         own = isinstance(error, SettingError | DivergedError)  # the others name files, which are the user's
         message = in_flags(str(error)) if own else str(error).replace("scaling='minmax'", "--scaling minmax")
         raise _failure(message) from error
+    except click.ClickException as error:  # usage errors quote what was given
+        vars(error)["message"] = "\n".join(map(escaped, error.message.split("\n")))
+        raise
     except MemoryError as error:
         raise _failure(f"not enough memory: {error}" if str(error) else "not enough memory") from error
     except OSError as error:
@@ -40,7 +44,7 @@ def one_line_errors() -> Iterator[None]:
 
 
 def _failure(message: object) -> click.ClickException:
-    return click.ClickException(" ".join(str(message).split()))
+    return click.ClickException(one_line(message))
 
 
 def in_flags(message: str) -> str:
@@ -54,6 +58,7 @@ _FLAGS = [
     (re.compile(rf"(?<![\w/.-]){name}(?![\w/-]|\.\w)"), flag)
     for name, flag in (
         (r"scaling='minmax'", "--scaling minmax"),
+        (r"n_hidden(?=:)", "--layers"),
         (r"n_threads", "--threads"),
         (r"validation_fraction", "--validation"),
         (r"random_state", "--seed"),

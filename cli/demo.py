@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options as opt
-from .output import print_json
+from .output import echo, print_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,10 +48,10 @@ def demo(output: str, plot: str, force: bool, quiet: bool, as_json: bool) -> Non
     if as_json:
         print_json({"model": output, "plot": plot if drawn else None, "squared_error": errors})
     elif not quiet:
-        click.echo(_text(output, plot if drawn else None, errors))
+        echo(*_lines(output, plot if drawn else None, errors))
 
 
-def _text(output: str, plot: str | None, errors: dict[str, float]) -> str:
+def _lines(output: str, plot: str | None, errors: dict[str, float]) -> list[str]:
     lines = [f"squared error per held-out digit, summed over 64 pixels in [0, 1], with a code of {SIZES[-1]} numbers:"]
     lines += [f"  {name:18}{error:.3f}" for name, error in errors.items()]
     if plot is None:
@@ -66,7 +66,7 @@ def _text(output: str, plot: str | None, errors: dict[str, float]) -> str:
         f"      stacked finetune {output} digits -o classifier.h5 --classify --epochs 30",
         "      stacked evaluate classifier.h5 digits",
     ]
-    return "\n".join(lines)
+    return lines
 
 
 def trained(train: "np.ndarray", quiet: bool) -> Any:

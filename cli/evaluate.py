@@ -4,8 +4,10 @@ from typing import Any
 
 import click
 
+from stacked.text import escaped
+
 from . import options as opt
-from .output import print_json
+from .output import echo, print_json
 
 
 @click.command()
@@ -37,7 +39,7 @@ def evaluate(
         require_classifier(fitted, model)
     with open_data(data, labels) as rows:
         report = {"model": model, "kind": fitted.kind, "data": rows.name, **_measure(fitted, rows)}
-    print_json(report) if as_json else click.echo(_text(report))
+    print_json(report) if as_json else echo(*_lines(report))
 
 
 def _measure(fitted: Any, rows: Any) -> dict[str, Any]:
@@ -48,7 +50,7 @@ def _measure(fitted: Any, rows: Any) -> dict[str, Any]:
     return reconstruction_metrics(fitted, rows)
 
 
-def _text(report: dict[str, Any]) -> str:
+def _lines(report: dict[str, Any]) -> list[str]:
     lines = [
         f"{report['model']} on {report['data']}: {report['n_samples']:,} samples of {report['n_features']:,} features"
     ]
@@ -59,18 +61,16 @@ def _text(report: dict[str, Any]) -> str:
             "confusion (rows: true, columns: predicted)",
             *_table(report["classes"], report["confusion"]),
         ]
-        return "\n".join(lines)
+        return lines
     lines.append(f"squared error  {report['squared_error']:.5g} a sample, summed over features")
     if report["cross_entropy"] is not None:
         lines.append(f"cross-entropy  {report['cross_entropy']:.5g} a sample, summed over features")
     lines.append(f"RMSE           {report['rmse']:.5g} a feature")
-    return "\n".join(lines)
+    return lines
 
 
 def _table(classes: list[Any], confusion: list[list[int]]) -> list[str]:
-    cells = [
-        ["", *map(str, classes)],
-        *([str(name), *map(str, row)] for name, row in zip(classes, confusion, strict=True)),
-    ]
+    names = [escaped(name) for name in classes]
+    cells = [["", *names], *([name, *map(str, row)] for name, row in zip(names, confusion, strict=True))]
     width = 1 + max(len(cell) for row in cells for cell in row)
     return ["".join(cell.rjust(width) for cell in row) for row in cells]

@@ -82,6 +82,7 @@ def _start(given: dict[str, Any]) -> None:
 def configured(source: str, given: dict[str, Any]) -> Any:
     """The model to fine-tune, with the given settings, all checked; a usage error for a bad one."""
     from stacked import SettingError, StackedClassifier, load
+    from stacked.settings import seed_from
 
     from .models import require_stack, set_precision
 
@@ -95,7 +96,7 @@ def configured(source: str, given: dict[str, Any]) -> Any:
     settings |= {name: given[name] for name in SHARED_OPTIONS}
     model.set_params(**{name: value for name, value in settings.items() if value is not None})
     if given["random_state"] is not None:
-        model.seed_ = given["random_state"]
+        model.seed_ = seed_from(given["random_state"])
     set_precision(model, source, given["precision"])
     refuse_unused(model.finetune_optimizer, given)
     try:

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from . import options as opt
-from .output import print_json
+from .output import echo, print_json
 
 _PRECISIONS = {"float32": "float32", "float64": "float64", "bfloat16": "float32 (products in bfloat16)"}
 
@@ -25,7 +25,7 @@ def info(model: str, as_json: bool) -> None:
     from stacked.store import read_info
 
     found = read_info(model)
-    print_json(found) if as_json else click.echo("\n".join(_lines(model, found)))
+    print_json(found) if as_json else echo(*_lines(model, found))
 
 
 def _lines(model: str, found: dict[str, Any]) -> list[str]:
@@ -47,11 +47,11 @@ def _lines(model: str, found: dict[str, Any]) -> list[str]:
     lines += [_line("history", _phase(name, phase)) for name, phase in phases]
     if found["checkpoint"] is not None:
         cursor = found["checkpoint"]["cursor"]
-        done = f"{cursor.get('phase')}, unit {cursor.get('unit')}, {cursor.get('epoch')} epochs done"
+        done = f"{cursor['phase']}, unit {cursor['unit']}, {cursor['epoch']} epochs done"
         if cursor.get("diverged"):
             lines.append(_line("diverged", f"after {done}; these are the last good weights"))
         else:
-            lines.append(_line("unfinished", f"{done}; go on with `stacked {cursor.get('phase')} --resume {model}`"))
+            lines.append(_line("unfinished", f"{done}; go on with `stacked {cursor['phase']} --resume {model}`"))
     return [*lines, _line("digest", found["digest"])]
 
 

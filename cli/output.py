@@ -3,12 +3,14 @@
 import io
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import click
 
 from stacked.errors import ModelFileError
+from stacked.text import escaped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +23,11 @@ CSV_ROWS = 4096  # turned into text at once
 def print_json(report: Any) -> None:
     """One line of JSON on the standard output; NaN and infinity, which JSON does not have, are a bug."""
     click.echo(json.dumps(report, allow_nan=False))
+
+
+def echo(*lines: str, err: bool = False) -> None:
+    """Lines for people, with what a terminal would obey instead of showing, such as escape sequences in a file's texts, escaped."""
+    click.echo("\n".join(map(escaped, lines)), err=err)
 
 
 class Target(NamedTuple):
@@ -57,7 +64,7 @@ def write_array(target: Target, array: "np.ndarray") -> None:
 
     if target.path == "-":
         stdout = sys.stdout.buffer
-        _write_csv(stdout, array)
+        _write_csv(stdout, array, escaped if sys.stdout.isatty() else str)
         stdout.flush()
         return
     if _is_hdf5(target.path):
@@ -73,17 +80,17 @@ def write_array(target: Target, array: "np.ndarray") -> None:
     write_atomically(target.path, stream.getvalue())  # no view: after an error it would outlive the stream
 
 
-def _write_csv(stream: BinaryIO, array: "np.ndarray") -> None:
-    """One line a row, with as many digits as give back the same number."""
+def _write_csv(stream: BinaryIO, array: "np.ndarray", text: Callable[[object], str] = str) -> None:
+    """One line a row, with as many digits as give back the same number; ``text`` makes labels fit to be shown."""
     for start in range(0, len(array), CSV_ROWS):
         block = array[start : start + CSV_ROWS]
         rows = block.reshape(len(block), -1)
-        lines = [",".join(map(_cell, row)) for row in (rows.tolist() if rows.dtype.kind in "iU" else rows.astype(str))]
+        values = rows.tolist() if rows.dtype.kind in "iU" else rows.astype(str)
+        lines = [",".join(_cell(text(value)) for value in row) for row in values]
         stream.write(("\n".join(lines) + "\n").encode())
 
 
-def _cell(value: object) -> str:
-    text = str(value)
+def _cell(text: str) -> str:
     return '"' + text.replace('"', '""') + '"' if any(sign in text for sign in ',"\n\r') else text
 
 

@@ -19,7 +19,7 @@ class Number(click.ParamType):
             if isinstance(value, bool) or (self.kind is int and not isinstance(value, int | str)):
                 raise ValueError
             return self.kind(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             word = "a whole number" if self.kind is int else "a number"
             self.fail(f"expected {word}, found {value!r}", param, ctx)
 

@@ -12,6 +12,8 @@ import click
 
 from stacked.errors import DataError, DivergedError, ModelFileError
 
+from .output import echo
+
 if TYPE_CHECKING:
     from stacked.checkpoint import Checkpointer, Unfinished
     from stacked.data import Rows
@@ -78,7 +80,7 @@ def check_output(path: str, inputs: list[str | None], force: bool) -> None:
     except ModelFileError:
         raise ModelFileError(f"{path}: exists and is not a whole model file; give another name, or --force") from None
     if checkpoint is not None and not checkpoint["cursor"].get("diverged"):
-        phase = checkpoint["cursor"].get("phase")
+        phase = checkpoint["cursor"]["phase"]
         raise ModelFileError(
             f"{path}: holds unfinished training; go on with `stacked {phase} --resume {path}`, or replace it with --force"
         )
@@ -123,7 +125,7 @@ def stoppable(checkpointer: "Checkpointer", path: str, command: str) -> Iterator
             with _handling((signal.SIGINT, signal.SIGTERM), signal.SIG_IGN):
                 checkpointer.flush()
             if checkpointer.has_written:
-                click.echo(f"stopped; go on with: stacked {command} --resume {path}", err=True)
+                echo(f"stopped; go on with: stacked {command} --resume {path}", err=True)
             else:
                 click.echo("stopped before the first checkpoint; nothing was written", err=True)
             raise SystemExit(128 + stop.number) from None

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import click
-
-from .output import print_json
+from .output import echo, print_json
 
 NEXT = {"pretrain": "stacked finetune {path} DATA -o tuned.h5", "finetune": "stacked evaluate {path} DATA"}
 
@@ -32,7 +30,7 @@ def train(
     if given["as_json"]:
         print_json({"model": path, "data": rows.name, "n_samples": rows.n_rows, "phases": summary(model)})
     elif not quiet:
-        click.echo(f"wrote {path}; next: {NEXT[phase].format(path=path)}", err=True)
+        echo(f"wrote {path}; next: {NEXT[phase].format(path=path)}", err=True)
         if given["precision"] is None and resumed is None:
             mention_bfloat16(model, phase)
 
@@ -46,7 +44,7 @@ def _report_finished(path: str, given: dict[str, Any]) -> None:
     if given["as_json"]:
         print_json({"model": path, "data": None, "n_samples": None, "phases": summary(load(path))})
     elif not given["quiet"]:
-        click.echo(f"{path}: the training is finished; there is nothing to do", err=True)
+        echo(f"{path}: the training is finished; there is nothing to do", err=True)
 
 
 def resume(phase: str, path: str, data: str | None, labels: str | None, given: dict[str, Any]) -> None:

@@ -11,16 +11,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .errors import ModelFileError
+from .errors import ModelFileError, StackedError
 from .model import Model
 from .persistence import from_record, save
-from .settings import choice, real, whole
+from .settings import MAX_COUNT, real, whole
 from .stack import FINETUNE, Stack
-from .store import Checkpoint, read_model
+from .store import CURSOR, Checkpoint, file_name, of_file, read_model, refusal
+from .text import one_line
 from .training import Progress
 from .unit import Resume
 
-PHASES = ("pretrain", "finetune")
+MAX_STEP = 2**62  # minibatches, in 64 bits with room for those to come
 
 
 class Checkpointer:
@@ -94,33 +95,41 @@ class Unfinished(NamedTuple):
 def load_checkpoint(path: str | PathLike[str]) -> Unfinished:
     """Read an unfinished run; ModelFileError if the file holds a finished model, or no usable checkpoint."""
     record = read_model(path)
-    if record.checkpoint is None:
-        raise ModelFileError(f"{path}: the training is finished; there is nothing to resume")
-    model = from_record(record, str(path))
-    cursor, arrays = record.checkpoint.cursor, record.checkpoint.arrays
-    if cursor.get("diverged"):
-        raise ModelFileError(
-            f"{path}: the training diverged; train again with other settings, or use the weights as they are"
-        )
-    try:
-        phase = choice("phase", cursor["phase"], PHASES)
-        unit = whole("unit", cursor["unit"], FINETUNE)
-        _check_place(model, phase, unit)
-        progress = _progress(cursor)
-        notes = dict(cursor["notes"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelFileError(f"{path}: /checkpoint: the cursor is not understood ({error})") from None
+    with of_file(path):
+        checkpoint = _unfinished(record.checkpoint)
+    model = from_record(record, path)
+    with of_file(path):
+        phase, unit, progress, notes = _read_cursor(checkpoint.cursor, model)
     in_phase = [r for r in model.history_ if r.phase == phase and r.unit == unit]
     progress.history = in_phase
     model.history_ = [r for r in model.history_ if r not in in_phase]
-    return Unfinished(model, phase, Resume(unit, progress, arrays), notes)
+    return Unfinished(model, phase, Resume(unit, progress, checkpoint.arrays, file_name(path)), notes)
+
+
+def _unfinished(checkpoint: Checkpoint | None) -> Checkpoint:
+    if checkpoint is None:
+        raise ModelFileError("the training is finished; there is nothing to resume")
+    if checkpoint.cursor.get("diverged"):
+        raise ModelFileError("the training diverged; train again with other settings, or use the weights as they are")
+    return checkpoint
+
+
+def _read_cursor(cursor: dict[str, Any], model: Model) -> tuple[str, int, Progress, dict[str, Any]]:
+    """Phase, unit, progress and notes, of which the gate has checked the first two; the model must have the unit."""
+    try:
+        phase, unit = cursor["phase"], cursor["unit"]
+        _check_place(model, phase, unit)
+        return phase, unit, _progress(cursor), dict(cursor["notes"])
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        found = one_line(error if isinstance(error, StackedError) else repr(error), 200)
+        raise refusal(CURSOR, f"the cursor is not understood ({found})") from None
 
 
 def _progress(cursor: dict[str, Any]) -> Progress:
     best, reference = cursor["best_loss"], cursor["reference_loss"]
     return Progress(
-        epoch=whole("epoch", cursor["epoch"], 0),
-        step=whole("step", cursor["step"], 0) % 2**62,
+        epoch=whole("epoch", cursor["epoch"], 0, MAX_COUNT),
+        step=whole("step", cursor["step"], 0, MAX_STEP),
         best_epoch=whole("best_epoch", cursor["best_epoch"], -1),
         best_loss=float("inf") if best is None else real("best_loss", best),
         reference_loss=None if reference is None else real("reference_loss", reference),
@@ -130,5 +139,5 @@ def _progress(cursor: dict[str, Any]) -> Progress:
 def _check_place(model: Model, phase: str, unit: int) -> None:
     if not isinstance(model, Stack):
         raise ValueError(f"a {model.kind} is not trained in phases")
-    if (phase == "finetune") != (unit == FINETUNE) or unit >= len(model.units_):
+    if (phase == "finetune") != (unit == FINETUNE) or not FINETUNE <= unit < len(model.units_):
         raise ValueError(f"unit {unit} of {len(model.units_)} in phase {phase}")

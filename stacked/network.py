@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .data import BLOCK_ROWS, Rows
+from .data.memory import available_memory
 from .errors import DataError, SettingError
 from .guard import check_width
 from .kernels import dense
@@ -20,6 +21,7 @@ from .kernels.losses import LOSSES, forward_activation, loss_and_delta
 from .kernels.random import WEIGHTS, fill_uniform_matrix, stream_key
 from .kernels.samples import Samples, as_samples, load_rows
 from .settings import check_bfloat16, precision_dtype
+from .text import one_line
 
 _ANSWERED_ROWS = 8 * BLOCK_ROWS  # rows a call
 
@@ -49,16 +51,16 @@ class Network:
 
     def __post_init__(self) -> None:
         self.table, self.n_weights = _layer_table(self.layers)
-        expected = self.n_weights + sum(layer.n_out for layer in self.layers)
+        expected = _n_params(self.layers)
         if self.params.shape != (expected,):
             raise ValueError(f"expected {expected} parameters for these layers, found shape {self.params.shape}")
 
     @classmethod
     def zeros(cls, layers: Sequence[Layer], precision: str) -> "Network":
-        """A network with all parameters zero."""
-        _, n_weights = _layer_table(layers)
-        params = np.zeros(n_weights + sum(layer.n_out for layer in layers), precision_dtype(precision))
-        return cls(tuple(layers), params, precision == "bfloat16")
+        """A network with all parameters zero; SettingError where they do not fit into the memory that is available."""
+        dtype = precision_dtype(precision)
+        _require_memory(layers, _n_params(layers) * dtype.itemsize)
+        return cls(tuple(layers), np.zeros(_n_params(layers), dtype), precision == "bfloat16")
 
     def at(self, precision: str) -> "Network":
         """This network with products of another precision, the parameters shared; SettingError for one of another dtype."""
@@ -230,6 +232,22 @@ def _initial_range(layer: Layer) -> float:
     return float(wide * np.sqrt(6.0 / (layer.n_in + layer.n_out)))
 
 
+def _n_params(layers: Sequence[Layer]) -> int:
+    """Number of weights and biases, in Python's integers, which do not wrap around."""
+    weights = sum(int(layer.n_in) * int(layer.n_out) for layer in layers if layer.tied_to is None)
+    return weights + sum(int(layer.n_out) for layer in layers)
+
+
+def _require_memory(layers: Sequence[Layer], nbytes: int) -> None:
+    available = available_memory()
+    if nbytes > available:
+        sizes = "-".join(str(size) for size in (layers[0].n_in, *(layer.n_out for layer in layers)))
+        raise SettingError(
+            f"n_hidden: expected parameters of at most {available / 2**30:.1f} GiB, the memory available, found"
+            f" {nbytes / 2**30:.1f} GiB for layers {one_line(sizes, 60)}; use fewer hidden units"
+        )
+
+
 def _layer_table(layers: Sequence[Layer]) -> tuple[np.ndarray, int]:
     """The kernels' layer table (L, 6) int64 and the total number of weights."""
     table = np.zeros((len(layers), 6), np.int64)
@@ -239,9 +257,9 @@ def _layer_table(layers: Sequence[Layer]) -> tuple[np.ndarray, int]:
         start = table[layer.tied_to, dense.WEIGHT] if tied else n_weights
         table[index, :5] = layer.n_in, layer.n_out, ACTIVATIONS[layer.activation], start, 0
         table[index, dense.TRANSPOSED] = tied
-        n_weights += 0 if tied else layer.n_in * layer.n_out
+        n_weights += 0 if tied else int(layer.n_in) * int(layer.n_out)
     position = n_weights
     for index, layer in enumerate(layers):
         table[index, dense.BIAS] = position
-        position += layer.n_out
+        position += int(layer.n_out)
     return table, n_weights

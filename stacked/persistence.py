@@ -1,5 +1,7 @@
 """Estimators to model files and back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Real
 from os import PathLike
@@ -11,25 +13,30 @@ from .autoencoder import Autoencoder
 from .classifier import StackedClassifier
 from .data import ArrayRows
 from .deep import StackedAutoencoder
-from .errors import ModelFileError
+from .errors import DataError, ModelFileError, StackedError
 from .kernels.cpu import thread_limit
 from .model import Model
 from .network import Layer, Network
 from .rbm import RBM
 from .scaling import SCALINGS, InputScaling, identity
-from .settings import choice, flag, precision_dtype, whole
+from .settings import MAX_SEED, choice, flag, precision_dtype, whole
 from .stack import Stack
 from .store import (
     HISTORY_DTYPE,
+    MAX_LAYERS,
     Checkpoint,
     InputSpec,
     LayerArrays,
     ModelRecord,
     Probe,
     UnitArrays,
+    file_name,
+    of_file,
     read_model,
+    refusal,
     write_model,
 )
+from .text import one_line, shown
 from .training import Record
 from .unit import Unit
 
@@ -54,11 +61,12 @@ def load(path: str | PathLike[str], *, allow_unfinished: bool = False) -> Any:
     record = read_model(path)
     cursor = record.checkpoint.cursor if record.checkpoint is not None else None
     if cursor is not None and not cursor.get("diverged") and not allow_unfinished:
+        phase, name = cursor["phase"], file_name(path)
         raise ModelFileError(
-            f"{path}: the training is unfinished ({cursor.get('phase')}, epoch {cursor.get('epoch')} done);"
-            f" go on with `stacked {cursor.get('phase')} --resume {path}`"
+            f"{name}: the training is unfinished ({phase}, epoch {cursor['epoch']} done);"
+            f" go on with `stacked {phase} --resume {name}`"
         )
-    return from_record(record, str(path))
+    return from_record(record, path)
 
 
 def to_record(model: Model, checkpoint: Checkpoint | None = None) -> ModelRecord:
@@ -94,24 +102,41 @@ def to_record(model: Model, checkpoint: Checkpoint | None = None) -> ModelRecord
     )
 
 
-def from_record(record: ModelRecord, name: str) -> Model:
-    """The estimator that a record describes; ``name`` is the file, for messages."""
-    try:
-        model = _build(record)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise ModelFileError(f"{name}: config: does not describe a model that this program knows ({error!r})") from None
-    if record.probe is not None:
-        _check_probe(model, record.probe, name)
+def from_record(record: ModelRecord, path: str | PathLike[str]) -> Model:
+    """The estimator that a record describes; ``path`` is its file, for messages."""
+    with of_file(path):
+        with _described_at("/@config"):
+            model = _build(record)
+        if isinstance(model, Stack):
+            for index, unit in enumerate(record.units):
+                with _described_at(f"/units/{index}@params"):
+                    model.units_.append(_unit(unit, index, model, record.precision))
+        if record.probe is not None:
+            _check_probe(model, record.probe)
     return model
+
+
+@contextmanager
+def _described_at(where: str) -> Iterator[None]:
+    """What a hostile description makes of the code inside is said of ``where`` in the file."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        found = one_line(error if isinstance(error, StackedError) else repr(error), 200)
+        raise refusal(where, f"does not describe a model that this program knows ({found})") from None
 
 
 def _build(record: ModelRecord) -> Model:
     params = dict(record.params["estimator"])
     if "units" in params:
+        if len(params["units"]) > MAX_LAYERS:
+            raise ValueError(f"{len(params['units'])} units, at most {MAX_LAYERS} are read")
         params["units"] = [UNIT_CLASSES[unit["class"]](**unit["params"]) for unit in params["units"]]
     model = KINDS[record.kind](**params)
     assert isinstance(model, Stack | Unit)
-    model.seed_ = whole("seed", record.params["seed"], 0)
+    if model.precision != record.precision:
+        raise ValueError(f"parameters for {shown(model.precision)}, but weights of {record.precision}")
+    model.seed_ = whole("seed", record.params["seed"], 0, MAX_SEED)
     mode = choice("scaling", record.params["scaling"], SCALINGS)
     given = record.input
     if given.scale <= 0:
@@ -130,16 +155,15 @@ def _build(record: ModelRecord) -> Model:
         if model.n_code_layers_ != len(model.templates) and record.checkpoint is None:
             raise ValueError(f"{len(model.templates)} units, but {model.n_code_layers_} layers of an encoder")
         layers = model._layers([model.n_features_in_, *(layer.weight.shape[1] for layer in record.encoder)])
+        model.units_ = []
         sizes = [unit.n_hidden for unit in model.templates]
     else:
         model.validate()
         layers, sizes = list(model.layers(model.n_features_in_)), [model.n_hidden]
-    model.network_ = _network(layers, stored, record.precision)
-    if [layer.n_out for layer in model.network_.layers[: model.n_code_layers_]] != sizes[: model.n_code_layers_]:
+    if [layer.n_out for layer in layers[: model.n_code_layers_]] != sizes[: model.n_code_layers_]:
         raise ValueError(f"units of {sizes} hidden units, but other weights")
+    model.network_ = _network(layers, stored, record.precision)
     model.history_ = _records(record.history, model)
-    if isinstance(model, Stack):
-        model.units_ = [_unit(unit, index, model, record.precision) for index, unit in enumerate(record.units)]
     return model
 
 
@@ -188,11 +212,11 @@ def _unit_arrays(unit: Unit) -> UnitArrays:
 
 def _network(layers: list[Layer], stored: list[LayerArrays], precision: str) -> Network:
     """The network of ``layers`` with the stored parameters, which must have these very shapes and activations."""
-    network = Network.zeros(layers, precision)
     expected = [(layer.n_in, layer.n_out, layer.activation) for layer in layers]
     found = [(*layer.weight.shape, layer.activation) for layer in stored]
     if found != expected:
         raise ValueError(f"layers {found} where its parameters mean {expected}")
+    network = Network.zeros(layers, precision)  # no larger than what was read
     for index, arrays in enumerate(stored):
         if layers[index].tied_to is None:
             network.weight(index)[:] = arrays.weight
@@ -278,13 +302,16 @@ def _answer(model: Model, raw: np.ndarray) -> np.ndarray:
         )
 
 
-def _check_probe(model: Model, probe: Probe, name: str) -> None:
-    found, expected = _answer(model, np.ascontiguousarray(probe.input)), probe.output
+def _check_probe(model: Model, probe: Probe) -> None:
+    try:
+        found, expected = _answer(model, np.ascontiguousarray(probe.input)), probe.output
+    except DataError as error:
+        raise refusal("/probe", f"the loaded model cannot answer ({one_line(error, 200)})") from None
     if found.shape != expected.shape:
-        raise ModelFileError(f"{name}: /probe/output: expected shape {found.shape}, found {expected.shape}")
+        raise refusal("/probe/output", f"expected shape {found.shape}, found {expected.shape}")
     tolerance = PROBE_TOLERANCE[str(model.network_.params.dtype)]
-    worst = float(np.max(np.abs(found - expected) / (1 + np.abs(expected))))
+    with np.errstate(over="ignore"):
+        worst = float(np.max(np.abs(found - expected) / (1 + np.abs(expected))))
     if not worst <= tolerance:
-        raise ModelFileError(
-            f"{name}: /probe: the loaded model answers differently from the saved one (by {worst:.2g}, allowed {tolerance:g})"
-        )
+        text = f"the loaded model answers differently from the saved one (by {worst:.2g}, allowed {tolerance:g})"
+        raise refusal("/probe", text)

@@ -11,7 +11,7 @@ from .kernels.cpu import thread_limit
 from .kernels.random import WEIGHTS, fill_normal_matrix, stream_key
 from .kernels.sampling import UNIT_KINDS
 from .network import Network
-from .settings import Plan, choice, flag, thread_count, whole
+from .settings import MAX_COUNT, Plan, choice, flag, thread_count, whole
 from .trainees import RBMTrainee
 from .unit import Unit
 
@@ -100,7 +100,7 @@ class RBM(Unit):
 
     def validate(self) -> Plan:
         """Check every parameter and return the training plan; raises SettingError."""
-        whole("k", self.k)
+        whole("k", self.k, maximum=MAX_COUNT)
         flag("persistent", self.persistent)
         choice("visible", self.visible, VISIBLE)
         choice("hidden", self.hidden, HIDDEN)
@@ -138,7 +138,12 @@ class RBM(Unit):
 
     def _machine(self, n_visible: int) -> kernel.Machine:
         visible, hidden = UNIT_KINDS[self.visible], UNIT_KINDS[self.hidden]
-        return kernel.Machine(n_visible, self.n_hidden, visible, hidden, self.k, self.persistent)
+        n_hidden, k, persistent = (
+            int(self.n_hidden),
+            int(self.k),
+            bool(self.persistent),
+        )  # not of NumPy's narrower types
+        return kernel.Machine(n_visible, n_hidden, visible, hidden, k, persistent)
 
     def _per_row(self, function: Any, X: Any) -> np.ndarray:
         rows, scaled = self._fitted_rows(X)

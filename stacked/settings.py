@@ -4,6 +4,7 @@ A schedule is a number, or a list of (epoch, value): the value holds from that e
 at epoch 0.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,9 +14,13 @@ from typing import Any
 import numpy as np
 
 from .errors import SettingError
+from .text import shown
 
 Schedule = tuple[tuple[int, float], ...]
 PRECISIONS = ("float32", "bfloat16", "float64")
+MAX_WHOLE = 2**63 - 1  # kernels and files keep 64 bits
+MAX_COUNT = 2**31  # of epochs and Gibbs steps: random numbers count them in 32 bits
+MAX_SEED = 2**128 - 1
 LINE_SEARCHES = ("cg", "lbfgs")  # optimisers that ask for losses and gradients at points of their own
 
 
@@ -36,34 +41,44 @@ class Plan:
     line_searches: int = 3
 
 
-def whole(name: str, value: Any, minimum: int = 1) -> int:
-    """``value`` as an int of at least ``minimum``."""
-    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= minimum:
+def whole(name: str, value: Any, minimum: int = 1, maximum: int = MAX_WHOLE) -> int:
+    """``value`` as an int in [minimum, maximum]."""
+    number = isinstance(value, Integral) and not isinstance(value, bool)
+    if number and minimum <= int(value) <= maximum:
         return int(value)
-    raise SettingError(f"{name}: expected a whole number of at least {minimum}, found {value!r}")
+    bound = f"most {maximum}" if number and int(value) > maximum else f"least {minimum}"
+    raise SettingError(f"{name}: expected a whole number of at {bound}, found {shown(value)}")
 
 
 def real(name: str, value: Any, low: float = 0.0, high: float = float("inf"), open_high: bool = False) -> float:
     """``value`` as a finite float in [low, high], or [low, high) if ``open_high``."""
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if number and low <= value and (value < high if open_high else value <= high) and np.isfinite(float(value)):
-        return float(value)
+    number = _as_float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    if low <= number and (number < high if open_high else number <= high) and math.isfinite(number):
+        return number
     bounds = f"[{low:g}, {high:g}{')' if open_high or high == float('inf') else ']'}"
-    raise SettingError(f"{name}: expected a number in {bounds}, found {value!r}")
+    raise SettingError(f"{name}: expected a number in {bounds}, found {shown(value)}")
+
+
+def _as_float(value: Any) -> float:
+    """The nearest float; infinity for an integer beyond all of them."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def choice(name: str, value: Any, allowed: Sequence[str]) -> str:
     """``value``, one of the allowed words."""
     if isinstance(value, str) and value in allowed:
         return value
-    raise SettingError(f"{name}: expected one of {', '.join(allowed)}; found {value!r}")
+    raise SettingError(f"{name}: expected one of {', '.join(allowed)}; found {shown(value)}")
 
 
 def flag(name: str, value: Any) -> bool:
     """``value`` as a bool."""
     if isinstance(value, bool | np.bool_):
         return bool(value)
-    raise SettingError(f"{name}: expected True or False, found {value!r}")
+    raise SettingError(f"{name}: expected True or False, found {shown(value)}")
 
 
 def schedule(name: str, value: Any, high: float = float("inf")) -> Schedule:
@@ -75,10 +90,10 @@ def schedule(name: str, value: Any, high: float = float("inf")) -> Schedule:
     except (TypeError, ValueError) as error:
         if isinstance(error, SettingError):
             raise
-        raise SettingError(f"{name}: expected a number or a list of (epoch, value), found {value!r}") from None
+        raise SettingError(f"{name}: expected a number or a list of (epoch, value), found {shown(value)}") from None
     epochs = [epoch for epoch, _ in pairs]
     if not pairs or epochs[0] != 0 or any(b <= a for a, b in pairwise(epochs)):
-        raise SettingError(f"{name}: the epochs of a schedule start at 0 and increase, found {epochs}")
+        raise SettingError(f"{name}: the epochs of a schedule start at 0 and increase, found {shown(epochs)}")
     return tuple(pairs)
 
 
@@ -133,11 +148,11 @@ def thread_count(n_threads: Any) -> int | None:
 def seed_from(random_state: Any) -> int:
     """A non-negative seed: an int as it is; None and RandomState draw one."""
     if isinstance(random_state, Integral) and not isinstance(random_state, bool):
-        return whole("random_state", random_state, 0)
+        return whole("random_state", random_state, 0, MAX_SEED)
     if random_state is None:
         return int(np.random.default_rng().integers(2**31))
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**31))
-    raise SettingError(f"random_state: expected a whole number, None or a NumPy generator, found {random_state!r}")
+    raise SettingError(f"random_state: expected a whole number, None or a NumPy generator, found {shown(random_state)}")

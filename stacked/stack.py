@@ -24,6 +24,7 @@ from .model import Model
 from .network import Layer, Network
 from .scaling import SCALINGS, InputScaling, check_varies, fit_scaling
 from .settings import Plan, check_products, choice, precision_dtype, seed_from, thread_count
+from .text import shown
 from .trainees import DenseTrainee
 from .training import Hooks, Phase, Progress, Record, run
 from .unit import Resume, Unit, prepare_unit, remedy, restore, training_plan
@@ -127,7 +128,7 @@ class Stack(Model):
         """Check every parameter, the units' too, and return the plan of fine-tuning; raises SettingError."""
         units = self.templates
         if not isinstance(units, list | tuple) or not units or not all(isinstance(u, Unit) for u in units):
-            raise SettingError(f"units: expected a list of RBM and Autoencoder units, found {units!r}")
+            raise SettingError(f"units: expected a list of RBM and Autoencoder units, found {shown(units)}")
         choice("scaling", self.scaling, SCALINGS)
         precision_dtype(self.precision)
         for unit in units:
@@ -305,4 +306,4 @@ class Stack(Model):
 def _codes(below: Rows, unit: Unit, scaled: tuple[float, float], precision: str) -> Rows:
     """The data of the next unit: the clean codes of ``unit``, whose own data are ``below``."""
     answer = unit.network_.at(precision).answerer(0, 1)
-    return encoded(below, lambda table: answer.block(table, *scaled), unit.n_hidden, unit.network_.params.dtype)
+    return encoded(below, lambda table: answer.block(table, *scaled), answer.n_out, unit.network_.params.dtype)

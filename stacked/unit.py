@@ -19,6 +19,7 @@ from .model import Reconstructor
 from .network import Layer, Network
 from .scaling import SCALINGS, InputScaling, fit_scaling, identity
 from .settings import (
+    MAX_COUNT,
     Plan,
     check_products,
     choice,
@@ -37,11 +38,12 @@ BIAS_CLIP = 1e-3  # a visible unit's mean is kept this far from 0 and 1 when its
 
 @dataclass
 class Resume:
-    """Where a phase goes on: its progress and the trainee's arrays at the end of an epoch."""
+    """Where a phase goes on: its progress and the trainee's arrays at the end of an epoch, and the file that they are from."""
 
     unit: int
     progress: Progress
     arrays: dict[str, np.ndarray]
+    source: str = "checkpoint"
 
 
 class Unit(Reconstructor):
@@ -103,8 +105,9 @@ class Unit(Reconstructor):
 
     def layers(self, n_visible: int) -> tuple[Layer, Layer]:
         """The unit as a two-layer network."""
-        encoder = Layer(n_visible, self.n_hidden, self.code_activation)
-        return encoder, Layer(self.n_hidden, n_visible, self.output_activation, 0 if self.tied else None)
+        n_hidden = int(self.n_hidden)
+        encoder = Layer(n_visible, n_hidden, self.code_activation)
+        return encoder, Layer(n_hidden, n_visible, self.output_activation, 0 if self.tied else None)
 
     def draw_weights(self, network: Network, seed: int, index: int) -> None:
         """Random starting weights, biases zero."""
@@ -130,14 +133,15 @@ def training_plan(unit: Any, prefix: str = "", optimizers: tuple[str, ...] = ("m
     def value(name: str, default: Any = None) -> Any:
         return getattr(unit, prefix + name, default)
 
+    validation_fraction = real("validation_fraction", unit.validation_fraction, 0.0, 1.0, open_high=True)
     patience = unit.patience
     if patience is not None:
         whole("patience", patience)
-        if not unit.validation_fraction:
+        if not validation_fraction:
             raise SettingError("patience: early stopping needs a validation set; set validation_fraction too")
     optimizer = value("optimizer", "momentum")
     return Plan(
-        epochs=whole(prefix + "epochs", value("epochs"), 0),
+        epochs=whole(prefix + "epochs", value("epochs"), 0, MAX_COUNT),
         batch_size=whole(prefix + "batch_size", value("batch_size")),
         optimizer=choice(prefix + "optimizer", optimizer, optimizers) if optimizers != ("momentum",) else optimizer,
         learning_rate=schedule(prefix + "learning_rate", value("learning_rate")),
@@ -145,7 +149,7 @@ def training_plan(unit: Any, prefix: str = "", optimizers: tuple[str, ...] = ("m
         linear_decay=flag(prefix + "linear_decay", value("linear_decay", False)),
         l1=real(prefix + "l1", value("l1")),
         l2=real(prefix + "weight_decay", value("weight_decay")),
-        validation_fraction=real("validation_fraction", unit.validation_fraction, 0.0, 1.0, open_high=True),
+        validation_fraction=validation_fraction,
         patience=patience,
         line_searches=whole("line_searches", getattr(unit, "line_searches", 3)),
     )
@@ -216,7 +220,9 @@ def restore(trainee: Trainee, resume: Resume) -> None:
     best = found.pop("best_params", expected["params"])
     if found != expected or best != expected["params"]:
         names = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name)) or ["best_params"]
-        raise ModelFileError(f"/checkpoint: {', '.join(names)}: not what this training keeps, on this many rows")
+        raise ModelFileError(
+            f"{resume.source}: /checkpoint: {', '.join(names)}: not what this training keeps, on this many rows"
+        )
     for name, array in trainee.arrays.items():
         array[...] = resume.arrays[name]
     resume.progress.best_params = resume.arrays.get("best_params")

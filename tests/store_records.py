@@ -57,7 +57,7 @@ def checkpoint(rng):
         "step": np.array(7, "i8"),
         "nothing": np.empty((0, 4), "f4"),
     }
-    return Checkpoint({"phase": "finetune", "epoch": 3, "best": [0.5, None]}, arrays)
+    return Checkpoint({"phase": "finetune", "unit": -1, "epoch": 3, "best": [0.5, None]}, arrays)
 
 
 def make_record(kind="stacked_autoencoder", precision="float32", unfinished=True, labels=None, untied=False):

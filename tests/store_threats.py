@@ -153,6 +153,7 @@ HOSTILE = {
     "unit kind": (attribute("/units/0", "kind", np.bytes_("os")), "/units/0@kind: expected one of RBM, found 'os'"),
     "JSON too deep": (config_text(DEEP), "/@config: JSON nested deeper than 32 levels"),
     "malformed JSON": (config_text('{"params": '), "/@config: malformed JSON"),
+    "endless JSON": (config_text('"' + '\\"' * 500_000), "/@config: malformed JSON: Unterminated string"),
     "JSON list": (config_text("[]"), "/@config: expected an object, found []"),
     "JSON keys": (config_text('{"params":{}}'), "/@config: expected the keys ['layout', 'params', 'precision']"),
     "NaN in JSON": (
@@ -175,6 +176,19 @@ HOSTILE = {
         attribute("checkpoint", "cursor", np.bytes_("[1]")),
         "/checkpoint@cursor: expected an object, found [1]",
     ),
+    "unknown phase": (
+        attribute("checkpoint", "cursor", np.bytes_('{"phase":"pretrain; curl","unit":0,"epoch":1}')),
+        "/checkpoint@cursor: phase: expected one of pretrain, finetune, found 'pretrain; curl'",
+    ),
+    "no epoch": (
+        attribute("checkpoint", "cursor", np.bytes_('{"phase":"pretrain","unit":0}')),
+        "/checkpoint@cursor: epoch: missing",
+    ),
+    "classes twice": (
+        replaced("classes", data=np.array([3, 3])),
+        "/classes: expected sorted labels, each once, found 3",
+    ),
+    "classes unsorted": (replaced("classes", data=np.array([5, 3])), "/classes: expected sorted labels, each once"),
     "precision": (config(precision="float8"), "/@config: precision: expected one of float32, bfloat16, float64"),
     "params": (config(params=[]), "/@config: params: expected an object"),
     "zero size": (config(layout__encoder=[[0, 4], [4, 3]]), f"{LAYOUT}.encoder[0]: expected a size from 1"),

@@ -20,6 +20,7 @@ from typing import IO, cast
 import numpy as np
 
 from ..errors import DataError
+from ..text import one_line
 from . import memory
 
 SUPPORTED = (
@@ -47,11 +48,6 @@ _FAILURES = (
     ArithmeticError,
     RuntimeError,
 )
-
-
-def one_line(text: object) -> str:
-    """The text on one line, with what a terminal would not print replaced, whatever a file's names contain."""
-    return "".join(c if c.isprintable() else "?" for c in " ".join(str(text).split()))
 
 
 def exists(path: str | Path) -> bool:

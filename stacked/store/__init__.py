@@ -1,13 +1,15 @@
 """Model files: one HDF5 file, format version 1, written whole and atomically, read through one gate.
 
 ``record`` holds the typed record that callers see, ``layout`` every name, shape and type that a file of that record has,
-``elements`` the record as flat arrays and attributes, ``image`` those as HDF5 bytes, ``gate`` (with ``attributes``,
-``datasets`` and ``chunks``) the only way back, ``digest`` the checksum, ``atomic`` the write to disk. Nothing here knows
-an estimator, and nothing here runs a model: the layer above evaluates the probe.
+``cursor`` what is known of unfinished training, ``elements`` the record as flat arrays and attributes, ``image`` those as
+HDF5 bytes, ``gate`` (with ``attributes``, ``datasets`` and ``chunks``) the only way back, ``digest`` the checksum,
+``atomic`` the write to disk. Nothing here knows an estimator, and nothing here runs a model: the layer above evaluates the probe.
 """
 
 from .atomic import check_writable, write_atomically
+from .cursor import CURSOR
 from .info import read_info
+from .layout_rules import MAX_LAYERS
 from .reader import read_model
 from .record import (
     FORMAT_VERSION,
@@ -20,11 +22,14 @@ from .record import (
     UnitArrays,
     weights_dtype,
 )
+from .refusal import file_name, of_file, refusal
 from .writer import write_model
 
 __all__ = [
+    "CURSOR",
     "FORMAT_VERSION",
     "HISTORY_DTYPE",
+    "MAX_LAYERS",
     "Checkpoint",
     "InputSpec",
     "LayerArrays",
@@ -32,8 +37,11 @@ __all__ = [
     "Probe",
     "UnitArrays",
     "check_writable",
+    "file_name",
+    "of_file",
     "read_info",
     "read_model",
+    "refusal",
     "weights_dtype",
     "write_atomically",
     "write_model",

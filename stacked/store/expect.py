@@ -37,6 +37,13 @@ def size(value: object, where: str, least: int = 1) -> int:
     return value
 
 
+def whole(value: object, where: str) -> int:
+    """A whole number of at most 64 bits."""
+    if type(value) is not int or not -(2**63) <= value < 2**63:
+        raise refusal(where, f"expected a whole number of at most 64 bits, found {shown(value)}")
+    return value
+
+
 def name(value: object, where: str) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise refusal(where, f"expected a name of letters, digits and _, found {shown(value)}")

@@ -23,7 +23,7 @@ from .attributes import read_attribute
 from .datasets import read_dataset, stored_bytes
 from .elements import check_finite
 from .layout import ATTRIBUTE_BYTES, ArraySpec
-from .refusal import inside, one_line, refusal
+from .refusal import MAX_DETAIL, inside, one_line, refusal
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # Weights hardly compress, velocities and histories do; what inflates further than this is a bomb.
@@ -99,7 +99,7 @@ def open_gate(path: str | os.PathLike[str]) -> Iterator[Gate]:
     try:
         file = _open_file(path)
     except Exception as error:  # as in `inside`: the type depends on the damage
-        text = one_line(error)
+        text = one_line(error, MAX_DETAIL)
         if _OTHER_LOCKING in text:
             raise ModelFileError("is open elsewhere in this program with other locking: close it there") from error
         if "truncated" in text or "addr overflow" in text or "end of file" in text.lower():

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .cursor import CURSOR
 from .record import HISTORY_DTYPE, ModelRecord, UnitArrays, weights_dtype
 from .refusal import refusal
 from .strict_json import MAX_BYTES
@@ -93,7 +94,7 @@ class Layout:
         kinds |= {"/input@scale": "real", "/input@offset": "real", "/input@sample_shape": "sizes"}
         kinds["/input@dtype"] = "text"
         if self.checkpoint is not None:
-            kinds["/checkpoint@cursor"] = "json"
+            kinds[CURSOR] = "json"
         return kinds
 
     def to_json(self) -> dict[str, Any]:

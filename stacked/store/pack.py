@@ -9,11 +9,12 @@ import numpy as np
 
 from .. import __version__
 from . import expect, strict_json
+from .cursor import CURSOR, check_cursor
 from .elements import Elements, check_array
 from .header import Header, header_attributes, parse_header
 from .layout import MAX_DIMENSIONS, Layout, layout_of
 from .record import INPUT_DTYPES, PRECISIONS, Checkpoint, InputSpec, LayerArrays, ModelRecord, Probe, UnitArrays
-from .refusal import inside, one_line, refusal
+from .refusal import inside, one_line, refusal, shown
 
 
 def pack(record: ModelRecord) -> Elements:
@@ -68,7 +69,7 @@ def _attributes(record: ModelRecord) -> dict[str, Any]:
         "/input@dtype": record.input.dtype,
     }
     if record.checkpoint is not None:
-        attributes["/checkpoint@cursor"] = strict_json.dump(record.checkpoint.cursor, "/checkpoint@cursor")
+        attributes[CURSOR] = strict_json.dump(record.checkpoint.cursor, CURSOR)
     return attributes
 
 
@@ -108,10 +109,16 @@ def _layer(elements: Elements, path: str) -> LayerArrays:
 
 
 def _labels(stored: np.ndarray) -> np.ndarray:
-    if stored.dtype.kind != "S":
-        return stored
-    with inside("/classes"):
-        return np.char.decode(stored, "utf-8")
+    """The labels as text or integers, sorted and each once, as their positions are looked up by bisection."""
+    labels = stored
+    if stored.dtype.kind == "S":
+        with inside("/classes"):
+            labels = np.char.decode(stored, "utf-8")
+    wrong = np.flatnonzero(~(labels[:-1] < labels[1:]))
+    if len(wrong):
+        one, next_one = (shown(label) for label in labels[wrong[0] : wrong[0] + 2].tolist())
+        raise refusal("/classes", f"expected sorted labels, each once, found {next_one} after {one}")
+    return labels
 
 
 def _unit(elements: Elements, layout: Layout, index: int) -> UnitArrays:
@@ -140,7 +147,7 @@ def _input(elements: Elements, layout: Layout) -> InputSpec:
 
 def _checkpoint(elements: Elements, names: Any) -> Checkpoint:
     arrays = {name: elements.arrays[f"/checkpoint/{name}"] for name in names}
-    return Checkpoint(_json_table(elements, "/checkpoint@cursor"), arrays)
+    return Checkpoint(check_cursor(_json_table(elements, CURSOR)), arrays)
 
 
 def _json_table(elements: Elements, key: str) -> dict[str, Any]:

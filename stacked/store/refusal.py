@@ -10,27 +10,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import ModelFileError
+from ..text import escaped, one_line, shown
+
+__all__ = ["MAX_DETAIL", "file_name", "inside", "of_file", "one_line", "refusal", "shown"]
+
+
+MAX_NAME, MAX_DETAIL = 4096, 200  # characters of a path, and of another library's message
 
 
 def refusal(where: str, text: str) -> ModelFileError:
     return ModelFileError(f"{where}: {text}")
 
 
-def shown(value: object) -> str:
-    """A foreign value, short and on one line."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def one_line(text: object, most: int = 200) -> str:
-    """Foreign text without line breaks or other unprintable characters."""
-    line = "".join(c if c.isprintable() else " " for c in str(text))
-    line = " ".join(line.split())
-    return line if len(line) <= most else line[: most - 3] + "..."
-
-
 def file_name(path: str | os.PathLike[str]) -> str:
-    return one_line(os.fspath(path), 4096)
+    """The name of a file on one line, as long as a path may be."""
+    return escaped(os.fspath(path))[:MAX_NAME]
 
 
 @contextmanager
@@ -41,7 +35,7 @@ def inside(where: str) -> Iterator[None]:
     except ModelFileError:
         raise
     except Exception as error:  # h5py raises nearly every built-in type, depending on which HDF5 call met the damage
-        raise refusal(where, f"cannot be read, the file is damaged: {one_line(error)}") from error
+        raise refusal(where, f"cannot be read, the file is damaged: {one_line(error, MAX_DETAIL)}") from error
 
 
 @contextmanager
