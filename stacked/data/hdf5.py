@@ -10,6 +10,7 @@ from . import memory
 from .files import reading
 from .h5gate import dataset_at, shapes
 from .h5rows import H5Rows
+from .h5table import table_of
 from .keys import choose_data, choose_labels, label_keys
 from .labels import optional_labels
 from .rows import ArrayRows, Rows
@@ -70,4 +71,4 @@ def _read_column(dataset: Any, name: str) -> np.ndarray:
         raise DataError(f"{name}: expected integers or text of fixed length (dtype 'S'), found one of variable length")
     if dataset.dtype.kind not in "biufS":
         raise DataError(f"{name}: expected integer or text labels, found dtype {dataset.dtype}")
-    return dataset[...]
+    return table_of(dataset, name)[: dataset.shape[0]]
