@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from .memory import require_memory
 
 
 def as_labels(values: Any, name: str) -> np.ndarray:
@@ -45,6 +46,7 @@ def from_text(cells: list[str], name: str) -> np.ndarray:
     try:
         numbers = [float(cell) for cell in cells]
     except ValueError:
+        require_memory(name, 4 * len(cells) * max(map(len, cells)))  # NumPy gives every text the longest one's room
         return as_labels(np.array([cell.strip() for cell in cells], dtype=str), name)
     return as_labels(np.array(numbers), name)
 
