@@ -35,13 +35,13 @@ def long_header(length=32 << 20):
 
 
 def write(path, members, bomb=None, method=zipfile.ZIP_DEFLATED):
-    """An .npz file. The member ``bomb`` holds 32 MiB of zeros more than the archive's directory says."""
+    """An .npz file. The member ``bomb`` holds 8 MiB of zeros more than the archive's directory says."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
             content = content if isinstance(content, bytes) else npy(content)
             size = len(content)
             if name == bomb:
-                content += bytes(32 << 20)
+                content += bytes(8 << 20)
             archive.writestr(f"{name}.npy", content, method if bomb in (None, name) else None)
             archive.getinfo(f"{name}.npy").file_size = size
     return str(path)

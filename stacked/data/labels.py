@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import DataError
 from .memory import require_memory
+from .missing import refuse_masked
 
 
 def as_labels(values: Any, name: str) -> np.ndarray:
@@ -14,6 +15,7 @@ def as_labels(values: Any, name: str) -> np.ndarray:
     Integers, booleans, floats that are all integral and text are taken, as (n,) or (n, 1); ``values`` is left as it is.
     `DataError` names ``name`` when the shape, the type or a value is another.
     """
+    refuse_masked(values, name, "labels")
     array = np.asarray(values)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
