@@ -114,6 +114,19 @@ def test_filters_that_are_not_decoded_here_are_refused(tmp_path, options):
         open_data(tmp_path / "a.h5")
 
 
+def test_a_virtual_dataset_is_not_asked_for_its_shape(tmp_path, monkeypatch):
+    """HDF5 would open the files that it names, and wait for a writer if one of them is a pipe."""
+    layout = h5py.VirtualLayout((6, 4), "u1", maxshape=(None, 4))
+    source = h5py.VirtualSource(str(tmp_path / "pipe"), "X", (6, 4), "u1", maxshape=(None, 4))
+    layout[: h5py.h5s.UNLIMITED, :] = source[: h5py.h5s.UNLIMITED, :]
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_virtual_dataset("X", layout)
+    monkeypatch.setattr(h5py.Dataset, "shape", property(lambda dataset: pytest.fail("asked for the shape")))
+    for spec in (tmp_path / "a.h5", f"{tmp_path}/a.h5:X"):
+        with pytest.raises(DataError, match="found a reference to other files"):
+            open_data(spec)
+
+
 # A file that changes -----------------------------------------------------------------------------------------------
 
 

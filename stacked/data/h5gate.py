@@ -29,10 +29,11 @@ def dataset_at(file: Any, path: str, name: str) -> Any:
         node = node[part]
     if not isinstance(node, h5py.Dataset):
         raise DataError(f"{name}: expected a dataset at {path!r}, found a group; there are {listing(shapes(file))}")
-    if node.shape is None:
-        raise DataError(f"{name}: expected a dataset with numbers at {path!r}, found an empty one")
+    # First of all, because even asking a virtual dataset for its shape opens the files that it names.
     if node.is_virtual or node.external:
         raise DataError(f"{name}: expected numbers stored in this file at {path!r}, found a reference to other files")
+    if node.shape is None:
+        raise DataError(f"{name}: expected a dataset with numbers at {path!r}, found an empty one")
     _check_filters(node, path, name)
     return node
 
@@ -49,13 +50,17 @@ def _check_filters(node: Any, path: str, name: str) -> None:
 
 
 def shapes(file: Any) -> dict[str, Shape]:
-    """Every dataset that hard links lead to, by path."""
+    """Every dataset that hard links lead to, by path; a virtual one with the shape that its first part claims for it."""
     import h5py
 
     found: dict[str, Shape] = {}
 
     def visit(path: str, node: Any) -> None:
-        if isinstance(node, h5py.Dataset) and node.shape is not None:
+        if not isinstance(node, h5py.Dataset):
+            return
+        if node.is_virtual:
+            found[path] = node.id.get_create_plist().get_virtual_vspace(0).get_simple_extent_dims()
+        elif node.shape is not None:
             found[path] = node.shape
 
     file.visititems(visit)
