@@ -11,7 +11,6 @@ import numpy as np
 from ..errors import DataError
 from .files import reading
 from .h5gate import dataset_at
-from .h5table import table_of
 from .memory import require_memory
 from .rows import Rows, beyond_float32, block_rows, check_shape, row_dtype
 
@@ -114,6 +113,8 @@ class H5Rows(Rows):
     def _open(self) -> Any:
         if self._dataset is None:
             import h5py
+
+            from .h5table import table_of
 
             self._file = h5py.File(self._path, "r", rdcc_nbytes=_CHUNK_CACHE_BYTES)
             dataset = dataset_at(self._file, self._inner, self.name)

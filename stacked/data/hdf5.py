@@ -10,7 +10,6 @@ from . import memory
 from .files import reading
 from .h5gate import dataset_at, shapes
 from .h5rows import H5Rows
-from .h5table import table_of
 from .keys import choose_data, choose_labels, label_keys
 from .labels import optional_labels
 from .rows import ArrayRows, Rows
@@ -64,6 +63,8 @@ def _find(path: Path, key: str | None, name: str) -> tuple[str, np.ndarray | Non
 
 
 def _read_column(dataset: Any, name: str) -> np.ndarray:
+    from .h5table import table_of
+
     if dataset.ndim not in (1, 2) or dataset.shape[0] != dataset.size:
         raise DataError(f"{name}: expected one column of labels, found shape {dataset.shape}")
     memory.require_memory(name, dataset.size * max(dataset.dtype.itemsize, 64))
