@@ -9,6 +9,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d
 
 from .data import Rows
+from .data.missing import refuse_missing
 from .errors import DataError
 from .feed import split_rows
 from .guard import check_width
@@ -101,6 +102,7 @@ class StackedClassifier(ClassifierMixin, Stack):
         y = X.labels if y is None and isinstance(X, Rows) else y
         if y is None:
             raise DataError("score: requires y to be passed, but the target y is None")
+        refuse_missing(y, "y")
         from sklearn.metrics import accuracy_score
 
         return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
@@ -122,6 +124,7 @@ class StackedClassifier(ClassifierMixin, Stack):
         y = rows.labels if y is None else y
         if y is None:
             raise DataError(f"{rows.name}: requires y to be passed, but the target y is None")
+        refuse_missing(y, "y")
         y = column_or_1d(y, warn=True)
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from .data import Rows, as_rows
+from .data.missing import refuse_masked
 from .guard import check_width
 
 
@@ -16,6 +17,7 @@ def rows_for(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Rows:
     """
     images = isinstance(X, np.ndarray) and X.ndim > 2
     tabular = not (images or isinstance(X, Rows) or type(X).__module__.partition(".")[0] == "h5py")
+    refuse_masked(X, "<array>")  # scikit-learn would drop the mask
     if tabular:
         from sklearn.utils.validation import validate_data
 

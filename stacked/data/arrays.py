@@ -1,5 +1,10 @@
-"""NumPy's .npy and .npz files, read without pickle and with their headers checked against the bytes that are there."""
+"""NumPy's .npy and .npz files, read without pickle and with their headers checked against the bytes that are there.
 
+Members of an .npz are stored or deflated, as NumPy and SciPy write them: Python's other decompressors inflate all of what
+they are given at once, whatever is asked of them.
+"""
+
+import io
 import math
 import warnings
 import zipfile
@@ -16,6 +21,9 @@ from .files import MAX_DEFLATE_RATIO, check_declared, one_line, read_exactly, re
 from .keys import Shape, choose_data, choose_labels, label_keys, listing
 from .labels import optional_labels
 from .rows import ArrayRows, Rows
+
+_METHODS = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: MAX_DEFLATE_RATIO}  # how many times they may inflate
+_LONGEST_HEADER = 10_000  # NumPy's own limit, which it applies to what it has read already
 
 
 class Header(NamedTuple):
@@ -48,9 +56,9 @@ def open_npz(path: Path, key: str | None, name: str) -> Rows:
     """
     with _members(path, name) as members:
         if key is None and {"format", "shape", "data"} <= members.names:
-            from .sparse import rows_from_members
+            from .sparse import PARTS, rows_from_members
 
-            return rows_from_members({part: members.array(part) for part in members.names}, name)
+            return rows_from_members(members.arrays(members.names & PARTS), name)
         key = choose_data(members.shapes(), name) if key is None else key
         rows = ArrayRows(members.array(key), name)
         for candidate in label_keys(key):
@@ -72,15 +80,21 @@ class _Members:
 
     def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
         self._archive, self._name = archive, name
-        self._infos = {info.filename[:-4]: info for info in archive.infolist() if info.filename.endswith(".npy")}
+        self._infos: dict[str, zipfile.ZipInfo] = {}
+        for info in archive.infolist():
+            key, _, suffix = info.filename.rpartition(".")
+            if suffix == "npy":
+                if key in self._infos:
+                    raise DataError(f"{name}: expected one array called {one_line(key)!r}, found several")
+                self._infos[key] = info
 
     @property
     def names(self) -> set[str]:
         return set(self._infos)
 
     def header(self, key: str) -> Header:
-        with self._archive.open(self._infos[key]) as stream:
-            return _read_header(stream, f"{self._name} ({one_line(key)})", refuse=False)
+        with self._open(key) as stream:
+            return _read_header(stream, self._named(key), refuse=False)
 
     def shapes(self) -> dict[str, Shape]:
         return {key: self.header(key).shape for key in self._infos}
@@ -88,17 +102,33 @@ class _Members:
     def array(self, key: str) -> np.ndarray:
         if key not in self._infos:
             raise DataError(f"{self._name}: expected an array called {key!r}, found {listing(self.shapes())}")
-        info, name = self._infos[key], f"{self._name} ({one_line(key)})"
-        with self._archive.open(info) as stream:
+        info, name = self._infos[key], self._named(key)
+        with self._open(key) as stream:
             header = _read_header(stream, name)
             declared = stream.tell() + header.nbytes
-            possible = info.compress_size * MAX_DEFLATE_RATIO
-            if declared != info.file_size or (info.compress_type == zipfile.ZIP_DEFLATED and declared > possible):
+            if declared != info.file_size or declared > info.compress_size * _METHODS[info.compress_type]:
                 raise DataError(
                     f"{name}: expected {declared} bytes for {header}, found {info.file_size} in the archive"
                 )
             memory.require_memory(name, header.nbytes)
             return _read_body(stream, header, name)
+
+    def arrays(self, keys: set[str]) -> dict[str, np.ndarray]:
+        """Several at once, which fit into memory together."""
+        memory.require_memory(self._name, sum(self.header(key).nbytes for key in keys))
+        return {key: self.array(key) for key in sorted(keys)}
+
+    def _open(self, key: str) -> IO[bytes]:
+        info = self._infos[key]
+        if info.compress_type not in _METHODS:
+            raise DataError(
+                f"{self._named(key)}: expected a stored or deflated member, found compression method "
+                f"{info.compress_type}; numpy.savez_compressed writes what is read"
+            )
+        return self._archive.open(info)
+
+    def _named(self, key: str) -> str:
+        return f"{self._name} ({one_line(key)})"
 
 
 @contextmanager
@@ -113,9 +143,13 @@ def _read_header(stream: IO[bytes], name: str, refuse: bool = True) -> Header:
     version = np.lib.format.read_magic(stream)
     if version not in readers:
         raise DataError(f"{name}: expected .npy format version 1.0 or 2.0, found {version[0]}.{version[1]}")
+    size = stream.read(2 if version == (1, 0) else 4)
+    length = int.from_bytes(size, "little")
+    if length > _LONGEST_HEADER:
+        raise DataError(f"{name}: expected a header of at most {_LONGEST_HEADER} bytes, found one of {length}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Python 2 wrote numbers that are read all the same
-        shape, fortran, dtype = readers[version](stream)
+        shape, fortran, dtype = readers[version](io.BytesIO(size + stream.read(length)))
     if any(size < 0 for size in shape):
         raise DataError(f"{name}: expected sizes of 0 or more, found shape {shape}")
     if refuse and (dtype.hasobject or dtype.kind not in "biufcUS"):

@@ -1,12 +1,14 @@
 """The gate that an HDF5 dataset passes before it is read.
 
 h5py follows silently what a file plants: soft and external links, virtual datasets, external raw storage. The gate
-takes each component of a path by hard link only and refuses the rest.
+takes each component of a path by hard link only and refuses the rest, as it does filters that are not decoded here: nobody
+bounds what those make of a chunk.
 """
 
 from typing import Any
 
 from ..errors import DataError
+from .files import one_line
 from .keys import Shape, listing
 
 
@@ -14,7 +16,7 @@ def dataset_at(file: Any, path: str, name: str) -> Any:
     """The h5py dataset at ``path``, reached by hard links only, whose numbers lie in this file.
 
     `DataError` for a missing name (it lists those there are), a link of another kind, a group, a dataset without a
-    shape, a virtual one, or external storage.
+    shape, a virtual one, external storage, or a foreign filter.
     """
     import h5py
 
@@ -27,21 +29,38 @@ def dataset_at(file: Any, path: str, name: str) -> Any:
         node = node[part]
     if not isinstance(node, h5py.Dataset):
         raise DataError(f"{name}: expected a dataset at {path!r}, found a group; there are {listing(shapes(file))}")
-    if node.shape is None:
-        raise DataError(f"{name}: expected a dataset with numbers at {path!r}, found an empty one")
+    # First of all, because even asking a virtual dataset for its shape opens the files that it names.
     if node.is_virtual or node.external:
         raise DataError(f"{name}: expected numbers stored in this file at {path!r}, found a reference to other files")
+    if node.shape is None:
+        raise DataError(f"{name}: expected a dataset with numbers at {path!r}, found an empty one")
+    _check_filters(node, path, name)
     return node
 
 
+def _check_filters(node: Any, path: str, name: str) -> None:
+    from ..chunks import FILTERS, filters_of
+
+    for code, filter_name in filters_of(node.id.get_create_plist()):
+        if code not in FILTERS:
+            raise DataError(
+                f"{name}: expected {path!r} compressed by {', '.join(FILTERS.values())} or not at all, found the filter "
+                f"{code} {one_line(filter_name)[:40]}; repack it: h5repack -f GZIP=4 OLD NEW"
+            )
+
+
 def shapes(file: Any) -> dict[str, Shape]:
-    """Every dataset that hard links lead to, by path."""
+    """Every dataset that hard links lead to, by path; a virtual one with the shape that its first part claims for it."""
     import h5py
 
     found: dict[str, Shape] = {}
 
     def visit(path: str, node: Any) -> None:
-        if isinstance(node, h5py.Dataset) and node.shape is not None:
+        if not isinstance(node, h5py.Dataset):
+            return
+        if node.is_virtual:
+            found[path] = node.id.get_create_plist().get_virtual_vspace(0).get_simple_extent_dims()
+        elif node.shape is not None:
             found[path] = node.shape
 
     file.visititems(visit)

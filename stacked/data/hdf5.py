@@ -63,6 +63,8 @@ def _find(path: Path, key: str | None, name: str) -> tuple[str, np.ndarray | Non
 
 
 def _read_column(dataset: Any, name: str) -> np.ndarray:
+    from .h5table import table_of
+
     if dataset.ndim not in (1, 2) or dataset.shape[0] != dataset.size:
         raise DataError(f"{name}: expected one column of labels, found shape {dataset.shape}")
     memory.require_memory(name, dataset.size * max(dataset.dtype.itemsize, 64))
@@ -70,4 +72,4 @@ def _read_column(dataset: Any, name: str) -> np.ndarray:
         raise DataError(f"{name}: expected integers or text of fixed length (dtype 'S'), found one of variable length")
     if dataset.dtype.kind not in "biufS":
         raise DataError(f"{name}: expected integer or text labels, found dtype {dataset.dtype}")
-    return dataset[...]
+    return table_of(dataset, name)[: dataset.shape[0]]

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from .memory import require_memory
+from .missing import refuse_masked
 
 
 def as_labels(values: Any, name: str) -> np.ndarray:
@@ -13,6 +15,7 @@ def as_labels(values: Any, name: str) -> np.ndarray:
     Integers, booleans, floats that are all integral and text are taken, as (n,) or (n, 1); ``values`` is left as it is.
     `DataError` names ``name`` when the shape, the type or a value is another.
     """
+    refuse_masked(values, name, "labels")
     array = np.asarray(values)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -45,6 +48,7 @@ def from_text(cells: list[str], name: str) -> np.ndarray:
     try:
         numbers = [float(cell) for cell in cells]
     except ValueError:
+        require_memory(name, 4 * len(cells) * max(map(len, cells)))  # NumPy gives every text the longest one's room
         return as_labels(np.array([cell.strip() for cell in cells], dtype=str), name)
     return as_labels(np.array(numbers), name)
 

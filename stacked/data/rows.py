@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import DataError
 from .labels import as_labels, check_count
+from .missing import refuse_masked
 
 BLOCK_ROWS = 1024
 _BLOCK_CELLS = 1 << 22  # blocks of very wide rows are shorter, so that a block in float64 stays within 32 MiB
@@ -97,8 +98,7 @@ class ArrayRows(Rows):
     """
 
     def __init__(self, array: np.ndarray, name: str = "<array>", labels: Any = None) -> None:
-        if np.ma.is_masked(array):
-            raise DataError(f"{name}: expected an array without missing values, found a masked one")
+        refuse_masked(array, name)
         array = np.asarray(array)
         if array.dtype.kind == "O":
             array = _from_objects(array, name)
@@ -129,6 +129,7 @@ def as_rows(X: Any, name: str = "<array>") -> Rows:
         from .h5rows import H5Rows
 
         return H5Rows(X, name=name)
+    refuse_masked(X, name)
     try:
         array = X if isinstance(X, np.ndarray) else np.asarray(X)
     except (ValueError, TypeError) as error:

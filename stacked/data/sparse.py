@@ -9,6 +9,7 @@ from ..errors import DataError
 from .memory import require_memory
 from .rows import Rows, beyond_float32, block_rows, check_shape, row_dtype
 
+PARTS = {"format", "shape", "data", "indices", "indptr", "row", "col"}  # of a file that SciPy wrote
 _COMPRESSED = ("csr", "csc", "bsr")
 
 
@@ -50,6 +51,7 @@ def rows_from_members(members: Mapping[str, np.ndarray], name: str) -> SparseRow
     values, first, second = members["data"], members[parts[0]], members[parts[1]]
     if values.dtype.kind not in "biuf" or first.dtype.kind not in "iu" or second.dtype.kind not in "iu":
         raise DataError(f"{name}: expected real values and integer indices, found {values.dtype} and {first.dtype}")
+    require_memory(name, 8 * max(shape))  # of pointers to rows and columns, though a file of few numbers declares many
     if layout == "coo":
         matrix = sparse.coo_array((values, (first, second)), shape=shape)
     else:

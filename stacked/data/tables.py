@@ -24,6 +24,7 @@ from .rows import BLOCK_ROWS, ArrayRows, Rows
 
 _LABEL_NAMES = ("label", "labels", "class", "target", "y")
 _LONGEST_LINE = 1 << 24
+_BLOCK_CELLS = 1 << 18  # converted at once: blocks of wide lines are shorter, down to one line
 _SHOWN = 40
 
 
@@ -121,32 +122,43 @@ def _label_column(header: list[str]) -> int | None:
 def _numbers(records: Iterator[_Record], at: int | None, labels: list[str], name: str) -> np.ndarray:
     """All cells but those of column ``at``, which are added to ``labels``."""
     blocks, left = [], memory.available_memory() // 2
-    while chunk := list(itertools.islice(records, BLOCK_ROWS)):
-        if at is not None:
-            labels.extend(record.cells[at] for record in chunk)
-        block = np.array([_row(record, at, name) for record in chunk])
-        if not np.isfinite(block).all():
-            row, column = np.argwhere(~np.isfinite(block))[0]
-            _refuse(chunk[row], int(column) + (at is not None and int(column) >= at), name)
+    for block in _blocks(records, at, labels, name):
         with np.errstate(over="ignore"):
             small = block.astype(np.float32)
         blocks.append(small if np.array_equal(small, block) else block)
-        left -= blocks[-1].nbytes
+        left -= blocks[-1].nbytes + sum(map(len, labels[-len(block) :]))
         if left < 0:
             raise DataError(f"{name}: expected a table that fits in memory, found a larger one; use HDF5 for it")
     if not blocks:
         raise DataError(f"{name}: expected a table of numbers, found a header and no rows")
-    return np.concatenate(blocks)
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
+def _blocks(records: Iterator[_Record], at: int | None, labels: list[str], name: str) -> Iterator[np.ndarray]:
+    """The numbers in float64, some rows at a time. Each line is converted as it comes: as text it is many times as large."""
+    for first in records:
+        width = len(first.cells) - (at is not None)
+        n_rows = max(1, min(BLOCK_ROWS, _BLOCK_CELLS // max(width, 1)))
+        memory.require_memory(name, 2 * 8 * n_rows * width)
+        block, filled = np.empty((n_rows, width)), 0
+        for record in itertools.chain([first], itertools.islice(records, n_rows - 1)):
+            block[filled] = _row(record, at, name)
+            filled += 1
+            if at is not None:
+                labels.append(record.cells[at])
+        yield block[:filled]
 
 
 def _row(record: _Record, at: int | None, name: str) -> list[float]:
     cells = record.cells if at is None else record.cells[:at] + record.cells[at + 1 :]
     try:
         if "_" not in "".join(cells):  # Python takes 1_000 for a number, no other reader of tables does
-            return [float(cell) for cell in cells]
+            row = list(map(float, cells))
+            if math.isfinite(sum(row)) or all(map(math.isfinite, row)):  # the sum is fast, but may overflow
+                return row
     except ValueError:
         pass
-    column = next(i for i, cell in enumerate(record.cells) if i != at and not _is_number(cell))
+    column = next(i for i, cell in enumerate(record.cells) if i != at and not _is_finite(cell))
     _refuse(record, column, name)
     raise AssertionError("unreachable")
 
@@ -162,3 +174,7 @@ def _is_number(cell: str) -> bool:
         return not math.isinf(float(cell)) and "_" not in cell
     except ValueError:
         return False
+
+
+def _is_finite(cell: str) -> bool:
+    return _is_number(cell) and not math.isnan(float(cell))
