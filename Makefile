@@ -5,7 +5,7 @@ VENV ?= .venv
 ENV := $(abspath $(VENV))
 SOURCES := pyproject.toml $(shell find stacked kernels cli tests -name '*.py')
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench mutants clean
 
 demo: $(ENV)/.installed  ## train a small deep autoencoder on digits and draw what it makes of them
 	$(ENV)/bin/stacked demo
@@ -28,6 +28,10 @@ bench: $(ENV)/.developing  ## products and epochs beside NumPy, scikit-learn and
 	$(ENV)/bin/python benchmarks/epochs.py
 	$(ENV)/bin/python benchmarks/breakdown.py
 	$(ENV)/bin/stacked bench
+
+mutants: $(ENV)/.developing  ## random small changes of the sources, and how many of them the tests notice (an hour)
+	$(ENV)/bin/python -m pip install --quiet --editable '.[plot,images,test,mutants]'
+	$(ENV)/bin/python benchmarks/mutants.py
 
 clean:
 	rm -rf $(ENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
