@@ -70,15 +70,17 @@ def _start(given: dict[str, Any]) -> None:
     from stacked.data import open_data
 
     from .progress import announce_compilation
-    from .run import check_output, notes_of
-    from .train import train
+    from .run import check_output, claimed, notes_of
+    from .train import kernels_of, train
 
     source, data, labels, path = given["model"], given["data"], given["labels"], given["output"]
-    check_output(path, [source, data, labels], given["force"])
-    model = configured(source, given)
-    announce_compilation("dense.train", precision=model.precision, quiet=given["quiet"])
-    with open_data(data, labels) as rows:
-        train(model, "finetune", rows, path, notes_of(rows, data, labels, _classifies(model)), given)
+    with claimed(path) as signals:
+        check_output(path, [source, data, labels], given["force"])
+        model = configured(source, given)
+        announce_compilation(*kernels_of(model, "finetune"), precision=model.precision, quiet=given["quiet"])
+        with open_data(data, labels) as rows:
+            notes = notes_of(rows, data, labels, _classifies(model))
+            train(model, "finetune", rows, path, notes, given, signals)
 
 
 def configured(source: str, given: dict[str, Any]) -> Any:

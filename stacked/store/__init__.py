@@ -2,12 +2,13 @@
 
 ``record`` holds the typed record that callers see, ``layout`` every name, shape and type that a file of that record has,
 ``elements`` the record as flat arrays and attributes, ``image`` those as HDF5 bytes, ``gate`` (with ``attributes``,
-``datasets`` and ``chunks``) the only way back, ``digest`` the checksum, ``atomic`` the write to disk. Nothing here knows
-an estimator, and nothing here runs a model: the layer above evaluates the probe.
+``datasets`` and ``chunks``) the only way back, ``digest`` the checksum, ``atomic`` the write to disk, ``lock`` what keeps a
+second process from it. Nothing here knows an estimator, and nothing here runs a model: the layer above evaluates the probe.
 """
 
 from .atomic import check_writable, write_atomically
 from .info import read_info
+from .lock import locked
 from .reader import read_model
 from .record import (
     FORMAT_VERSION,
@@ -32,6 +33,7 @@ __all__ = [
     "Probe",
     "UnitArrays",
     "check_writable",
+    "locked",
     "read_info",
     "read_model",
     "weights_dtype",
