@@ -78,6 +78,13 @@ def test_summary_of_every_phase(model, rows):
     assert all(entry["loss"] > 0 and entry["seconds"] > 0 for entry in summary(model))
 
 
+def test_the_summary_adds_seconds_and_keeps_the_last_losses(model):
+    model.history_ = [Record("pretrain", 0, n, 3, 9.0 - n, 8.0 - n, 2.0**n, 1.0) for n in range(3)]
+    assert summary(model) == [
+        {"phase": "pretrain", "unit": 0, "epochs": 3, "loss": 7.0, "validation_loss": 6.0, "seconds": 7.0}
+    ]
+
+
 @pytest.mark.parametrize("cached, quiet, said", [(False, False, True), (True, False, False), (False, True, False)])
 def test_compilation_is_announced(monkeypatch, capsys, cached, quiet, said):
     monkeypatch.setattr(_jit, "is_cached", lambda kernel, dtype: cached)
