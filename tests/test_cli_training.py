@@ -279,7 +279,10 @@ def test_sigterm_ends_with_143_and_a_checkpoint(tmp_path, rows):
     while not out.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=60)
+    try:
+        _, stderr = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 143, stderr
     assert stderr.splitlines()[-1] == f"stopped; go on with: stacked pretrain --resume {out}"
     assert "epochs done" in run_well("info", out).stdout
