@@ -12,6 +12,7 @@ from stacked._version import __version__
 
 from . import notices
 from .boundary import one_line_errors
+from .streams import secure_streams
 
 COMMANDS = {  # name -> module, in the order of use
     "demo": "demo",
@@ -37,6 +38,10 @@ class LazyGroup(click.Group):
         if name not in COMMANDS:
             return None
         return getattr(import_module(f".{COMMANDS[name]}", __name__), name)
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        secure_streams()
+        return super().main(*args, **kwargs)
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         with one_line_errors():  # --help and --version print from here

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
@@ -13,12 +14,10 @@ import click
 from stacked.errors import DivergedError, SettingError, StackedError
 from stacked.text import escaped, one_line
 
-EXIT_INTERRUPTED = 130  # 128 + SIGINT
-
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn expected failures into click's one-line error (exit code 1), and Ctrl-C into exit code 130."""
+    """Turn expected failures into click's one-line error (exit code 1), and a signal into 128 and its number."""
     try:
         with warnings.catch_warnings():
             if not sys.warnoptions:  # libraries warn of what the checks report in one line
@@ -37,10 +36,16 @@ def one_line_errors() -> Iterator[None]:
         if error.errno == errno.EPIPE:  # the reader of a pipe has left: click ends quietly
             raise
         _give_up_stdout()
-        raise _failure(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error) from error
-    except KeyboardInterrupt:
+        raise _failure(_reason(error)) from error
+    except KeyboardInterrupt as stop:
         click.echo("stopped", err=True)
-        raise SystemExit(EXIT_INTERRUPTED) from None
+        raise SystemExit(128 + getattr(stop, "number", signal.SIGINT)) from None
+
+
+def _reason(error: OSError) -> object:
+    if error.errno == errno.EBADF:
+        return "cannot write to the standard output: it is closed"
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
 
 
 def _failure(message: object) -> click.ClickException:

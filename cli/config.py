@@ -10,11 +10,14 @@ import click
 
 from stacked.errors import SettingError
 
+_FILE = "stacked.config"  # in the context's notes
+
 
 def apply_config(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
     """Make the file's values the command's defaults. A key that is no option is a usage error."""
     if path is None:
         return
+    ctx.meta[_FILE] = path
     table = _read(path)
     from . import COMMANDS
 
@@ -27,6 +30,12 @@ def apply_config(ctx: click.Context, param: click.Parameter, path: str | None) -
             raise click.UsageError(f"{path}: {ctx.command.name} has no option {key!r}", ctx)
         values[name] = value
     ctx.default_map = {**(ctx.default_map or {}), **values}
+
+
+def config_file() -> str | None:
+    """The file that the running command was configured from."""
+    ctx = click.get_current_context(silent=True)
+    return None if ctx is None else ctx.meta.get(_FILE)
 
 
 def _read(path: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """``stacked demo``: a deep autoencoder of scikit-learn's digits in half a minute, with a picture of what it learnt."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,23 @@ THREADS = 1  # layers this small gain nothing from more
 
 
 @click.command()
-@click.option("--output", "-o", default="model.h5", show_default=True, metavar="MODEL.h5", help="Model file to write.")
-@click.option("--plot", default="demo.png", show_default=True, metavar="FILE.png", help="Picture to write.")
+@click.option(
+    "--output",
+    "-o",
+    default="model.h5",
+    show_default=True,
+    metavar="MODEL.h5",
+    callback=opt.file_only,
+    help="Model file to write.",
+)
+@click.option(
+    "--plot",
+    default="demo.png",
+    show_default=True,
+    metavar="FILE.png",
+    callback=opt.file_only,
+    help="Picture to write.",
+)
 @opt.force_option
 @opt.quiet_option
 @opt.json_option
@@ -36,14 +52,19 @@ def demo(output: str, plot: str, force: bool, quiet: bool, as_json: bool) -> Non
       stacked demo -o digits.h5 --plot digits.png
     """
     from stacked.data import open_data
+    from stacked.store import locked
 
-    _check_output(output, force)
-    _check_plot(plot, force)
-    images = open_data("digits").read(0, 1797)
-    train, test = images[:N_TRAIN], images[N_TRAIN:]
-    model = trained(train, quiet)
-    model.save(output)
-    drawn = _draw(plot, model, test)
+    from .run import claimed
+
+    _check_names(output, plot)
+    with claimed(output), locked(plot):
+        _check_output(output, force)
+        _check_plot(plot, force)
+        images = open_data("digits").read(0, 1797)
+        train, test = images[:N_TRAIN], images[N_TRAIN:]
+        model = trained(train, quiet)
+        model.save(output)
+        drawn = _draw(plot, model, test)
     errors = {"deep autoencoder": -model.score(test), "PCA": _error_of_pca(train, test)}
     if as_json:
         print_json({"model": output, "plot": plot if drawn else None, "squared_error": errors})
@@ -90,12 +111,22 @@ def trained(train: "np.ndarray", quiet: bool) -> Any:
             callback.close()
 
 
+def _check_names(output: str, plot: str) -> None:
+    """Refuse one name for both files, and a name that is no picture's."""
+    if Path(plot).suffix.lower() != ".png":
+        raise click.UsageError(f"--plot {plot}: expected FILE.png")
+    if os.path.realpath(output) == os.path.realpath(plot):
+        raise click.UsageError(f"--plot {plot}: expected another file than -o, found the same")
+
+
 def _check_output(path: str, force: bool) -> None:
     """The demo replaces its own model, and any other only with --force."""
     from stacked.errors import ModelFileError
-    from stacked.store import check_writable, read_info
+    from stacked.store import read_info
 
-    check_writable(path)
+    from .run import refuse_inputs
+
+    refuse_inputs(path, [])
     if force or not Path(path).exists():
         return
     try:
@@ -111,11 +142,10 @@ def _check_output(path: str, force: bool) -> None:
 def _check_plot(path: str, force: bool) -> None:
     """The demo replaces a PNG, and any other file only with --force."""
     from stacked.errors import ModelFileError
-    from stacked.store import check_writable
 
-    if Path(path).suffix.lower() != ".png":
-        raise click.UsageError(f"--plot {path}: expected FILE.png")
-    check_writable(path)
+    from .run import refuse_inputs
+
+    refuse_inputs(path, [])
     if not force and Path(path).exists() and Path(path).read_bytes()[:4] != b"\x89PNG":
         raise ModelFileError(
             f"{path}: exists, and is no PNG; give another name with --plot, or replace it with --force"

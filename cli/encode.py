@@ -54,12 +54,12 @@ def _apply(given: dict[str, Any], function: Callable[[Any, Any], Any], decodes: 
     from stacked.data import open_data
 
     from .models import load_model, require_decoder
-    from .output import target_of, write_array
+    from .output import claimed_target, write_array
 
     model, data = given["model"], given["data"]
-    target = target_of(given["output"], [model, data], given["force"])
-    fitted = load_model(model, given["n_threads"], given["precision"])
-    if decodes:
-        require_decoder(fitted, model)
-    with open_data(data) as rows:
-        write_array(target, function(fitted, rows))
+    with claimed_target(given["output"], [model, data], given["force"]) as target:
+        fitted = load_model(model, given["n_threads"], given["precision"])
+        if decodes:
+            require_decoder(fitted, model)
+        with open_data(data) as rows:
+            write_array(target, function(fitted, rows))

@@ -69,20 +69,21 @@ def finetune(ctx: click.Context, **given: Any) -> None:
 def _start(given: dict[str, Any]) -> None:
     from stacked.data import open_data
 
-    from .run import check_output, notes_of
+    from .run import check_output, claimed, notes_of
     from .train import train
 
     source, data, labels, path = given["model"], given["data"], given["labels"], given["output"]
-    check_output(path, [source, data, labels], given["force"])
-    model = configured(source, given)
-    with open_data(data, labels) as rows:
-        train(model, "finetune", rows, path, notes_of(rows, data, labels, _classifies(model)), given)
+    with claimed(path) as signals:
+        check_output(path, [source, data, labels], given["force"])
+        model = configured(source, given)
+        with open_data(data, labels) as rows:
+            notes = notes_of(rows, data, labels, _classifies(model))
+            train(model, "finetune", rows, path, notes, given, signals)
 
 
 def configured(source: str, given: dict[str, Any]) -> Any:
     """The model to fine-tune, with the given settings, all checked; a usage error for a bad one."""
     from stacked import SettingError, StackedClassifier, load
-    from stacked.settings import seed_from
 
     from .models import require_stack, set_precision
 
@@ -96,7 +97,7 @@ def configured(source: str, given: dict[str, Any]) -> Any:
     settings |= {name: given[name] for name in SHARED_OPTIONS}
     model.set_params(**{name: value for name, value in settings.items() if value is not None})
     if given["random_state"] is not None:
-        model.seed_ = seed_from(given["random_state"])
+        model.seed_ = given["random_state"]
     set_precision(model, source, given["precision"])
     refuse_unused(model.finetune_optimizer, given)
     try:

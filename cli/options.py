@@ -51,7 +51,20 @@ force_option = click.option(
     is_flag=True,
     help="Replace an output that holds unfinished training, or is no file of this kind; a finished model is replaced anyway.",
 )
-model_output_option = click.option("--output", "-o", metavar="MODEL.h5", help="Model file to write.")
+
+
+def file_only(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """A usage error for "-": what is written whole or not at all needs a file."""
+    if value == "-":
+        raise click.BadParameter(
+            "expected a file name, found -; this output cannot go to the standard output", ctx, param
+        )
+    return value
+
+
+model_output_option = click.option(
+    "--output", "-o", metavar="MODEL.h5", callback=file_only, help="Model file to write."
+)  # fmt: skip
 
 
 def resume_option(name: str) -> Decorator:

@@ -3,7 +3,8 @@
 import io
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -37,11 +38,24 @@ class Target(NamedTuple):
     key: str
 
 
-def target_of(spec: str, inputs: list[str], force: bool) -> Target:
+@contextmanager
+def claimed_target(spec: str, inputs: list[str | None], force: bool) -> Iterator[Target]:
+    """`target_of`, kept to this process while it is worked for."""
+    from .run import claimed
+
+    target = target_of(spec, inputs, force)
+    if target.path == "-":
+        yield target
+        return
+    with claimed(target.path):
+        yield target_of(spec, inputs, force)  # once more: another process may have made the file before this one had it
+
+
+def target_of(spec: str, inputs: list[str | None], force: bool) -> Target:
     """Where -o points to; refused before any work if it cannot be written there, or is an input."""
     from stacked.store import check_writable
 
-    from .run import same_file
+    from .run import refuse_inputs
 
     if spec == "-":
         return Target("-", "")
@@ -51,8 +65,7 @@ def target_of(spec: str, inputs: list[str], force: bool) -> Target:
     if Path(path).suffix.lower() not in SUFFIXES or bad_key:
         raise click.UsageError(f"-o {spec}: expected FILE.npy, FILE.csv or FILE.h5[:/path]")
     check_writable(path)
-    if any(same_file(path, other) for other in inputs):
-        raise ModelFileError(f"{path}: the output would replace the input; give another name with -o")
+    refuse_inputs(path, inputs)
     if _is_hdf5(path) and Path(path).exists() and not force:
         raise ModelFileError(f"{path}: exists, and may hold other data; replace all of it with --force")
     return Target(path, key or DEFAULT_KEY)

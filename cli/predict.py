@@ -29,10 +29,10 @@ def predict(
     from stacked.data import open_data
 
     from .models import load_model, require_classifier
-    from .output import target_of, write_array
+    from .output import claimed_target, write_array
 
-    target = target_of(output, [model, data], force)
-    classifier = load_model(model, n_threads, precision)
-    require_classifier(classifier, model)
-    with open_data(data) as rows:
-        write_array(target, classifier.predict_proba(rows) if proba else classifier.predict(rows))
+    with claimed_target(output, [model, data], force) as target:
+        classifier = load_model(model, n_threads, precision)
+        require_classifier(classifier, model)
+        with open_data(data) as rows:
+            write_array(target, classifier.predict_proba(rows) if proba else classifier.predict(rows))

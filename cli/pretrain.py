@@ -96,12 +96,14 @@ def _start(given: dict[str, Any]) -> None:
     model = build_stack(given)
     from stacked.data import open_data
 
-    from .run import check_output, notes_of
+    from .run import check_output, claimed, notes_of
     from .train import train
 
-    check_output(given["output"], [given["data"]], given["force"])
-    with open_data(given["data"]) as rows:
-        train(model, "pretrain", rows, given["output"], notes_of(rows, given["data"], None, False), given)
+    data, path = given["data"], given["output"]
+    with claimed(path) as signals:
+        check_output(path, [data], given["force"])
+        with open_data(data) as rows:
+            train(model, "pretrain", rows, path, notes_of(rows, data, None, False), given, signals)
 
 
 def build_stack(given: dict[str, Any]) -> Any:

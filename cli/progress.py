@@ -2,7 +2,7 @@
 
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Callable
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
@@ -54,12 +54,11 @@ class Lines:
             return
         record, self._held = self._held, None
         self._printed = time.monotonic()
-        with suppress(OSError):  # a reader of the progress may leave; the training goes on
-            click.echo(
-                f"{self._names.title(record.unit)} epoch {record.epoch + 1}/{record.epochs} {losses(record)}"
-                f" ({record.seconds:.1f} s, {record.samples_per_second:,.0f} rows/s)",
-                err=True,
-            )
+        click.echo(
+            f"{self._names.title(record.unit)} epoch {record.epoch + 1}/{record.epochs} {losses(record)}"
+            f" ({record.seconds:.1f} s, {record.samples_per_second:,.0f} rows/s)",
+            err=True,
+        )
 
 
 class Bars:
@@ -75,20 +74,17 @@ class Bars:
         if unit != self._unit:
             self._open(unit, total, epoch * total)
         bar = self._bar
-        with suppress(OSError):
-            bar.set_postfix_str(f"epoch {epoch + 1}/{self._names.epochs(unit)} loss {loss:.5g}", refresh=False)
-            bar.update(epoch * total + done - bar.n)
+        bar.set_postfix_str(f"epoch {epoch + 1}/{self._names.epochs(unit)} loss {loss:.5g}", refresh=False)
+        bar.update(epoch * total + done - bar.n)
 
     def __call__(self, record: "Record") -> None:
         if self._bar is not None:
-            with suppress(OSError):
-                self._bar.set_postfix_str(f"epoch {record.epoch + 1}/{record.epochs} {losses(record)}")
+            self._bar.set_postfix_str(f"epoch {record.epoch + 1}/{record.epochs} {losses(record)}")
 
     def close(self) -> None:
         """Leave the last bar as it stands."""
         if self._bar is not None:
-            with suppress(OSError):
-                self._bar.close()
+            self._bar.close()
         self._bar = None
 
     def _open(self, unit: int, total: int, initial: int) -> None:
@@ -102,6 +98,26 @@ class Bars:
             total=self._names.epochs(unit) * total, initial=initial, desc=self._names.title(unit), bar_format=layout,
             ncols=size.columns, nrows=size.lines, file=sys.stderr,
         )  # fmt: skip
+
+
+class Watched:
+    """A callback that first looks whether a signal has arrived (``check`` raises then), and passes on to a reporter, if any."""
+
+    def __init__(self, check: Callable[[], None], reporter: Lines | Bars | None):
+        self._check, self._reporter = check, reporter
+
+    def on_chunk(self, *progress: Any) -> None:
+        self._check()
+        if isinstance(self._reporter, Bars):
+            self._reporter.on_chunk(*progress)
+
+    def __call__(self, record: "Record") -> None:
+        if self._reporter is not None:
+            self._reporter(record)
+
+    def close(self) -> None:
+        if self._reporter is not None:
+            self._reporter.close()
 
 
 def losses(record: "Record") -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,19 +12,13 @@ import click
 
 from stacked.errors import DataError, DivergedError, ModelFileError
 
+from .config import config_file
 from .output import echo
+from .signals import Interrupted, Signals, handling, stopping
 
 if TYPE_CHECKING:
     from stacked.checkpoint import Checkpointer, Unfinished
     from stacked.data import Rows
-
-
-class Interrupted(KeyboardInterrupt):
-    """SIGINT or SIGTERM arrived."""
-
-    def __init__(self, number: int):
-        super().__init__()
-        self.number = number
 
 
 def notes_of(rows: "Rows", data: str, labels: str | None, classify: bool) -> dict[str, Any]:
@@ -70,9 +64,7 @@ def check_output(path: str, inputs: list[str | None], force: bool) -> None:
     from stacked.store import check_writable, read_info
 
     check_writable(path)
-    for other in inputs:
-        if other is not None and same_file(path, other):
-            raise ModelFileError(f"{path}: the output would replace the input; give another name with -o")
+    refuse_inputs(path, inputs)
     if force or not Path(path).exists():
         return
     try:
@@ -84,6 +76,12 @@ def check_output(path: str, inputs: list[str | None], force: bool) -> None:
         raise ModelFileError(
             f"{path}: holds unfinished training; go on with `stacked {phase} --resume {path}`, or replace it with --force"
         )
+
+
+def refuse_inputs(path: str, inputs: list[str | None]) -> None:
+    """ModelFileError for an output that is an input of the command, or its --config."""
+    if any(other is not None and same_file(path, other) for other in [*inputs, config_file()]):
+        raise ModelFileError(f"{path}: the output would replace the input; give another name with -o")
 
 
 def same_file(path: str, other: str) -> bool:
@@ -113,41 +111,33 @@ def open_unfinished(path: str, phase: str) -> "Unfinished | None":
 
 
 @contextmanager
-def stoppable(checkpointer: "Checkpointer", path: str, command: str) -> Iterator[None]:
-    """Inside, SIGINT and SIGTERM write the newest checkpoint and end the process with 130 or 143.
+def claimed(path: str) -> Iterator[Signals]:
+    """Inside, no other command writes ``path``; SIGINT and SIGTERM raise, so that no lock and nothing half written stays."""
+    from stacked.store import locked
 
-    After DivergedError, too, the newest good state is in the file.
-    """
-    with _handling((signal.SIGINT, signal.SIGTERM), _interrupt):
-        try:
-            yield
-        except Interrupted as stop:
-            with _handling((signal.SIGINT, signal.SIGTERM), signal.SIG_IGN):
-                checkpointer.flush()
-            if checkpointer.has_written:
-                echo(f"stopped; go on with: stacked {command} --resume {path}", err=True)
-            else:
-                click.echo("stopped before the first checkpoint; nothing was written", err=True)
-            raise SystemExit(128 + stop.number) from None
-        except DivergedError as error:
-            checkpointer.flush_diverged()
-            raise DivergedError(f"{error} in {path}, which can be used as it is") from error
-
-
-def _interrupt(number: int, frame: Any) -> None:
-    raise Interrupted(number)
+    with stopping() as signals, locked(path):
+        yield signals
 
 
 @contextmanager
-def _handling(
-    signals: tuple[signal.Signals, ...], handler: Callable[[int, Any], Any] | signal.Handlers
-) -> Iterator[None]:
-    before = [signal.signal(number, handler) for number in signals]
+def stoppable(checkpointer: "Checkpointer", path: str, command: str) -> Iterator[None]:
+    """Inside, Interrupted writes the newest checkpoint and ends the process with 130 or 143.
+
+    After DivergedError, too, the newest good state is in the file.
+    """
     try:
         yield
-    finally:
-        for number, previous in zip(signals, before, strict=True):
-            signal.signal(number, previous)
+    except Interrupted as stop:
+        with handling(signal.SIG_IGN):
+            checkpointer.flush()
+        if checkpointer.has_written:
+            echo(f"stopped; go on with: stacked {command} --resume {path}", err=True)
+        else:
+            click.echo("stopped before the first checkpoint; nothing was written", err=True)
+        raise SystemExit(128 + stop.number) from None
+    except DivergedError as error:
+        checkpointer.flush_diverged()
+        raise DivergedError(f"{error} in {path}, which can be used as it is") from error
 
 
 _NOUN = {"pretrain": "pretraining", "finetune": "fine-tuning"}

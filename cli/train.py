@@ -1,30 +1,41 @@
 """What ``pretrain`` and ``finetune`` have in common once the model is configured: training, reporting, resuming."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .output import echo, print_json
+from .signals import Signals
+
+if TYPE_CHECKING:
+    from stacked.checkpoint import Unfinished
 
 NEXT = {"pretrain": "stacked finetune {path} DATA -o tuned.h5", "finetune": "stacked evaluate {path} DATA"}
 
 
 def train(
-    model: Any, phase: str, rows: Any, path: str, notes: dict[str, Any], given: dict[str, Any], resumed: Any = None
+    model: Any,
+    phase: str,
+    rows: Any,
+    path: str,
+    notes: dict[str, Any],
+    given: dict[str, Any],
+    signals: Signals,
+    resumed: Any = None,
 ) -> None:
     """Run one phase ("pretrain" or "finetune") on rows into the file ``path``; ``given`` are the common options."""
     from stacked.checkpoint import Checkpointer
 
-    from .progress import mention_bfloat16, reporter, summary
+    from .progress import Watched, mention_bfloat16, reporter, summary
     from .run import stoppable
 
     quiet = given["quiet"]
     checkpointer = Checkpointer(path, given["checkpoint_every"], notes)
-    callback = reporter(model, rows.n_columns, quiet)
+    callback = Watched(signals.check, reporter(model, rows.n_columns, quiet))
     with stoppable(checkpointer, path, phase):
         try:
             getattr(model, phase)(rows, callback=callback, checkpoint=checkpointer, resume=resumed)
         finally:
-            if callback is not None:
-                callback.close()
+            callback.close()
+        signals.check()
         checkpointer.discard()
         model.save(path)
     if given["as_json"]:
@@ -49,15 +60,34 @@ def _report_finished(path: str, given: dict[str, Any]) -> None:
 
 def resume(phase: str, path: str, data: str | None, labels: str | None, given: dict[str, Any]) -> None:
     """Go on with the unfinished phase in the file ``path``; ``data`` and ``labels`` say where they have moved to, if they have."""
-    from .models import set_precision
-    from .run import open_unfinished, reopen
+    from .run import claimed, open_unfinished
 
-    unfinished = open_unfinished(path, phase)
-    if unfinished is None:
+    if open_unfinished(path, phase) is None:
         _report_finished(path, given)
         return
+    with claimed(path) as signals:
+        unfinished = open_unfinished(path, phase)  # once more: another process may have gone on with it meanwhile
+        if unfinished is None:
+            _report_finished(path, given)
+        else:
+            _go_on(unfinished, phase, path, data, labels, given, signals)
+
+
+def _go_on(
+    unfinished: "Unfinished",
+    phase: str,
+    path: str,
+    data: str | None,
+    labels: str | None,
+    given: dict[str, Any],
+    signals: Signals,
+) -> None:
+    from .models import set_precision
+    from .run import reopen
+
+    model = unfinished.model
     if given["n_threads"] is not None:
-        unfinished.model.n_threads = given["n_threads"]
-    set_precision(unfinished.model, path, given["precision"])
+        model.n_threads = given["n_threads"]
+    set_precision(model, path, given["precision"])
     with reopen(path, unfinished, data, labels) as rows:
-        train(unfinished.model, phase, rows, path, unfinished.notes, given, unfinished.resume)
+        train(model, phase, rows, path, unfinished.notes, given, signals, unfinished.resume)

@@ -13,6 +13,19 @@ from .settings import Plan
 METHODS = {"cg": "CG", "lbfgs": "L-BFGS-B"}
 
 
+def loss_at(
+    flat: np.ndarray,
+    network: Network,
+    objective: dense.Objective,
+    plan: Plan,
+    batch: tuple[np.ndarray, np.ndarray, np.ndarray],
+    work: dense.Workspace,
+) -> float:
+    """Loss of a minibatch with penalty at the parameters ``flat``; the gradient lands in the workspace."""
+    params = flat.astype(network.params.dtype, copy=False)
+    return dense.loss_gradient(network.table, params, objective, plan.l1, plan.l2, *batch, work)
+
+
 def minimize_batch(
     network: Network,
     objective: dense.Objective,
@@ -26,15 +39,11 @@ def minimize_batch(
     """
     from scipy.optimize import minimize
 
-    dtype = network.params.dtype
     losses: list[float] = []
 
     def loss_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        loss = dense.loss_gradient(
-            network.table, flat.astype(dtype, copy=False), objective, plan.l1, plan.l2, *batch, work
-        )  # fmt: skip
-        losses.append(loss)
-        return loss, work.gradient.astype(np.float64)
+        losses.append(loss_at(flat, network, objective, plan, batch, work))
+        return losses[-1], work.gradient.astype(np.float64)
 
     start = network.params.astype(np.float64)
     weights = start[: network.n_weights]

@@ -17,6 +17,8 @@ from .kernels.updates import Update
 from .network import Network
 from .settings import LINE_SEARCHES, Plan
 
+Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # inputs, targets, labels
+
 
 class _Scratch:
     """The workspace for the largest minibatch so far, allocated once."""
@@ -115,20 +117,25 @@ class DenseTrainee:
 
     def _line_searches(self, window: Window, rows: slice, batch_size: int, epoch: int) -> float:
         """A few line searches of conjugate gradient or L-BFGS on each minibatch, as Hinton & Salakhutdinov 2006 did."""
-        from .solvers import minimize_batch
+        from .solvers import loss_at, minimize_batch
 
-        total = 0.0
+        total, work = 0.0, self._scratch.get(batch_size)
+        if rows.start == rows.stop:  # on no rows it only compiles, as the kernels of `train` do
+            batch = self._batch(window, rows, epoch, work)
+            loss_at(self.params, self.network, self.objective, self.plan, batch, work)
         for start in range(rows.start, rows.stop, batch_size):
             chosen = slice(start, min(start + batch_size, rows.stop))
-            positions = window.positions[chosen]
-            work = self._scratch.get(batch_size)
-            clean, corrupted = work.clean[: len(positions)], work.corrupted[: len(positions)]
-            noise = (self.objective.corruption, self._key, epoch)
-            load_batch(window.samples, positions, window.row_ids[chosen], *noise, clean, corrupted)
-            labels = window.labels[positions] if len(window.labels) else window.labels
-            batch = (corrupted, clean, labels)
-            total += len(positions) * minimize_batch(self.network, self.objective, self.plan, batch, work)
+            batch = self._batch(window, chosen, epoch, work)
+            total += (chosen.stop - start) * minimize_batch(self.network, self.objective, self.plan, batch, work)
         return total
+
+    def _batch(self, window: Window, rows: slice, epoch: int, work: dense.Workspace) -> Batch:
+        """A minibatch, loaded into the workspace."""
+        positions = window.positions[rows]
+        clean, corrupted = work.clean[: len(positions)], work.corrupted[: len(positions)]
+        noise = (self.objective.corruption, self._key, epoch)
+        load_batch(window.samples, positions, window.row_ids[rows], *noise, clean, corrupted)
+        return corrupted, clean, window.labels[positions] if len(window.labels) else window.labels
 
     def validation_loss(self, subset: np.ndarray) -> float:
         """Mean loss over clean validation rows."""

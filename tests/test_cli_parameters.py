@@ -137,11 +137,24 @@ def test_a_linear_code_takes_its_share_of_a_single_rate():
 
 
 def test_upper_rbms_are_gaussian_over_rectified_codes():
-    assert described(units(hidden="rectified"), "visible", "hidden") == [
-        ("bernoulli", "rectified"),
-        ("gaussian", "rectified"),
-        ("gaussian", "gaussian"),
+    assert described(units(hidden="rectified"), "visible", "hidden", "learning_rate") == [
+        ("bernoulli", "rectified", 0.01),
+        ("gaussian", "rectified", 0.001),
+        ("gaussian", "gaussian", 0.001),
     ]
+
+
+@pytest.mark.parametrize(
+    "options, rates",
+    [
+        ({}, [0.1, 0.1, 0.01]),
+        ({"activation": "relu"}, [0.01, 0.001, 0.001]),
+        ({"output_activation": "linear", "loss": "squared_error"}, [0.001, 0.1, 0.01]),
+        ({"optimizer": "adam"}, [0.001] * 3),
+    ],
+)
+def test_learning_rates_of_autoencoders_suit_their_codes_and_outputs(options, rates):
+    assert described(units("autoencoder", **options), "learning_rate") == [(rate,) for rate in rates]
 
 
 @pytest.mark.parametrize(

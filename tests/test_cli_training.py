@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from stacked import load
+from stacked import load, stack
 from stacked.cli import run as cli_run
 from stacked.training import Hooks
 
@@ -116,6 +116,14 @@ def test_finetune_keeps_what_is_not_given(tmp_path, rows, model):
     assert tuned.finetune_linear_decay is False and tuned.finetune_loss == "squared_error" and tuned.seed_ == 5
 
 
+def test_finetune_stops_early(tmp_path, rows, model):
+    out = tmp_path / "tuned.h5"
+    early = ("--validation", 0.3, "--patience", 2, "--epochs", 300, "--learning-rate", 0.05, "--threads", 1)
+    summary = json.loads(run_well("finetune", model, rows, "-o", out, *early, "--json", "-q").stdout)
+    assert 3 <= summary["phases"][-1]["epochs"] < 300
+    assert load(out).patience == 2
+
+
 def test_classifiers_from_a_file_of_labels_and_from_the_data(tmp_path, rows, model):
     np.save(tmp_path / "labels.npy", np.arange(120) % 3)
     out = tmp_path / "classifier.h5"
@@ -179,6 +187,26 @@ def test_an_interrupted_classifier_goes_on_with_moved_data(tmp_path, rows, model
     moved = ("--labels", tmp_path / "moved_labels.npy", "-q")
     run_well("finetune", "--resume", killed, tmp_path / "moved.npy", *moved)
     assert np.array_equal(load(killed).network_.params, load(whole).network_.params)
+
+
+def test_an_interrupted_classifier_goes_on_from_another_folder(tmp_path, rows, model, monkeypatch):
+    np.save(tmp_path / "labels.npy", np.arange(120) % 3)
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 2)
+        named = ("model.h5", "rows.npy", "-o", "killed.h5", "--labels", "labels.npy")
+        assert run("finetune", *named, "--epochs", 4, "--threads", 1, "-q").exit_code == 130
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    run_well("finetune", "--resume", "../killed.h5", "-q")
+    assert len(load(tmp_path / "killed.h5").history_) == 2 * 2 + 4
+
+
+def test_threads_are_chosen_anew_on_resume(killed, monkeypatch):
+    limits, real = [], stack.thread_limit
+    monkeypatch.setattr(stack, "thread_limit", lambda n_threads: limits.append(n_threads) or real(n_threads))
+    run_well("pretrain", "--resume", killed, "--threads", 2, "-q")
+    assert limits == [2]
 
 
 @pytest.fixture
@@ -251,7 +279,10 @@ def test_sigterm_ends_with_143_and_a_checkpoint(tmp_path, rows):
     while not out.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=60)
+    try:
+        _, stderr = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 143, stderr
     assert stderr.splitlines()[-1] == f"stopped; go on with: stacked pretrain --resume {out}"
     assert "epochs done" in run_well("info", out).stdout

@@ -101,7 +101,13 @@ def test_other_output_names_are_usage_errors(home, tmp_path, spec):
 
 
 @pytest.mark.parametrize(
-    "array", [np.array(["a,b", 'c"d', "é"]), np.array([3, -1]), np.array([[0.1, 1e-30], [2, np.pi]])]
+    "array",
+    [
+        np.array(["a,b", 'c"d', "é"]),
+        np.array(["a\rb", "c\nd", "\r"]),
+        np.array([3, -1]),
+        np.array([[0.1, 1e-30], [2, np.pi]]),
+    ],
 )
 @pytest.mark.parametrize("suffix", [".npy", ".csv", ".h5"])
 def test_every_kind_of_array_is_written_as_it_is(tmp_path, array, suffix):
@@ -141,11 +147,13 @@ def test_predict_and_probabilities(home, tmp_path):
 def test_commands_refuse_models_of_the_wrong_kind(home, tmp_path):
     out = ("-o", tmp_path / "out.npy")
     assert "expected a classifier" in refused("predict", home / "tuned.h5", "digits", *out)
-    assert "has no decoder" not in refused("decode", home / "classifier.h5", "digits", *out)
-    assert "found a classifier" in refused("reconstruct", home / "classifier.h5", "digits", *out)
+    for command in ("decode", "reconstruct"):
+        line = refused(command, home / "classifier.h5", "digits", *out)
+        assert "classifier.h5: expected a model with a decoder, found a classifier" in line
     assert "expected a classifier" in refused("evaluate", home / "tuned.h5", "digits", "--labels", "digits")
     RBM(4, epochs=1, random_state=0).fit(np.load(home / "digits.npy")).save(tmp_path / "rbm.h5")
     assert "a single rbm" in refused("finetune", tmp_path / "rbm.h5", "digits", "-o", tmp_path / "out.h5")
+    assert [path.name for path in tmp_path.iterdir()] == ["rbm.h5"]
     run_well("encode", tmp_path / "rbm.h5", "digits", *out)
     assert not (tmp_path / "out.h5").exists()
 

@@ -3,13 +3,15 @@
 ``record`` holds the typed record that callers see, ``layout`` every name, shape and type that a file of that record has,
 ``cursor`` what is known of unfinished training, ``elements`` the record as flat arrays and attributes, ``image`` those as
 HDF5 bytes, ``gate`` (with ``attributes``, ``datasets`` and ``chunks``) the only way back, ``digest`` the checksum,
-``atomic`` the write to disk. Nothing here knows an estimator, and nothing here runs a model: the layer above evaluates the probe.
+``atomic`` the write to disk, ``lock`` what keeps a second process from it. Nothing here knows an estimator, and nothing here
+runs a model: the layer above evaluates the probe.
 """
 
 from .atomic import check_writable, write_atomically
 from .cursor import CURSOR
 from .info import read_info
 from .layout_rules import MAX_LAYERS
+from .lock import locked
 from .reader import read_model
 from .record import (
     FORMAT_VERSION,
@@ -38,6 +40,7 @@ __all__ = [
     "UnitArrays",
     "check_writable",
     "file_name",
+    "locked",
     "of_file",
     "read_info",
     "read_model",

@@ -35,9 +35,9 @@ def _rename(source: Path, target: Path) -> None:
     source.replace(target)
 
 
-def check_writable(path: _PathLike) -> None:
-    """Refuses up front, before hours of work, what cannot end in a file at ``path``."""
-    _target(path)
+def check_writable(path: _PathLike) -> Path:
+    """Refuses up front, before hours of work, what cannot end in a file at ``path``; the file it would be, links resolved."""
+    return _target(path)
 
 
 def write_atomically(path: _PathLike, data: bytes | bytearray | memoryview) -> None:

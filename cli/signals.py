@@ -1,0 +1,77 @@
+"""SIGINT and SIGTERM, as an exception that unwinds the command and as a note that outlives it.
+
+What a handler raises inside ``__del__`` is dropped by Python, and inside a callback from LLVM it crashes the process. There the
+handler only takes the note and has itself called again a moment later. Should an exception be dropped elsewhere, the note
+is what a loop looks at: such a signal is late but never lost.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+RETRY_SECONDS = 0.05
+_HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)  # the alarm calls the handler again
+
+
+class Interrupted(KeyboardInterrupt):
+    """SIGINT or SIGTERM arrived."""
+
+    def __init__(self, number: int):
+        super().__init__()
+        self.number = number
+
+
+class Signals:
+    """The signal that has arrived, if one has."""
+
+    def __init__(self) -> None:
+        self.arrived: int | None = None
+
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        """The handler."""
+        if number != signal.SIGALRM:
+            self.arrived = number
+        if _may_raise(frame):
+            self.check()
+        else:
+            signal.setitimer(signal.ITIMER_REAL, RETRY_SECONDS)
+
+    def check(self) -> None:
+        """Raise Interrupted if a signal has arrived."""
+        if self.arrived is not None:
+            raise Interrupted(self.arrived)
+
+
+def _may_raise(frame: FrameType | None) -> bool:
+    """Whether an exception in this frame reaches the command: no frame of the stack is a destructor's, or of LLVM's bindings."""
+    while frame is not None:
+        if frame.f_code.co_name == "__del__" or str(frame.f_globals.get("__name__")).startswith("llvmlite."):
+            return False
+        frame = frame.f_back
+    return True
+
+
+@contextmanager
+def stopping() -> Iterator[Signals]:
+    """Inside, SIGINT and SIGTERM raise Interrupted and are noted."""
+    signals = Signals()
+    with handling(signals.receive):
+        yield signals
+
+
+@contextmanager
+def handling(handler: Callable[[int, Any], Any] | signal.Handlers) -> Iterator[None]:
+    """Inside, SIGINT and SIGTERM have this handler; only the main thread can change it, and elsewhere nothing does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = [signal.signal(number, handler) for number in _HANDLED]
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, previous in zip(_HANDLED, before, strict=True):
+            signal.signal(number, previous)
