@@ -117,6 +117,12 @@ def test_only_floats_for_a_model_of_the_unit_range_must_lie_in_it_in_use(scaling
     assert RBM(4, visible="gaussian", learning_rate=0.001, scaling=scaling, **SHORT).fit(small).transform(wide).any()
 
 
+def test_a_model_that_was_trained_beyond_the_unit_range_takes_such_rows_in_use(digits):
+    x = np.random.default_rng(0).standard_normal((300, 6))
+    clf = StackedClassifier([Autoencoder(4)], finetune_epochs=1, random_state=0).finetune(x, digits.labels[:300])
+    assert clf.predict(x).shape == (300,) and clf.transform(3 * x).shape == (300, 4)
+
+
 def test_the_precision_that_is_set_now_is_that_of_the_answers(small):
     unit = RBM(4, random_state=0, **SHORT).fit(small)
     assert not unit._network.bfloat16 and unit.set_params(precision="bfloat16")._network.bfloat16

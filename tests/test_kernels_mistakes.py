@@ -132,6 +132,18 @@ def test_02_persistent_chains_go_on_from_where_they_were_and_never_see_the_data(
     assert np.array_equal(*chains) and chains[0].any()
 
 
+@EITHER
+def test_02_chains_of_a_trained_machine_go_on_and_never_see_the_data(dtype):
+    machine, still = machine_of("bernoulli", "bernoulli", 6, 5, 2, True), PLAIN._replace(learning_rate=0.0)
+    params = np.concatenate([np.full(30, 8.0), np.full(5, -24.0), np.full(6, -20.0)]).astype(dtype)  # as above
+    chains = np.repeat(np.array([[0], [1], [1], [0]], dtype), 5, axis=1)
+    before, rows = chains.copy(), np.arange(3)
+    for data in (np.ones((3, 6)), np.zeros((3, 6))):
+        table, velocity, work = samples.as_samples(data), np.zeros_like(params), rbm.workspace(machine, 4, dtype)
+        rbm.train(machine, params, still, table, rows, rows, 2, KEY, CHAIN_KEY, 0, 0, velocity, chains, work)
+        np.testing.assert_array_equal(chains, before)
+
+
 @pytest.mark.parametrize("kind", ["masking", "salt_and_pepper", "gaussian"])
 def test_06_corruption_is_redrawn_for_every_row_of_every_epoch(kind):
     clean, rows = np.full(200, 0.5), []
