@@ -118,7 +118,7 @@ class Network:
             table = read_finite(rows, start, min(start + _ANSWERED_ROWS, rows.n_rows))
             part = out[start : start + len(table)]
             answer(as_samples(table, scale, offset), np.arange(len(table)), part)
-            if not np.isfinite(part.sum(dtype=np.float64)):
+            if not _sums_up(part):
                 raise DataError(
                     f"{rows.name}: the answer to rows from {start} on is not finite; their values are too large"
                 )
@@ -204,9 +204,15 @@ class Answerer(NamedTuple):
 def read_finite(rows: Rows, start: int, stop: int) -> np.ndarray:
     """Raw rows (n, V); NaN or infinity among them is a DataError."""
     table = rows.read(start, stop)
-    if table.dtype.kind == "f" and not np.isfinite(table.sum(dtype=np.float64)):
+    if table.dtype.kind == "f" and not _sums_up(table):
         check_finite(rows.name, table, start)
     return table
+
+
+def _sums_up(table: np.ndarray) -> bool:
+    """Whether the sum is finite, which it is not if a number is not; one pass without a table of flags, and no warnings."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(table.sum(dtype=np.float64)))
 
 
 def check_finite(name: str, table: np.ndarray, first_row: int = 0) -> None:

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from stacked import RBM, Autoencoder, DataError, DivergedError, SettingError, StackedAutoencoder, StackedClassifier
+from stacked.data import ArrayRows, summarize
+from stacked.guard import check_chain, check_range, check_width, trivial_loss
+from stacked.scaling import InputScaling
 
 OUT_OF_RANGE = [
     (RBM(4), lambda x: x * 3, r"\[0, 1\]"),
@@ -88,3 +91,83 @@ def test_wrong_width_is_named(width, small):
     unit = RBM(4, epochs=1, random_state=0).fit(small)
     with pytest.raises(ValueError, match=f"X has {width} features"):
         unit.transform(np.zeros((3, width), np.float32))
+
+
+def _summary(low, high):
+    return summarize(ArrayRows(np.array([[low, high], [low, low]])))
+
+
+ALLOWED = {
+    "sigmoid": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "relu": (0.0, 1e9),
+    "softplus": (0.0, 1e9),
+    "linear": (-1e9, 1e9),
+}
+
+
+@pytest.mark.parametrize("kind", ALLOWED)
+@pytest.mark.parametrize(("scale", "offset"), [(1.0, 0.0), (0.25, -0.5)])
+def test_the_scaled_range_may_reach_the_bounds_of_the_outputs_with_a_little_slack(kind, scale, offset):
+    low, high = ALLOWED[kind]
+    scaling = InputScaling(scale, offset, (2,), "float64", "auto", True)
+
+    def check(least, most):
+        check_range(kind, scaling, _summary((least - offset) / scale, (most - offset) / scale), "here")
+
+    check(low, high)
+    check(low - 5e-7, high + 5e-7)
+    beyond = [(low - 2e-6, high)] if kind != "linear" else []
+    beyond += [(low, high + 2e-6)] if kind in ("sigmoid", "tanh") else []
+    for least, most in beyond:
+        with pytest.raises(DataError, match=rf"^here: {kind} "):
+            check(least, most)
+
+
+@pytest.mark.parametrize(
+    ("mode", "advice"), [("auto", "set scaling"), ("none", "set scaling"), ("minmax", "training data")]
+)
+def test_the_advice_suits_the_scaling(mode, advice):
+    with pytest.raises(DataError, match=advice):
+        check_range("sigmoid", InputScaling(1.0, 0.0, (2,), "float64", mode, True), _summary(0.0, 2.0), "here")
+
+
+FITS = {
+    "sigmoid": {"sigmoid", "linear"},
+    "tanh": {"tanh", "linear"},
+    "relu": {"relu", "linear", "softplus"},
+    "softplus": {"relu", "linear", "softplus"},
+    "linear": {"linear"},
+}
+
+
+@pytest.mark.parametrize("code", FITS)
+@pytest.mark.parametrize("visible", FITS)
+def test_which_visible_side_models_which_codes(code, visible):
+    units = [Autoencoder(4), Autoencoder(4, activation=code), Autoencoder(4, output=visible)]
+    if visible in FITS[code]:
+        check_chain(units)
+    else:
+        with pytest.raises(SettingError, match=rf"^unit 2: .*{visible}, .*{code} codes of unit 1;"):
+            check_chain(units)
+
+
+def test_a_trivial_loss_is_that_of_the_best_constant_answer_in_scaled_units():
+    x = np.random.default_rng(0).random((40, 3))
+    data, scaled = summarize(ArrayRows(4 * x - 1)), (0.25, 0.25)
+    p = x.mean()
+    assert trivial_loss("squared_error", data, scaled) == pytest.approx(3 * x.var())
+    entropy = -3 * (p * np.log(p) + (1 - p) * np.log(1 - p))
+    assert trivial_loss("cross_entropy", data, scaled) == pytest.approx(entropy)
+    assert trivial_loss("softmax_cross_entropy", data, scaled, 5) == pytest.approx(np.log(5))
+    for mean, clipped in ((0.0, 0.001), (1.0, 0.999)):
+        all_alike = -(clipped * np.log(clipped) + (1 - clipped) * np.log(1 - clipped))
+        found = trivial_loss("cross_entropy", summarize(ArrayRows(np.full((4, 3), mean))), (1.0, 0.0))
+        assert found == pytest.approx(3 * all_alike)
+
+
+def test_rows_of_the_expected_width_pass():
+    check_width(ArrayRows(np.zeros((2, 3))), 3)
+    for width in (2, 4):
+        with pytest.raises(DataError, match=f"X has 3 features, but the model is expecting {width} features"):
+            check_width(ArrayRows(np.zeros((2, 3))), width)

@@ -7,6 +7,7 @@ import pytest
 from stacked import RBM, Autoencoder, StackedAutoencoder, StackedClassifier, feed, training
 from stacked.data import ArrayRows, H5Rows
 from stacked.kernels.cpu import max_threads
+from stacked.trainees import RBMTrainee
 
 UNITS = {
     "rbm": lambda: RBM(24, epochs=3, batch_size=32, random_state=0),
@@ -91,9 +92,20 @@ def test_a_small_data_set_is_shuffled_whole(table):
 
 @pytest.mark.parametrize("chunk", [1, 100, 1_000_000])
 def test_chunk_size_does_not_change_the_bits(chunk, table, monkeypatch):
-    reference = UNITS["persistent"]().fit(table)
+    reference, calls = UNITS["persistent"]().fit(table), []
     monkeypatch.setattr(training, "CHUNK_ROWS", chunk)
+    original = RBMTrainee.train
+
+    def train(self, window, rows, batch_size, epoch, step, update):
+        calls.append((rows.stop - rows.start, step))
+        return original(self, window, rows, batch_size, epoch, step, update)
+
+    monkeypatch.setattr(RBMTrainee, "train", train)
     np.testing.assert_array_equal(reference.weight_, UNITS["persistent"]().fit(table).weight_)
+    sizes, steps = zip(*calls[1:], strict=True)  # the first call, on no rows, compiles
+    minibatches = [len(range(0, size, 32)) for size in sizes]
+    assert steps == tuple(np.cumsum([0, *minibatches[:-1]]))
+    assert sum(minibatches) == 3 * 94 and len(calls) - 1 == {1: 3 * 94, 100: 3 * 32, 1_000_000: 3}[chunk]
 
 
 @pytest.mark.parametrize("name", UNITS)
