@@ -125,13 +125,13 @@ def test_nothing_is_flushed_after_discard_or_before_training(clock, tmp_path):
 
 def test_a_run_that_diverged_is_a_model_and_not_gone_on_with(tmp_path):
     log = Log(tmp_path / "run.h5", 0)
-    stack(1).pretrain(X, checkpoint=log)
+    stack(2).pretrain(X, checkpoint=log)
     with pytest.raises(
-        ModelFileError, match="unfinished \\(pretrain, epoch 1 done\\); go on with `stacked pretrain --resume"
+        ModelFileError, match="unfinished \\(pretrain, epoch 2 done\\); go on with `stacked pretrain --resume"
     ):
         load(tmp_path / "run.h5")
     log.flush_diverged()
-    assert log.log[-2:] == [(1, 1), (1, 1)]
+    assert log.log[-2:] == [(1, 2), (1, 2)]
     assert load(tmp_path / "run.h5").transform(X).shape == (40, 3)
     with pytest.raises(ModelFileError, match="diverged"):
         load_checkpoint(tmp_path / "run.h5")
