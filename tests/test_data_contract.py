@@ -233,9 +233,10 @@ def test_what_a_file_holds_is_told_by_its_bytes_and_not_by_its_name(tmp_path):
     np.save(tmp_path / "a.npy", np.ones((5, 2)))
     (tmp_path / "a.npy").rename(tmp_path / "a.csv")
     assert open_data(tmp_path / "a.csv").n_rows == 5
-    with h5py.File(tmp_path / "b.hdf5", "w", userblock_size=512) as file:
-        file["X"] = np.ones((4, 2))
-    assert open_data(tmp_path / "b.hdf5").n_rows == 4
+    for name in ("b.hdf5", "b.h5", "b.H5"):
+        with h5py.File(tmp_path / name, "w", userblock_size=512) as file:
+            file["X"] = np.ones((4, 2))
+        assert open_data(tmp_path / name).n_rows == 4
     (tmp_path / "b.hdf5").rename(tmp_path / "b.dat")
     with pytest.raises(DataError, match="expected IDX"):
         open_data(tmp_path / "b.dat")

@@ -244,7 +244,9 @@ def machine(tmp_path, monkeypatch):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
 
-    write("proc/meminfo", f"MemTotal: {99 * GIB // 1024} kB\nMemFree: 1 kB\nMemAvailable:   {8 * GIB // 1024} kB\n")
+    write(
+        "proc/meminfo", f"odd\n\nMemTotal: {99 * GIB // 1024} kB\nMemFree: 1 kB\nMemAvailable:   {8 * GIB // 1024} kB\n"
+    )
     return write
 
 
