@@ -97,6 +97,15 @@ def test_an_autoencoder_s_report_is_of_scaled_data_in_json_and_in_words(home):
         assert lines == [line for line in expected if name == "tuned.h5" or not line.startswith("cross-entropy")]
 
 
+def test_json_is_not_mixed_with_news_of_compilation(home, monkeypatch):
+    from stacked.kernels import _jit
+
+    monkeypatch.setattr(_jit, "is_cached", lambda kernel, dtype: False)
+    args = ("evaluate", home / "tuned.h5", home / "x.npy")
+    assert run_well(*args, "--json").stderr == ""
+    assert run_well(*args).stderr.startswith("compiling kernels")
+
+
 # --- info --------------------------------------------------------------------------------------------------------------------
 
 
@@ -213,14 +222,14 @@ ARRAYS = {
     "numbers": np.array([[0.1, 1e-30], [1 / 3, -2]], np.float32),
     "doubles": np.array([[0.1, 1e300], [1 / 3, -2]]),
     "labels": np.array([3, -1, 2]),
-    "words": np.array(["a", 'say "b"', "c, d", "ä"]),
+    "words": np.array(["a", 'say "b"', "c, d", "e\nf", "ä"]),
     "many": np.arange(2 * (4096 + 3), dtype=np.float64).reshape(-1, 2),
 }
 TEXT = {
     "numbers": "0.1,1e-30\n0.33333334,-2.0\n",
     "doubles": "0.1,1e+300\n0.3333333333333333,-2.0\n",
     "labels": "3\n-1\n2\n",
-    "words": 'a\n"say ""b"""\n"c, d"\nä\n',
+    "words": 'a\n"say ""b"""\n"c, d"\n"e\nf"\nä\n',
     "many": "".join(f"{2.0 * i},{2.0 * i + 1}\n" for i in range(4096 + 3)),
 }
 

@@ -16,7 +16,7 @@ from stacked.cli.config import _option_names, apply_config
 from stacked.cli.progress import summary
 from stacked.data import fingerprint
 
-from .test_cli_boundary import misused, run_well
+from .test_cli_boundary import misused, refused, run_well
 
 X = np.random.default_rng(0).random((40, 6)).astype(np.float32)
 Y = np.arange(40) % 2
@@ -33,7 +33,7 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
-def unfinished(path, phase="pretrain", notes=None):
+def unfinished(path, phase="pretrain", notes=None, diverged=False):
     """A file of a run that stands at the end of its first epoch."""
 
     def stop(record):
@@ -45,7 +45,7 @@ def unfinished(path, phase="pretrain", notes=None):
     checkpointer = Checkpointer(path, 0, notes)
     with pytest.raises(KeyboardInterrupt):
         getattr(model, phase)(X, callback=stop, checkpoint=checkpointer)
-    checkpointer.flush()
+    (checkpointer.flush_diverged if diverged else checkpointer.flush)()
     return path
 
 
@@ -147,6 +147,12 @@ def test_an_output_with_unfinished_training(phase, home):
         cli_run.open_unfinished("run.h5", other)
     for path in ("model.h5", "x.npy", "y.npy", "other.npy"):
         assert (home / path).exists()
+
+
+def test_a_run_that_diverged_may_be_replaced(home):
+    unfinished("run.h5", diverged=True)
+    cli_run.check_output("run.h5", ["x.npy"], False)
+    assert "diverged" in refused("pretrain", "--resume", "run.h5")
 
 
 def test_a_run_that_is_finished(home):

@@ -45,6 +45,13 @@ def test_lines_are_a_second_apart_but_for_the_first_and_the_last_of_a_phase(name
     ]  # fmt: skip
 
 
+def test_the_last_line_of_a_phase_does_not_wait(names, capsys):
+    lines = Lines(names)
+    for epoch in (0, 1, 8):
+        lines(Record("pretrain", 0, epoch, 9, 1.0, None, 1.0, 1.0))
+    assert [line.split()[4] for line in capsys.readouterr().err.splitlines()] == ["1/9", "9/9"]
+
+
 def test_losses_in_five_digits():
     record = Record("pretrain", 0, 0, 9, 123.456789, 0.000123456789, 1.0, 1.0)
     assert losses(record) == "loss 123.46 validation 0.00012346"
@@ -57,7 +64,7 @@ def test_a_bar_counts_the_rows_of_all_epochs_of_its_unit(names, monkeypatch):
 
     class Bar:
         def __init__(self, total, initial, desc, **rest):
-            self.total, self.n, self.desc, self.said, self.closed = total, initial, desc, None, 0
+            self.total, self.n, self.initial, self.desc, self.said, self.closed = total, initial, initial, desc, None, 0
             made.append(self)
 
         def update(self, n):
@@ -79,7 +86,8 @@ def test_a_bar_counts_the_rows_of_all_epochs_of_its_unit(names, monkeypatch):
     bars(Record("pretrain", 0, 1, 9, 2.0, 3.0, 1.0, 1.0))
     assert first.said == "epoch 2/9 loss 2 validation 3"
     bars.on_chunk("pretrain", 1, 3, 10, 40, 1.0)
-    assert first.closed == 1 and (made[1].total, made[1].n, made[1].desc) == (360, 130, "unit 2/2 4-3")
+    assert first.closed == 1 and (first.initial, made[1].initial) == (0, 120)
+    assert (made[1].total, made[1].n, made[1].desc) == (360, 130, "unit 2/2 4-3")
     bars.on_chunk("finetune", -1, 0, 10, 40, 1.0)
     bars.close()
     bars.close()

@@ -322,6 +322,14 @@ def test_rows_describe_themselves():
             rows.read(start, stop)
 
 
+def test_leaving_rows_closes_them(monkeypatch):
+    closed = []
+    monkeypatch.setattr(ArrayRows, "close", lambda self: closed.append(self.name))
+    with ArrayRows(np.ones((2, 2)), "a") as rows:
+        assert rows.n_rows == 2 and closed == []
+    assert closed == ["a"]
+
+
 def test_a_fingerprint_is_the_sha_256_of_shape_dtype_and_bytes():
     array = np.arange(3 * 1100 * 2, dtype=np.float32).reshape(-1, 3, 2)
     header = repr((1100, 6, "float32", (3, 2))).encode()
