@@ -115,5 +115,5 @@ def refuse_settings(ctx: click.Context, kept: tuple[str, ...]) -> None:
     for param in ctx.command.params:
         source = ctx.get_parameter_source(param.name or "")
         given = source in (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.DEFAULT_MAP)
-        if given and param.name not in kept:
+        if given and param.name not in (*kept, "config"):  # what a configuration file gives is seen option by option
             raise click.UsageError(f"--resume takes its settings from the file; leave out {param.opts[-1]}", ctx)

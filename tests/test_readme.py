@@ -74,12 +74,89 @@ def test_every_command_is_in_the_readme():
         assert re.search(rf"`(stacked )?{name}\b", text), name
 
 
-def test_every_number_in_the_results_names_its_script():
+RESULTS = ROOT / "benchmarks" / "RESULTS.md"
+COMMAND = re.compile(
+    r"`python (benchmarks/\w+\.py)([^`]*)`|with `(--[^`]*)`"
+)  # of a run, or of the same script with options
+NUMBER = re.compile(r"(?<![\w.-])[+-]?\d+(?:,\d{3})*(?:\.\d+)?|(?<=-)\d+")
+
+
+def _tables():
+    """The tables of the README's results: lists of rows, a row a list of cells; headers are left out."""
     section = README.read_text().split("## Results")[1].split("\n## ")[0]
-    scripts = set(re.findall(r"benchmarks/\w+\.py", section))
-    assert scripts
-    for script in scripts:
-        assert (ROOT / script).exists()
+    blocks = re.findall(r"(?:^\|.*\n)+", section, re.MULTILINE)
+    return [
+        [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()[2:]] for block in blocks
+    ]
+
+
+def _printed():
+    """What every command printed, by the command, as RESULTS.md shows it."""
+    text, found, script = RESULTS.read_text(), {}, None
+    matches = list(COMMAND.finditer(text))
+    for match, after in zip(matches, [*matches[1:], None], strict=True):
+        script = match[1] or script
+        command = f"{script} {(match[2] or match[3] or '').strip()}".strip()
+        found[command] = text[match.end() : after.start() if after else None]
+    return found
+
+
+def _numbers(text):
+    """Value and decimals of every number in a text."""
+    words = [word.replace(",", "") for word in NUMBER.findall(text)]
+    return [(float(word), len(word.partition(".")[2])) for word in words]
+
+
+def _missing(cell, settings, printed):
+    """Numbers of a cell that are neither settings nor, rounded as they are there, among those printed."""
+    values = [value for value, _ in _numbers(printed)]
+    return [
+        number
+        for number, decimals in _numbers(cell)
+        if (number, decimals) not in _numbers(settings) and all(round(value, decimals) != number for value in values)
+    ]
+
+
+def test_every_number_in_the_results_was_printed_by_the_script_that_its_row_names():
+    results, _ = _tables()
+    printed = _printed()
+    assert len(results) > 5
+    for what, result, by in results:
+        (command,) = re.findall(r"`(benchmarks/\w+\.py[^`]*)`", by)
+        assert (ROOT / command.split()[0]).exists(), command
+        assert command in printed, f"{command} is not in RESULTS.md"
+        assert _numbers(result), what
+        assert _missing(result, what, printed[command]) == [], f"{what}: not printed by {command}"
+
+
+def test_the_table_of_epochs_is_the_one_that_its_script_printed():
+    _, epochs = _tables()
+    (printed,) = (text for command, text in _printed().items() if command.startswith("benchmarks/epochs.py"))
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in printed.splitlines() if line.startswith("|")
+    ]
+    assert len(epochs) > 10 and [row[: len(epochs[0])] for row in rows[2:]] == epochs
+    (before,) = re.findall(r"`(benchmarks/\w+\.py)` prints the table", README.read_text())
+    assert before == "benchmarks/epochs.py" and (ROOT / before).exists()
+
+
+def test_every_command_of_the_results_has_its_script():
+    commands = _printed()
+    assert len(commands) > 8
+    for command in commands:
+        assert (ROOT / command.split()[0]).exists(), command
+
+
+@pytest.mark.parametrize(
+    "cell, missing",
+    [
+        ("3.59 (PCA with 30 components: 13.87)", []), ("12 or 1,050", []), ("0.4 %, -0.3 %", []),
+        ("3.58", [3.58]), ("0.3 %", [0.3]), ("1,060; 12", [1060]), ("13.8", [13.8]), ("50", [50]),
+    ],
+)  # fmt: skip
+def test_a_number_that_was_not_printed_is_found(cell, missing):
+    printed = "3.594 pretrained, 13.868 PCA, 12.4 + 1050.0 s, +0.41%, -0.27%"
+    assert _missing(cell, "784-20-30", printed) == missing
 
 
 def test_every_link_to_a_file_leads_somewhere():

@@ -1,0 +1,217 @@
+"""From estimators to records and back: classes, JSON, the probe, and records whose parts do not fit together."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stacked import RBM, Autoencoder, ModelFileError, SettingError, StackedAutoencoder, StackedClassifier, load, stack
+from stacked.persistence import PROBE_TOLERANCE, from_record, jsonable, to_record
+from stacked.store import read_model, write_model
+from stacked.unit import prepare_unit
+
+X = np.random.default_rng(0).random((40, 6)).astype(np.float32)
+SHORT = {"epochs": 1, "batch_size": 20}
+
+
+@pytest.mark.parametrize(
+    "value, expected",
+    [
+        (np.float32(0.5), 0.5), (np.int64(3), 3), (np.bool_(True), True), (3, 3), (True, True), (0.5, 0.5), (None, None),
+        ("a", "a"),         ((1, 2), [1, 2]), ([(0, np.float64(0.5)), (5, 0.9)], [[0, 0.5], [5, 0.9]]),
+        (np.random.RandomState(0), None),
+        (np.random.default_rng(0), None),
+    ],
+)  # fmt: skip
+def test_values_in_json_s_types(value, expected):
+    found = jsonable(value)
+    assert found == expected and type(found) is type(expected)
+
+
+@pytest.mark.parametrize(
+    "labels, expected",
+    [
+        (np.array([2, 9, 5], np.uint8), [2, 5, 9]),
+        (np.array([-1, 0, 7]), [-1, 0, 7]),
+        (np.array([1.0, 2.0, -3.0]), [-3, 1, 2]),
+        (np.array(["b", "ä", "c"]), ["b", "c", "ä"]),
+        (np.array(["b", "a", "c"], object), ["a", "b", "c"]),
+        (np.array([False, True, True]), [0, 1]),
+        (np.array([0, 2**62, 1], np.uint64), [0, 1, 2**62]),
+    ],
+)
+def test_classes_in_a_file(labels, expected, tmp_path):
+    y = labels[np.arange(40) % 3]
+    model = StackedClassifier([RBM(3, **SHORT)], finetune_epochs=1, random_state=0).fit(X, y)
+    model.save(tmp_path / "model.h5")
+    again = load(tmp_path / "model.h5")
+    assert again.classes_.tolist() == expected and again.classes_.dtype.kind in "iU"
+    assert again.classes_.dtype.kind == "U" or again.classes_.dtype == np.int64
+    assert again.predict(X).tolist() == model.predict(X).tolist()
+    assert again.score(X, y) == model.score(X, y)
+
+
+@pytest.mark.parametrize("classes", [np.array([0.5, 1.0]), np.array([0, 2**63], np.uint64), np.array(["a", 1], object)])
+def test_classes_that_no_file_takes(classes, tmp_path):
+    model = StackedClassifier([RBM(3, **SHORT)], finetune_epochs=1, random_state=0).fit(X, np.arange(40) % 2)
+    model.classes_ = classes
+    with pytest.raises(ModelFileError, match="classes: expected whole numbers or text as labels"):
+        model.save(tmp_path / "model.h5")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_known_units_are_written(tmp_path):
+    class Mine(RBM):
+        """A unit of somebody else's."""
+
+    model = StackedAutoencoder([Mine(3, **SHORT)], random_state=0).pretrain(X)
+    with pytest.raises(ModelFileError, match="Mine: only RBM and Autoencoder units can be written"):
+        model.save(tmp_path / "model.h5")
+
+
+def test_a_stack_whose_parameters_were_changed_after_the_training_is_not_saved(tmp_path):
+    model = StackedAutoencoder([RBM(3, **SHORT)], random_state=0).pretrain(X)
+    model.set_params(units=[RBM(4, **SHORT)])
+    with pytest.raises(SettingError, match="pretrain again"):
+        model.save(tmp_path / "model.h5")
+
+
+def test_a_stack_that_did_not_come_to_its_upper_units_is_saved_without_them(tmp_path, monkeypatch):
+    def prepare(unit, rows, scaling, data, seed, index, resume=None):
+        if index == 2:
+            raise MemoryError
+        return prepare_unit(unit, rows, scaling, data, seed, index, resume)
+
+    monkeypatch.setattr(stack, "prepare_unit", prepare)
+    model = StackedAutoencoder([RBM(5, **SHORT), RBM(4, **SHORT), RBM(3, **SHORT)], random_state=0)
+    with pytest.raises(MemoryError):
+        model.pretrain(X)
+    model.save(tmp_path / "model.h5")
+    again = load(tmp_path / "model.h5")
+    assert [unit.n_hidden for unit in again.units] == [5, 4] == [unit.n_hidden for unit in again.units_]
+    assert again.n_code_layers_ == 2 and [record.unit for record in again.history_] == [0, 1]
+    np.testing.assert_array_equal(again.transform(X), model.transform(X))
+
+
+MODELS = {
+    "unit": lambda: Autoencoder(4, scaling="minmax", random_state=5, **SHORT).fit(X * 7 - 2),
+    "float64": lambda: RBM(4, precision="float64", random_state=5, **SHORT).fit(X),
+    "stack": lambda: StackedAutoencoder(
+        [RBM(4, **SHORT), Autoencoder(3, tied=False, **SHORT)], random_state=5
+    ).pretrain(X),
+    "classifier": lambda: StackedClassifier([RBM(4, **SHORT)], finetune_epochs=1, random_state=5).fit(
+        X, np.arange(40) % 2
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_probe_is_four_raw_rows_and_the_whole_network_s_answer(name):
+    model = MODELS[name]()
+    probe = to_record(model).probe
+    rows = np.random.Generator(np.random.Philox(5)).random((4, 6))
+    raw = (rows - model.scaling_.offset) / model.scaling_.scale
+    np.testing.assert_allclose(probe.input, raw, rtol=1e-6)
+    assert probe.input.dtype == probe.output.dtype == model.network_.params.dtype
+    if name == "classifier":
+        np.testing.assert_allclose(probe.output, model.predict_proba(probe.input), rtol=1e-6)
+    else:
+        expected = model.reconstruct(probe.input) * model.scaling_.scale + model.scaling_.offset
+        np.testing.assert_allclose(probe.output, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name, allowed", [("stack", 1e-4), ("float64", 1e-9)])
+def test_answers_may_differ_from_the_probe_s_by_rounding_only(name, allowed):
+    record = to_record(MODELS[name]())
+    assert PROBE_TOLERANCE == {"float32": 1e-4, "float64": 1e-9}
+    for share, fits in ((0.9, True), (-0.9, True), (1.2, False), (-1.2, False)):
+        output = record.probe.output + share * allowed * (1 + np.abs(record.probe.output))
+        other = replace(record, probe=replace(record.probe, output=output.astype(record.probe.output.dtype)))
+        if fits:
+            from_record(other, "m.h5")
+        else:
+            with pytest.raises(
+                ModelFileError, match=rf"m\.h5: /probe: the loaded model answers differently .*allowed {allowed:g}"
+            ):
+                from_record(other, "m.h5")
+    short = replace(record, probe=replace(record.probe, output=record.probe.output[:3]))
+    with pytest.raises(ModelFileError, match=r"m\.h5: /probe/output: expected shape \(4, 6\), found \(3, 6\)"):
+        from_record(short, "m.h5")
+
+
+def changed(record, part, index, **changes):
+    """A record with one layer of its encoder or decoder changed."""
+    layers = list(getattr(record, part))
+    layers[index] = replace(layers[index], **changes)
+    return replace(record, **{part: tuple(layers)}, probe=None)
+
+
+def with_estimator(record, **changes):
+    return replace(record, params={**record.params, "estimator": {**record.params["estimator"], **changes}}, probe=None)
+
+
+def with_unit(record, index, **changes):
+    units = list(record.params["estimator"]["units"])
+    units[index] = {**units[index], "params": {**units[index]["params"], **changes}}
+    return with_estimator(record, units=units)
+
+
+UNFIT = {
+    "a scale of zero": lambda r: replace(r, input=replace(r.input, scale=0.0), probe=None),
+    "a negative scale": lambda r: replace(r, input=replace(r.input, scale=-1.0), probe=None),
+    "no known kind": lambda r: replace(r, kind="stack", probe=None),
+    "a seed below zero": lambda r: replace(r, params={**r.params, "seed": -1}, probe=None),
+    "a range that is no truth value": lambda r: replace(r, params={**r.params, "unit_range": 1}, probe=None),
+    "a scaling that nobody knows": lambda r: replace(r, params={**r.params, "scaling": "log"}, probe=None),
+    "fewer units than layers": lambda r: with_estimator(r, units=r.params["estimator"]["units"][:1]),
+    "more units than layers": lambda r: with_estimator(r, units=r.params["estimator"]["units"] * 2),
+    "a unit of another size": lambda r: with_unit(r, 1, n_hidden=5),
+    "a unit of another activation": lambda r: with_unit(r, 1, activation="tanh", output="linear"),
+    "an output of another activation": lambda r: with_unit(r, 0, visible="gaussian"),
+    "a bad setting": lambda r: with_estimator(r, finetune_batch_size=0),
+    "an encoder's layer of another activation": lambda r: changed(r, "encoder", 0, activation="tanh"),
+    "a decoder's layer of another activation": lambda r: changed(r, "decoder", 1, activation="linear"),
+    "a decoder's layer of another shape": lambda r: changed(r, "decoder", 0, weight=np.zeros((3, 5), np.float32)),
+    "no decoder": lambda r: replace(r, decoder=(), probe=None),
+    "a unit of no known class": lambda r: replace(r, units=(replace(r.units[0], kind="Mine"), r.units[1]), probe=None),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_records_whose_parts_do_not_fit_together(name):
+    record = to_record(MODELS["stack"]())
+    assert type(from_record(replace(record, probe=None), "m.h5")) is StackedAutoencoder
+    with pytest.raises(
+        ModelFileError, match=r"^m\.h5: config: does not describe a model that this program knows"
+    ) as caught:
+        from_record(UNFIT[name](record), "m.h5")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tied_decoder_must_be_the_transposed_encoder():
+    record = to_record(Autoencoder(4, random_state=0, **SHORT).fit(X))
+    weight = record.decoder[0].weight.copy()
+    weight[1, 2] += 1e-6
+    with pytest.raises(ModelFileError, match="a tied decoder whose layer 1 is not the transposed encoder"):
+        from_record(changed(record, "decoder", 0, weight=weight), "m.h5")
+
+
+def test_files_and_records_agree(tmp_path):
+    model = MODELS["stack"]()
+    model.save(tmp_path / "model.h5")
+    found, expected = read_model(tmp_path / "model.h5"), to_record(model)
+    assert (found.kind, found.params, found.precision) == (expected.kind, expected.params, expected.precision)
+    assert vars(found.input) == vars(expected.input) and found.checkpoint is None and found.head is None
+    for part in ("encoder", "decoder"):
+        for one, other in zip(getattr(found, part), getattr(expected, part), strict=True):
+            assert one.activation == other.activation
+            np.testing.assert_array_equal(one.weight, other.weight)
+            np.testing.assert_array_equal(one.bias, other.bias)
+    for one, other in zip(found.units, expected.units, strict=True):
+        assert (one.kind, one.params, one.arrays.keys()) == (other.kind, other.params, other.arrays.keys())
+        for name, array in other.arrays.items():
+            np.testing.assert_array_equal(one.arrays[name], array)
+    write_model(tmp_path / "again.h5", found)
+    assert load(tmp_path / "again.h5").get_params() | {"units": 0} == load(tmp_path / "model.h5").get_params() | {
+        "units": 0
+    }
