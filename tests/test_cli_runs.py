@@ -7,11 +7,10 @@ import click
 import numpy as np
 import pytest
 
-from stacked import RBM, Autoencoder, DataError, ModelFileError, StackedAutoencoder, StackedClassifier, load, open_data
+from stacked import RBM, DataError, ModelFileError, StackedAutoencoder, StackedClassifier, load, open_data
 from stacked.checkpoint import Checkpointer, Unfinished, load_checkpoint
 from stacked.cli import COMMANDS, main
 from stacked.cli import run as cli_run
-from stacked.cli import train as cli_train
 from stacked.cli.config import _option_names, apply_config
 from stacked.cli.progress import summary
 from stacked.data import fingerprint
@@ -216,18 +215,6 @@ def test_the_report_of_pretraining_and_of_finetuning(home):
     assert [(phase["phase"], phase["unit"], phase["epochs"]) for phase in found["phases"]] == [
         ("pretrain", 0, 1), ("pretrain", 1, 2), ("finetune", None, 2),
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "units, phase, kernel",
-    [
-        ([RBM(3), Autoencoder(2)], "pretrain", "rbm.train"),
-        ([Autoencoder(3), RBM(2)], "pretrain", "dense.train"),
-        ([RBM(3)], "finetune", "dense.train"),
-    ],
-)
-def test_the_kernel_that_a_phase_compiles(units, phase, kernel):
-    assert cli_train.trainer_of(StackedAutoencoder(units), phase) == kernel
 
 
 def test_checkpoints_are_as_far_apart_as_was_asked_and_gone_in_the_end(home, monkeypatch):
