@@ -10,8 +10,8 @@ SOURCES := pyproject.toml $(shell find stacked kernels cli tests -name '*.py')
 demo: $(ENV)/.installed  ## train a small deep autoencoder on digits and draw what it makes of them
 	$(ENV)/bin/stacked demo
 
-test: $(ENV)/.developing  ## the whole test suite
-	$(ENV)/bin/python -m pytest
+test: $(ENV)/.developing  ## the whole test suite, on up to four processes
+	$(ENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 lint: $(ENV)/.developing  ## ruff, and mypy on the package as it installs
 	$(ENV)/bin/ruff check .
