@@ -12,6 +12,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 
+def pytest_collection_modifyitems(items):
+    """First what compiles for a CPU of its own, for a minute: meanwhile other workers compile for this one, and not twice."""
+    items.sort(key=lambda item: item.name != "test_amx_tiles")
+
+
 @pytest.fixture(scope="session")
 def digits():
     """scikit-learn's 1,797 digits in [0, 1] with labels."""

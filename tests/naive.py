@@ -429,11 +429,9 @@ def free_energy(machine, params, visible, preactivation, out):
 def pseudo_likelihood(machine, params, visible, preactivation, out):
     """log p(v_i | rest) = -log(1 + exp(F(v) - F(v with bit i flipped)))."""
     energy = _free_energies(machine, params, visible)
-    out[:] = 0
-    for i in range(visible.shape[1]):
-        flipped = visible.copy()
-        flipped[:, i] = 1 - flipped[:, i]
-        out -= np.logaddexp(0, energy - _free_energies(machine, params, flipped))
+    for r in range(visible.shape[0]):
+        flipped = np.abs(visible[r] - np.eye(visible.shape[1], dtype=visible.dtype))  # row i: bit i is the other one
+        out[r] = -np.logaddexp(0, energy[r] - _free_energies(machine, params, flipped)).sum()
 
 
 _TWINS_OF = {

@@ -1,12 +1,8 @@
 """Killed at any moment, `--resume` ends with the same bits: real processes, real signals, random moments."""
 
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -14,11 +10,7 @@ import pytest
 
 from stacked.kernels.bfloat16 import obstacle
 
-STACKED = [sys.executable, "-m", "stacked.cli"]
-ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "passive"}
-ROOT = Path(__file__).resolve().parent.parent
-if (ROOT / "kernels").is_dir():  # a source checkout: the processes run these very sources
-    ENVIRONMENT["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+from .processes import Command, wait_until
 
 DATA = "blocks:6000"
 STACK = ["--layers", "300-100", "--epochs", "6", "--batch-size", "20", "--seed", "3"]
@@ -41,12 +33,10 @@ SETTINGS = ["--checkpoint-every", "0", "--quiet"]
 INTERRUPTS = {signal.SIGTERM: 143, signal.SIGINT: 130}
 
 
-def _run(*arguments, check=True):
-    done = subprocess.run(
-        [*STACKED, *map(str, arguments)], env=ENVIRONMENT, capture_output=True, text=True, timeout=300
-    )  # fmt: skip
-    assert not check or done.returncode == 0, done.stderr
-    return done
+def _run(*arguments):
+    command = Command(*arguments)
+    stderr = command.finish(300)
+    assert command.returncode == 0, stderr
 
 
 def _written(path):
@@ -57,16 +47,14 @@ def _written(path):
 def _killed(arguments, path, delay, kill):
     """Start a run, wait until it writes a checkpoint and then ``delay`` seconds, and kill it; whether it was still training."""
     before = _written(path)
-    process = subprocess.Popen([*STACKED, *map(str, arguments)], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 240
-    while _written(path) == before and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
+    command = Command(*arguments)
+    wait_until(lambda: _written(path) != before, command)
     time.sleep(delay)
-    process.send_signal(kill)
-    _, stderr = process.communicate(timeout=60)
-    if process.returncode == 0:
+    command.send_signal(kill)
+    stderr = command.finish(60)
+    if command.returncode == 0:
         return False
-    assert process.returncode in (-kill, INTERRUPTS.get(kill)), stderr
+    assert command.returncode in (-kill, INTERRUPTS.get(kill)), stderr
     if kill in INTERRUPTS:
         assert "--resume" in stderr and "Traceback" not in stderr
     return True
