@@ -41,7 +41,7 @@ def main() -> None:
     given = parser.parse_args()
     copies = [_copy(number) for number in range(given.workers)]
     if not (given.keep_coverage and (WORK / "reached.json").exists()):
-        _measure_coverage(copies[0])
+        _measure_coverage(copies[0], given.workers)
     reached, durations = json.loads((WORK / "reached.json").read_text())
     chosen = _sample(given.sample, given.seed)
     spawn = get_context("spawn")
@@ -98,12 +98,12 @@ def _annotations(path: Path) -> list[tuple[tuple[int, int], tuple[int, int]]]:
 # ---- which tests reach what ------------------------------------------------------------------------------------------
 
 
-def _measure_coverage(copy: Path) -> None:
+def _measure_coverage(copy: Path, workers: int) -> None:
     """Run the whole suite once; keep which test runs which line, and how long each takes."""
     settings = copy / "coverage.ini"
     settings.write_text(f"[run]\nsource =\n    {copy}/stacked\n    {copy}/cli\ndata_file = {copy}/coverage.db\n")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--cov-config={settings}", "--cov",
-               "--cov-context=test", "--cov-report=", "--durations=0", "-vv"]  # fmt: skip
+               "--cov-context=test", "-n", str(workers), "--cov-report=", "--durations=0", "-vv"]  # fmt: skip
     print("measuring which test reaches which line ...", file=sys.stderr, flush=True)
     done = subprocess.run(command, cwd=copy, env=_environment(copy), capture_output=True, text=True)
     lines = done.stdout.splitlines()
