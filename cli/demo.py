@@ -54,7 +54,7 @@ def demo(output: str, plot: str, force: bool, quiet: bool, as_json: bool) -> Non
     from stacked.data import open_data
     from stacked.store import locked
 
-    from .run import claimed
+    from .targets import claimed
 
     _check_names(output, plot)
     with claimed(output), locked(plot):
@@ -124,7 +124,7 @@ def _check_output(path: str, force: bool) -> None:
     from stacked.errors import ModelFileError
     from stacked.store import read_info
 
-    from .run import refuse_inputs
+    from .targets import refuse_inputs
 
     refuse_inputs(path, [])
     if force or not Path(path).exists():
@@ -143,7 +143,7 @@ def _check_plot(path: str, force: bool) -> None:
     """The demo replaces a PNG, and any other file only with --force."""
     from stacked.errors import ModelFileError
 
-    from .run import refuse_inputs
+    from .targets import refuse_inputs
 
     refuse_inputs(path, [])
     if not force and Path(path).exists() and Path(path).read_bytes()[:4] != b"\x89PNG":

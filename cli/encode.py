@@ -54,7 +54,8 @@ def _apply(given: dict[str, Any], function: Callable[[Any, Any], Any], decodes: 
     from stacked.data import open_data
 
     from .models import load_model, require_decoder
-    from .output import claimed_target, write_array
+    from .output import write_array
+    from .targets import claimed_target
 
     model, data = given["model"], given["data"]
     with claimed_target(given["output"], [model, data], given["force"]) as target:

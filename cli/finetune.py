@@ -69,7 +69,8 @@ def finetune(ctx: click.Context, **given: Any) -> None:
 def _start(given: dict[str, Any]) -> None:
     from stacked.data import open_data
 
-    from .run import check_output, claimed, notes_of
+    from .run import notes_of
+    from .targets import check_output, claimed
     from .train import train
 
     source, data, labels, path = given["model"], given["data"], given["labels"], given["output"]

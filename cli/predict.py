@@ -29,7 +29,8 @@ def predict(
     from stacked.data import open_data
 
     from .models import load_model, require_classifier
-    from .output import claimed_target, write_array
+    from .output import write_array
+    from .targets import claimed_target
 
     with claimed_target(output, [model, data], force) as target:
         classifier = load_model(model, n_threads, precision)

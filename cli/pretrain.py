@@ -96,7 +96,8 @@ def _start(given: dict[str, Any]) -> None:
     model = build_stack(given)
     from stacked.data import open_data
 
-    from .run import check_output, claimed, notes_of
+    from .run import notes_of
+    from .targets import check_output, claimed
     from .train import train
 
     data, path = given["data"], given["output"]

@@ -12,9 +12,8 @@ import click
 
 from stacked.errors import DataError, DivergedError, ModelFileError
 
-from .config import config_file
 from .output import echo
-from .signals import Interrupted, Signals, handling, stopping
+from .signals import Interrupted, handling
 
 if TYPE_CHECKING:
     from stacked.checkpoint import Checkpointer, Unfinished
@@ -59,37 +58,6 @@ def reopen(path: str, unfinished: "Unfinished", data: str | None, labels: str | 
     return rows
 
 
-def check_output(path: str, inputs: list[str | None], force: bool) -> None:
-    """Refuse an output that cannot be written, is an input of the run, or holds training that was not finished."""
-    from stacked.store import check_writable, read_info
-
-    check_writable(path)
-    refuse_inputs(path, inputs)
-    if force or not Path(path).exists():
-        return
-    try:
-        checkpoint = read_info(path)["checkpoint"]
-    except ModelFileError:
-        raise ModelFileError(f"{path}: exists and is not a whole model file; give another name, or --force") from None
-    if checkpoint is not None and not checkpoint["cursor"].get("diverged"):
-        phase = checkpoint["cursor"]["phase"]
-        raise ModelFileError(
-            f"{path}: holds unfinished training; go on with `stacked {phase} --resume {path}`, or replace it with --force"
-        )
-
-
-def refuse_inputs(path: str, inputs: list[str | None]) -> None:
-    """ModelFileError for an output that is an input of the command, or its --config."""
-    if any(other is not None and same_file(path, other) for other in [*inputs, config_file()]):
-        raise ModelFileError(f"{path}: the output would replace the input; give another name with -o")
-
-
-def same_file(path: str, other: str) -> bool:
-    """Whether two names are one file; the other may have a key behind a colon."""
-    candidates = [other, other.rpartition(":")[0]]
-    return any(Path(name).exists() and Path(path).exists() and Path(name).samefile(path) for name in candidates if name)
-
-
 def open_unfinished(path: str, phase: str) -> "Unfinished | None":
     """The unfinished run in a file, or None if it is finished; ModelFileError if it is one of another command."""
     from stacked.checkpoint import load_checkpoint
@@ -108,15 +76,6 @@ def open_unfinished(path: str, phase: str) -> "Unfinished | None":
             f"{path}: holds unfinished {_NOUN[unfinished.phase]}; go on with `stacked {unfinished.phase} --resume {path}`"
         )
     return unfinished
-
-
-@contextmanager
-def claimed(path: str) -> Iterator[Signals]:
-    """Inside, no other command writes ``path``; SIGINT and SIGTERM raise, so that no lock and nothing half written stays."""
-    from stacked.store import locked
-
-    with stopping() as signals, locked(path):
-        yield signals
 
 
 @contextmanager

@@ -60,7 +60,8 @@ def _report_finished(path: str, given: dict[str, Any]) -> None:
 
 def resume(phase: str, path: str, data: str | None, labels: str | None, given: dict[str, Any]) -> None:
     """Go on with the unfinished phase in the file ``path``; ``data`` and ``labels`` say where they have moved to, if they have."""
-    from .run import claimed, open_unfinished
+    from .run import open_unfinished
+    from .targets import claimed
 
     if open_unfinished(path, phase) is None:
         _report_finished(path, given)

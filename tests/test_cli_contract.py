@@ -10,7 +10,8 @@ from stacked import RBM, Autoencoder, StackedAutoencoder, StackedClassifier, loa
 from stacked.cli import info as cli_info
 from stacked.cli import output as cli_output
 from stacked.cli.evaluate import _table
-from stacked.cli.output import Target, target_of, write_array
+from stacked.cli.output import write_array
+from stacked.cli.targets import Target, target_of
 from stacked.kernels import _cache
 
 from .test_cli_boundary import misused, refused, run, run_well

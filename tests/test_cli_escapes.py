@@ -9,7 +9,8 @@ import pytest
 
 from stacked import RBM, StackedClassifier
 from stacked.cli.boundary import one_line_errors
-from stacked.cli.output import Target, write_array
+from stacked.cli.output import write_array
+from stacked.cli.targets import Target
 from stacked.errors import DataError
 from stacked.text import escaped, one_line, shown
 

@@ -9,7 +9,7 @@ import pytest
 
 from stacked import RBM, DataError, ModelFileError, StackedAutoencoder, StackedClassifier, load, open_data
 from stacked.checkpoint import Checkpointer, Unfinished, load_checkpoint
-from stacked.cli import COMMANDS, main
+from stacked.cli import COMMANDS, main, targets
 from stacked.cli import run as cli_run
 from stacked.cli.config import _option_names, apply_config
 from stacked.cli.progress import summary
@@ -79,9 +79,9 @@ def test_one_file_under_two_names(home):
     (home / "link").symlink_to(home / "x.npy")
     (home / "folder").mkdir()
     for other in ("x.npy", "./x.npy", f"{home}/x.npy", "x.npy:key", "link", "folder/../x.npy"):
-        assert cli_run.same_file("x.npy", other), other
-        assert not cli_run.same_file("y.npy", other)
-    assert not cli_run.same_file("none", "none") and not cli_run.same_file("x.npy", ":x.npy")
+        assert targets.same_file("x.npy", other), other
+        assert not targets.same_file("y.npy", other)
+    assert not targets.same_file("none", "none") and not cli_run.same_file("x.npy", ":x.npy")
 
 
 def reopened(notes, data=None, labels=None):
@@ -121,15 +121,15 @@ def test_an_unfinished_classifier_wants_its_own_labels(home):
 
 def test_what_an_output_may_replace(home):
     (home / "text.h5").write_text("mine")
-    cli_run.check_output("new.h5", ["x.npy", None], False)
-    cli_run.check_output("model.h5", ["x.npy"], False)
-    cli_run.check_output("text.h5", ["x.npy"], True)
+    targets.check_output("new.h5", ["x.npy", None], False)
+    targets.check_output("model.h5", ["x.npy"], False)
+    targets.check_output("text.h5", ["x.npy"], True)
     with pytest.raises(ModelFileError, match=r"text\.h5: exists and is not a whole model file; .* --force"):
-        cli_run.check_output("text.h5", ["x.npy"], False)
+        targets.check_output("text.h5", ["x.npy"], False)
     for inputs in (["model.h5", "x.npy"], ["x.npy", "model.h5:/a"], [None, "./model.h5"]):
         for force in (False, True):
             with pytest.raises(ModelFileError, match=r"model\.h5: the output would replace the input"):
-                cli_run.check_output("model.h5", inputs, force)
+                targets.check_output("model.h5", inputs, force)
 
 
 @pytest.mark.parametrize("phase", ["pretrain", "finetune"])
@@ -138,8 +138,8 @@ def test_an_output_with_unfinished_training(phase, home):
     with pytest.raises(
         ModelFileError, match=rf"run\.h5: holds unfinished training; go on with `stacked {phase} --resume"
     ):
-        cli_run.check_output("run.h5", ["x.npy"], False)
-    cli_run.check_output("run.h5", ["x.npy"], True)
+        targets.check_output("run.h5", ["x.npy"], False)
+    targets.check_output("run.h5", ["x.npy"], True)
     other = "finetune" if phase == "pretrain" else "pretrain"
     assert cli_run.open_unfinished("run.h5", phase).phase == phase
     with pytest.raises(ModelFileError, match=rf"holds unfinished .*; go on with `stacked {phase} --resume run\.h5`"):
@@ -150,7 +150,7 @@ def test_an_output_with_unfinished_training(phase, home):
 
 def test_a_run_that_diverged_may_be_replaced(home):
     unfinished("run.h5", diverged=True)
-    cli_run.check_output("run.h5", ["x.npy"], False)
+    targets.check_output("run.h5", ["x.npy"], False)
     assert "diverged" in refused("pretrain", "--resume", "run.h5")
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from stacked import StackedAutoencoder, load
-from stacked.cli.output import Target, target_of, write_array
+from stacked.cli.output import write_array
+from stacked.cli.targets import Target, target_of
 from stacked.metrics import classification_metrics, reconstruction_metrics
 from stacked.rbm import RBM
 
