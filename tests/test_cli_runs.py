@@ -81,7 +81,7 @@ def test_one_file_under_two_names(home):
     for other in ("x.npy", "./x.npy", f"{home}/x.npy", "x.npy:key", "link", "folder/../x.npy"):
         assert targets.same_file("x.npy", other), other
         assert not targets.same_file("y.npy", other)
-    assert not targets.same_file("none", "none") and not cli_run.same_file("x.npy", ":x.npy")
+    assert not targets.same_file("none", "none") and not targets.same_file("x.npy", ":x.npy")
 
 
 def reopened(notes, data=None, labels=None):
