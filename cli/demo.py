@@ -52,7 +52,7 @@ def demo(output: str, plot: str, force: bool, quiet: bool, as_json: bool) -> Non
       stacked demo -o digits.h5 --plot digits.png
     """
     from stacked.data import open_data
-    from stacked.store import locked
+    from stacked.files import locked
 
     from .targets import claimed
 
@@ -122,7 +122,7 @@ def _check_names(output: str, plot: str) -> None:
 def _check_output(path: str, force: bool) -> None:
     """The demo replaces its own model, and any other only with --force."""
     from stacked.errors import ModelFileError
-    from stacked.store import read_info
+    from stacked.files import read_info
 
     from .targets import refuse_inputs
 
@@ -167,7 +167,7 @@ def _draw(plot: str, model: Any, test: "np.ndarray") -> bool:
         from .plot import reconstruction_png
     except ImportError:
         return False
-    from stacked.store import write_atomically
+    from stacked.files import write_atomically
 
     shown = test[:10]
     write_atomically(plot, reconstruction_png(shown, model.reconstruct(shown), (8, 8)))

@@ -22,7 +22,7 @@ def info(model: str, as_json: bool) -> None:
       stacked info model.h5
       stacked info model.h5 --json
     """
-    from stacked.store import read_info
+    from stacked.files import read_info
 
     found = read_info(model)
     print_json(found) if as_json else echo(*_lines(model, found))

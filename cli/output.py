@@ -31,7 +31,7 @@ def echo(*lines: str, err: bool = False) -> None:
 
 def write_array(target: Target, array: "np.ndarray") -> None:
     """Write an array (n,) or (n, m)."""
-    from stacked.store import write_atomically
+    from stacked.files import write_atomically
 
     if target.path == "-":
         stdout = sys.stdout.buffer

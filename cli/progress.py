@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from stacked.training import Record
+    from stacked.training.loop import Record
 
 LINE_SECONDS = 1.0
 FINETUNE = -1  # the "unit" of fine-tuning in records

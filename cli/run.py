@@ -16,8 +16,8 @@ from .output import echo
 from .signals import Interrupted, handling
 
 if TYPE_CHECKING:
-    from stacked.checkpoint import Checkpointer, Unfinished
     from stacked.data import Rows
+    from stacked.training.checkpoint import Checkpointer, Unfinished
 
 
 def notes_of(rows: "Rows", data: str, labels: str | None, classify: bool) -> dict[str, Any]:
@@ -60,8 +60,8 @@ def reopen(path: str, unfinished: "Unfinished", data: str | None, labels: str | 
 
 def open_unfinished(path: str, phase: str) -> "Unfinished | None":
     """The unfinished run in a file, or None if it is finished; ModelFileError if it is one of another command."""
-    from stacked.checkpoint import load_checkpoint
-    from stacked.store import check_writable, read_info
+    from stacked.files import check_writable, read_info
+    from stacked.training.checkpoint import load_checkpoint
 
     info = read_info(path)
     if info["checkpoint"] is None:

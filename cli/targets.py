@@ -26,7 +26,7 @@ class Target(NamedTuple):
 @contextmanager
 def claimed(path: str) -> Iterator[Signals]:
     """Inside, no other command writes ``path``; SIGINT and SIGTERM raise, so that no lock and nothing half written stays."""
-    from stacked.store import locked
+    from stacked.files import locked
 
     with stopping() as signals, locked(path):
         yield signals
@@ -45,7 +45,7 @@ def claimed_target(spec: str, inputs: list[str | None], force: bool) -> Iterator
 
 def target_of(spec: str, inputs: list[str | None], force: bool) -> Target:
     """Where -o points to; refused before any work if it cannot be written there, or is an input."""
-    from stacked.store import check_writable
+    from stacked.files import check_writable
 
     if spec == "-":
         return Target("-", "")
@@ -68,7 +68,7 @@ def is_hdf5(path: str) -> bool:
 
 def check_output(path: str, inputs: list[str | None], force: bool) -> None:
     """Refuse an output that cannot be written, is an input of the run, or holds training that was not finished."""
-    from stacked.store import check_writable, read_info
+    from stacked.files import check_writable, read_info
 
     check_writable(path)
     refuse_inputs(path, inputs)

@@ -6,7 +6,7 @@ from .output import echo, print_json
 from .signals import Signals
 
 if TYPE_CHECKING:
-    from stacked.checkpoint import Unfinished
+    from stacked.training.checkpoint import Unfinished
 
 NEXT = {"pretrain": "stacked finetune {path} DATA -o tuned.h5", "finetune": "stacked evaluate {path} DATA"}
 
@@ -22,7 +22,7 @@ def train(
     resumed: Any = None,
 ) -> None:
     """Run one phase ("pretrain" or "finetune") on rows into the file ``path``; ``given`` are the common options."""
-    from stacked.checkpoint import Checkpointer
+    from stacked.training.checkpoint import Checkpointer
 
     from .progress import Watched, mention_bfloat16, reporter, summary
     from .run import stoppable

@@ -15,19 +15,19 @@ if not (_Path(__file__).parent / "kernels").is_dir():
     __path__.append(str(_Path(__file__).parent.parent))
 
 if _TYPE_CHECKING:
-    from .autoencoder import Autoencoder
-    from .classifier import StackedClassifier
     from .data import open_data
-    from .deep import StackedAutoencoder
     from .errors import DataError, DivergedError, ModelFileError, SettingError, StackedError
+    from .models.stacked_autoencoder import StackedAutoencoder
+    from .models.stacked_classifier import StackedClassifier
     from .persistence import load
-    from .rbm import RBM
+    from .units.autoencoder import Autoencoder
+    from .units.rbm import RBM
 
 _HOME = {
-    "RBM": "rbm",
-    "Autoencoder": "autoencoder",
-    "StackedAutoencoder": "deep",
-    "StackedClassifier": "classifier",
+    "RBM": "units.rbm",
+    "Autoencoder": "units.autoencoder",
+    "StackedAutoencoder": "models.stacked_autoencoder",
+    "StackedClassifier": "models.stacked_classifier",
     "load": "persistence",
     "open_data": "data",
     "StackedError": "errors",

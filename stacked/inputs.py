@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from .checks import check_width
 from .data import Rows, as_rows
 from .data.missing import refuse_masked
-from .guard import check_width
 
 
 def rows_for(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Rows:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .checks import check_width
 from .data import BLOCK_ROWS, Rows
 from .data.memory import available_memory
 from .errors import DataError, SettingError
-from .guard import check_width
 from .kernels import dense
 from .kernels.activations import ACTIVATIONS
 from .kernels.losses import LOSSES, forward_activation, loss_and_delta

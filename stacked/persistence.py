@@ -9,19 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from .autoencoder import Autoencoder
-from .classifier import StackedClassifier
 from .data import ArrayRows
-from .deep import StackedAutoencoder
 from .errors import DataError, ModelFileError, StackedError
-from .kernels.cpu import thread_limit
-from .model import Model
-from .network import Layer, Network
-from .rbm import RBM
-from .scaling import SCALINGS, InputScaling, identity
-from .settings import MAX_SEED, choice, flag, precision_dtype, whole
-from .stack import Stack
-from .store import (
+from .files import (
     HISTORY_DTYPE,
     MAX_LAYERS,
     Checkpoint,
@@ -36,9 +26,19 @@ from .store import (
     refusal,
     write_model,
 )
+from .kernels.cpu import thread_limit
+from .models.model import Model
+from .models.stack import Stack
+from .models.stacked_autoencoder import StackedAutoencoder
+from .models.stacked_classifier import StackedClassifier
+from .network import Layer, Network
+from .scaling import SCALINGS, InputScaling, identity
+from .settings import MAX_SEED, choice, flag, precision_dtype, whole
 from .text import one_line, shown
-from .training import Record
-from .unit import Unit
+from .training.loop import Record
+from .units.autoencoder import Autoencoder
+from .units.base import Unit
+from .units.rbm import RBM
 
 KINDS: dict[str, type[Model]] = {cls.kind: cls for cls in (RBM, Autoencoder, StackedAutoencoder, StackedClassifier)}
 UNIT_CLASSES: dict[str, type[Unit]] = {cls.__name__: cls for cls in (RBM, Autoencoder)}

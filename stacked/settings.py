@@ -1,4 +1,4 @@
-"""Checking of parameters, schedules, and the frozen plan that a training loop follows.
+"""Checking of parameters and schedules.
 
 A schedule is a number, or a list of (epoch, value): the value holds from that epoch on, epochs counted from 0, the first entry
 at epoch 0.
@@ -6,7 +6,6 @@ at epoch 0.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any
@@ -22,23 +21,6 @@ MAX_WHOLE = 2**63 - 1  # kernels and files keep 64 bits
 MAX_COUNT = 2**31  # of epochs and Gibbs steps: random numbers count them in 32 bits
 MAX_SEED = 2**128 - 1
 LINE_SEARCHES = ("cg", "lbfgs")  # optimisers that ask for losses and gradients at points of their own
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How one phase trains: everything the loop needs to know, checked."""
-
-    epochs: int
-    batch_size: int
-    optimizer: str
-    learning_rate: Schedule
-    momentum: Schedule
-    linear_decay: bool = False
-    l1: float = 0.0
-    l2: float = 0.0
-    validation_fraction: float = 0.0
-    patience: int | None = None
-    line_searches: int = 3
 
 
 def whole(name: str, value: Any, minimum: int = 1, maximum: int = MAX_WHOLE) -> int:

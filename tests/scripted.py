@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from stacked.data import ArrayRows
-from stacked.feed import Feed
 from stacked.network import Layer, Network
-from stacked.settings import Plan
-from stacked.training import Phase
+from stacked.training.feed import Feed
+from stacked.training.loop import Phase
+from stacked.training.plan import Plan
 
 PLAN = Plan(epochs=3, batch_size=4, optimizer="momentum", learning_rate=((0, 0.1),), momentum=((0, 0.5),))
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import h5py
 import numpy as np
 
-from stacked.store import (
+from stacked.files import (
     HISTORY_DTYPE,
     Checkpoint,
     InputSpec,

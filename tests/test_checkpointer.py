@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from stacked import RBM, ModelFileError, StackedAutoencoder, load
-from stacked import checkpoint as module
-from stacked.checkpoint import Checkpointer, load_checkpoint
-from stacked.store import read_model, write_model
+from stacked.files import read_model, write_model
+from stacked.training import checkpoint as module
+from stacked.training.checkpoint import Checkpointer, load_checkpoint
 
 X = np.random.default_rng(0).random((40, 6)).astype(np.float32)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from stacked.chunks import ChunkError, Chunks
-from stacked.store.chunks import read_chunks
-from stacked.store.layout import ArraySpec
+from stacked.files.chunks import read_chunks
+from stacked.files.layout import ArraySpec
 
 TABLE = np.random.default_rng(0).integers(0, 40, (7, 9))
 GZIP = {"compression": "gzip"}

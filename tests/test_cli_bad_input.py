@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from stacked.store import atomic
+from stacked.files import atomic
 
 from .test_cli_boundary import refused, run_well
 

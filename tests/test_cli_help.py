@@ -10,7 +10,7 @@ from stacked.cli import COMMANDS, main
 
 from .test_cli_boundary import ROOT, misused, run, run_well, start
 
-HEAVY = ("numpy", "numba", "scipy", "sklearn", "h5py", "matplotlib", "tqdm", "stacked.data", "stacked.store")
+HEAVY = ("numpy", "numba", "scipy", "sklearn", "h5py", "matplotlib", "tqdm", "stacked.data", "stacked.files")
 
 
 def command(name):

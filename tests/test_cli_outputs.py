@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from stacked import ModelFileError, load
-from stacked.store import lock as lock_module
-from stacked.store import locked
+from stacked.files import lock as lock_module
+from stacked.files import locked
 
 from .test_cli_boundary import misused, refused, run_well, start
 

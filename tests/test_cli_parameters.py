@@ -3,11 +3,11 @@
 import click
 import pytest
 
+from stacked.checks import check_chain
 from stacked.cli.config import apply_config
 from stacked.cli.parameters import INTEGER, REAL, PerLayer, Schedule, Sizes, spread
 from stacked.cli.pretrain import pretrain
 from stacked.cli.units import build_units
-from stacked.guard import check_chain
 
 from .test_cli_boundary import misused, refused
 

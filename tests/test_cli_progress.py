@@ -10,7 +10,7 @@ import pytest
 from stacked import RBM, StackedAutoencoder
 from stacked.cli.progress import FINETUNE, Bars, Lines, Names, reporter, summary
 from stacked.errors import DataError
-from stacked.training import Record
+from stacked.training.loop import Record
 
 from .test_cli_boundary import run
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from stacked import RBM, DataError, ModelFileError, StackedAutoencoder, StackedClassifier, load, open_data
-from stacked.checkpoint import Checkpointer, Unfinished, load_checkpoint
 from stacked.cli import COMMANDS, main, targets
 from stacked.cli import run as cli_run
 from stacked.cli.config import _option_names, apply_config
 from stacked.cli.progress import summary
 from stacked.data import fingerprint
+from stacked.training.checkpoint import Checkpointer, Unfinished, load_checkpoint
 
 from .test_cli_boundary import misused, refused, run_well
 
@@ -220,7 +220,8 @@ def test_the_report_of_pretraining_and_of_finetuning(home):
 def test_checkpoints_are_as_far_apart_as_was_asked_and_gone_in_the_end(home, monkeypatch):
     made = []
     monkeypatch.setattr(
-        "stacked.checkpoint.Checkpointer", lambda *args: made.append((args, Checkpointer(*args))) or made[-1][1]
+        "stacked.training.checkpoint.Checkpointer",
+        lambda *args: made.append((args, Checkpointer(*args))) or made[-1][1],
     )
     run_well("pretrain", "x.npy", "-o", "m.h5", "--layers", 3, "--epochs", 1, "--checkpoint-every", 7, "-q")
     run_well("finetune", "m.h5", "x.npy", "-o", "t.h5", "--labels", "y.npy", "--epochs", 1, "-q")

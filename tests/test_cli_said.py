@@ -8,7 +8,7 @@ from stacked.cli import boundary as cli_boundary
 from stacked.cli import progress
 from stacked.cli.progress import Bars, Lines, Names, losses, mention_bfloat16, summary
 from stacked.kernels import bfloat16
-from stacked.training import Record
+from stacked.training.loop import Record
 
 from .test_cli_boundary import refused, run_well
 

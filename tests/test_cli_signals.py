@@ -12,7 +12,7 @@ import pytest
 import stacked.data
 from stacked import load
 from stacked.cli.signals import Interrupted, stopping
-from stacked.feed import Feed
+from stacked.training.feed import Feed
 
 from .test_cli_boundary import run, run_well
 

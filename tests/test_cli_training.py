@@ -7,9 +7,10 @@ import time
 import numpy as np
 import pytest
 
-from stacked import load, stack
+from stacked import load
 from stacked.cli import run as cli_run
-from stacked.training import Hooks
+from stacked.models import stack
+from stacked.training.loop import Hooks
 
 from .test_cli_boundary import misused, refused, run, run_well, start
 

@@ -11,7 +11,7 @@ from stacked import StackedAutoencoder, load
 from stacked.cli.output import write_array
 from stacked.cli.targets import Target, target_of
 from stacked.metrics import classification_metrics, reconstruction_metrics
-from stacked.rbm import RBM
+from stacked.units.rbm import RBM
 
 from .test_cli_boundary import misused, refused, run_well, start
 

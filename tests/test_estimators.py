@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from stacked import RBM, Autoencoder, DataError, SettingError, StackedAutoencoder, StackedClassifier
-from stacked.autoencoder import loss_for
 from stacked.data import ArrayRows
 from stacked.inputs import rows_for
+from stacked.units.autoencoder import loss_for
 
 SHORT = {"epochs": 1, "batch_size": 50}
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from stacked import DataError, feed
+from stacked import DataError
 from stacked.data import ArrayRows, Rows
-from stacked.feed import EncodedRows, Feed, encoded, split_rows
 from stacked.kernels.random import SHUFFLE, SPLIT, shuffle, stream_key
+from stacked.training import feed
+from stacked.training.feed import EncodedRows, Feed, encoded, split_rows
 
 N_ROWS, N_COLUMNS, BLOCK = 22, 3, 4  # six blocks, the last one short
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from stacked import RBM, Autoencoder, DataError, DivergedError, SettingError, StackedAutoencoder, StackedClassifier
+from stacked.checks import check_chain, check_range, check_width
 from stacked.data import ArrayRows, summarize
-from stacked.guard import check_chain, check_range, check_width, trivial_loss
 from stacked.scaling import InputScaling
+from stacked.training.guard import trivial_loss
 
 OUT_OF_RANGE = [
     (RBM(4), lambda x: x * 3, r"\[0, 1\]"),

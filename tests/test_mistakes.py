@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from stacked import RBM, Autoencoder, SettingError, StackedAutoencoder
-from stacked.feed import Feed
 from stacked.metrics import reconstruction_metrics
+from stacked.training.feed import Feed
 
 
 def test_03_visible_biases_start_at_the_logit_of_the_clipped_mean(small):

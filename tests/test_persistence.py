@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from stacked import RBM, Autoencoder, ModelFileError, StackedAutoencoder, StackedClassifier, load
-from stacked.checkpoint import Checkpointer, load_checkpoint
-from stacked.unit import Unit
+from stacked.training.checkpoint import Checkpointer, load_checkpoint
+from stacked.units.base import Unit
 
 TRAINED = {"epochs": 2, "batch_size": 50}
 
@@ -94,7 +94,7 @@ def test_string_labels_survive(small, digits, tmp_path):
 def test_weights_that_answer_otherwise_than_the_probe_are_refused(small, tmp_path):
     from dataclasses import replace
 
-    from stacked.store import read_model, write_model
+    from stacked.files import read_model, write_model
 
     RBM(8, random_state=0, **TRAINED).fit(small).save(tmp_path / "model.h5")
     record = read_model(tmp_path / "model.h5")
@@ -137,7 +137,7 @@ def _resized(record):
 
 @pytest.mark.parametrize("threat", HOSTILE)
 def test_a_whole_file_that_describes_no_known_model_is_refused(threat, small, tmp_path):
-    from stacked.store import read_model, write_model
+    from stacked.files import read_model, write_model
 
     _stack().pretrain(small).save(tmp_path / "model.h5")
     write_model(tmp_path / "bad.h5", HOSTILE[threat](read_model(tmp_path / "model.h5")))

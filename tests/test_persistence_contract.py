@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stacked import RBM, Autoencoder, ModelFileError, SettingError, StackedAutoencoder, StackedClassifier, load, stack
+from stacked import RBM, Autoencoder, ModelFileError, SettingError, StackedAutoencoder, StackedClassifier, load
+from stacked.files import read_model, write_model
+from stacked.models import stack
 from stacked.persistence import PROBE_TOLERANCE, from_record, jsonable, to_record
-from stacked.store import read_model, write_model
-from stacked.unit import prepare_unit
+from stacked.units.prepare import prepare_unit
 
 X = np.random.default_rng(0).random((40, 6)).astype(np.float32)
 SHORT = {"epochs": 1, "batch_size": 20}

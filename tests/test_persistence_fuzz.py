@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from stacked import RBM, Autoencoder, ModelFileError, StackedAutoencoder, StackedClassifier, load
-from stacked.checkpoint import Checkpointer, load_checkpoint
 from stacked.cli import info as cli_info
+from stacked.files import info, read_info, read_model, reader
+from stacked.files.elements import Elements, check_array
+from stacked.files.header import parse_header
+from stacked.files.pack import pack, unpack
+from stacked.files.refusal import of_file, refusal
 from stacked.network import Network
-from stacked.store import info, read_info, read_model, reader
-from stacked.store.elements import Elements, check_array
-from stacked.store.header import parse_header
-from stacked.store.pack import pack, unpack
-from stacked.store.refusal import of_file, refusal
+from stacked.training.checkpoint import Checkpointer, load_checkpoint
 
 CONFIG, CURSOR = "/@config", "/checkpoint@cursor"
 HUGE = [10**400, 2**62]

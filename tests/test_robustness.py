@@ -14,8 +14,8 @@ from stacked import (
     StackedClassifier,
     load,
 )
-from stacked.checkpoint import Checkpointer, load_checkpoint
-from stacked.store import read_model, write_model
+from stacked.files import read_model, write_model
+from stacked.training.checkpoint import Checkpointer, load_checkpoint
 
 SHORT = {"epochs": 2, "batch_size": 50}
 
@@ -97,7 +97,7 @@ def test_a_bounded_loss_that_explodes_is_seen(unit, small):
 
 
 def test_the_remedy_suits_the_optimizer(small):
-    from stacked.unit import remedy
+    from stacked.training.plan import remedy
 
     assert "line_searches" in remedy(Autoencoder(4, optimizer="cg").validate())
     assert remedy(Autoencoder(4).validate()) == "lower learning_rate"
@@ -267,8 +267,8 @@ def test_compilation_is_not_counted_in_the_first_epoch(small):
             return 0.0
 
     from stacked.data import as_rows
-    from stacked.feed import Feed
-    from stacked.training import Phase, _compile
+    from stacked.training.feed import Feed
+    from stacked.training.loop import Phase, _compile
 
     plan = RBM(4, epochs=1).validate()
     _compile(Phase("pretrain", 0, plan, Feed(as_rows(small), 1.0, 0.0, 0, 0), Trainee(), "unit 0", "", 1.0))

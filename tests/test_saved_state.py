@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from stacked import RBM, Autoencoder, StackedAutoencoder, StackedClassifier, load
-from stacked.checkpoint import Checkpointer, load_checkpoint
 from stacked.network import Network
 from stacked.persistence import KINDS, jsonable
 from stacked.scaling import identity
-from stacked.training import Progress, Record
+from stacked.training.checkpoint import Checkpointer, load_checkpoint
+from stacked.training.loop import Progress, Record
 
 X = (np.random.default_rng(0).random((60, 6)) * 4 - 1).astype(np.float32)
 IMAGES = np.random.default_rng(1).integers(0, 256, (60, 6)).astype(np.uint8)

@@ -10,8 +10,8 @@ from stacked.kernels import dense
 from stacked.kernels.corruption import NO_CORRUPTION
 from stacked.kernels.losses import LOSSES
 from stacked.network import Layer, Network
-from stacked.settings import Plan
-from stacked.solvers import minimize_batch
+from stacked.training.plan import Plan
+from stacked.training.solvers import minimize_batch
 
 MINIMIZE = scipy.optimize.minimize
 X = np.random.default_rng(0).random((9, 6))

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from stacked import RBM, Autoencoder, DataError, SettingError, StackedAutoencoder, StackedClassifier
-from stacked import stack as stack_module
-from stacked import unit as unit_module
 from stacked.data import ArrayRows
+from stacked.models import stack as stack_module
 from stacked.network import Layer
-from stacked.training import Record
+from stacked.training.loop import Record
+from stacked.units import base as unit_module
 
 SHORT = {"epochs": 2, "batch_size": 50}
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stacked.errors import ModelFileError
-from stacked.store import atomic, check_writable, read_model, write_atomically, write_model
+from stacked.files import atomic, check_writable, read_model, write_atomically, write_model
 
 from .store_records import make_record
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from stacked.errors import ModelFileError
-from stacked.store import read_model, write_model
+from stacked.files import read_model, write_model
 
 from .store_records import assert_same, make_record
 

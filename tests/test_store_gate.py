@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stacked.errors import ModelFileError
-from stacked.store import read_info, read_model, write_model
+from stacked.files import read_info, read_model, write_model
 
 from .store_hostile import WEIGHT
 from .store_records import make_record, naive_digest

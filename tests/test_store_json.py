@@ -6,7 +6,7 @@ import time
 import pytest
 
 from stacked.errors import ModelFileError
-from stacked.store.strict_json import MAX_BYTES, parse
+from stacked.files.strict_json import MAX_BYTES, parse
 
 SECONDS = 5  # each takes a fraction of one; quadratic time is minutes
 MAX_DIGITS = 4300

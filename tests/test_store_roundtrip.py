@@ -10,7 +10,7 @@ import pytest
 
 import stacked
 from stacked.errors import ModelFileError
-from stacked.store import Probe, read_info, read_model, weights_dtype, write_model
+from stacked.files import Probe, read_info, read_model, weights_dtype, write_model
 
 from .store_records import assert_same, history, make_record, naive_digest, stamped
 

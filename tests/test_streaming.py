@@ -4,10 +4,12 @@ import h5py
 import numpy as np
 import pytest
 
-from stacked import RBM, Autoencoder, StackedAutoencoder, StackedClassifier, feed, training
+from stacked import RBM, Autoencoder, StackedAutoencoder, StackedClassifier
 from stacked.data import ArrayRows, H5Rows
 from stacked.kernels.cpu import max_threads
-from stacked.trainees import RBMTrainee
+from stacked.training import feed
+from stacked.training import loop as training
+from stacked.training.trainees import RBMTrainee
 
 UNITS = {
     "rbm": lambda: RBM(24, epochs=3, batch_size=32, random_state=0),

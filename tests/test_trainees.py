@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from stacked import RBM, Autoencoder, solvers
+from stacked import RBM, Autoencoder
 from stacked.data import ArrayRows
-from stacked.feed import Window
 from stacked.kernels import dense
 from stacked.kernels import rbm as rbm_kernel
 from stacked.kernels.corruption import CORRUPTIONS, NO_CORRUPTION, Corruption
@@ -13,8 +12,10 @@ from stacked.kernels.losses import LOSSES
 from stacked.kernels.random import CHAINS, CORRUPTION, SAMPLING, stream_key
 from stacked.kernels.samples import as_samples
 from stacked.network import Layer, Network
-from stacked.trainees import DenseTrainee, RBMTrainee, _Scratch
-from stacked.training import update_settings
+from stacked.training import solvers
+from stacked.training.feed import Window
+from stacked.training.loop import update_settings
+from stacked.training.trainees import DenseTrainee, RBMTrainee, _Scratch
 
 from . import naive
 

@@ -5,9 +5,11 @@ import time
 import numpy as np
 import pytest
 
-from stacked import DivergedError, feed, training
+from stacked import DivergedError
 from stacked.kernels.updates import OPTIMIZERS, learning_rate_at
-from stacked.training import Hooks, Progress, run, update_settings
+from stacked.training import feed
+from stacked.training import loop as training
+from stacked.training.loop import Hooks, Progress, run, update_settings
 
 from .scripted import Scripted, phase_of
 

@@ -5,17 +5,18 @@ import pytest
 from scipy.special import expit
 
 from stacked import RBM, Autoencoder, ModelFileError, SettingError, StackedAutoencoder, StackedClassifier
-from stacked import stack as stack_module
-from stacked import unit as unit_module
 from stacked.data import ArrayRows, summarize
 from stacked.kernels.corruption import CORRUPTIONS, NONE
 from stacked.kernels.losses import LOSSES
 from stacked.kernels.random import CORRUPTION, SAMPLING, SHUFFLE, WEIGHTS, stream_key
 from stacked.kernels.sampling import UNIT_KINDS
+from stacked.models import stack as stack_module
 from stacked.network import Layer, Network
 from stacked.scaling import fit_scaling
-from stacked.training import Progress
-from stacked.unit import Resume, initial_output_bias, remedy, restore, training_plan
+from stacked.training.loop import Progress
+from stacked.training.plan import remedy, training_plan
+from stacked.training.start import Resume, initial_output_bias, restore
+from stacked.units import base as unit_module
 
 from . import naive
 

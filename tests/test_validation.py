@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from stacked import RBM, Autoencoder, StackedAutoencoder, StackedClassifier, network
-from stacked.feed import split_rows
-from stacked.trainees import DenseTrainee, RBMTrainee
+from stacked.training.feed import split_rows
+from stacked.training.trainees import DenseTrainee, RBMTrainee
 
 N_ROWS, FRACTION, SEED = 90, 0.2, 5
 SHORT = {"epochs": 2, "batch_size": 20}

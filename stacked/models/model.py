@@ -13,14 +13,14 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .data import Rows, as_rows, summarize
-from .guard import check_range, check_width
-from .inputs import rows_for
-from .kernels.cpu import thread_limit
-from .network import Network
-from .scaling import InputScaling
-from .settings import thread_count
-from .training import Record
+from ..checks import check_range, check_width
+from ..data import Rows, as_rows, summarize
+from ..inputs import rows_for
+from ..kernels.cpu import thread_limit
+from ..network import Network
+from ..scaling import InputScaling
+from ..settings import thread_count
+from ..training.loop import Record
 
 
 class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -56,7 +56,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model to one HDF5 file, atomically; `stacked.load` reads it back."""
-        from .persistence import save
+        from ..persistence import save
 
         check_is_fitted(self, "network_")
         save(self, path)

@@ -8,15 +8,15 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d
 
-from .data import Rows
-from .data.missing import refuse_missing
-from .errors import DataError
-from .feed import split_rows
-from .guard import check_width
-from .inputs import rows_for
-from .kernels.cpu import thread_limit
-from .network import Layer, Network
-from .settings import thread_count
+from ..checks import check_width
+from ..data import Rows
+from ..data.missing import refuse_missing
+from ..errors import DataError
+from ..inputs import rows_for
+from ..kernels.cpu import thread_limit
+from ..network import Layer, Network
+from ..settings import thread_count
+from ..training.feed import split_rows
 from .stack import Callback, Stack
 
 

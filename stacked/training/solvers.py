@@ -6,9 +6,9 @@ line search is one iteration of the solver.
 
 import numpy as np
 
-from .kernels import dense
-from .network import Network
-from .settings import Plan
+from ..kernels import dense
+from ..network import Network
+from .plan import Plan
 
 METHODS = {"cg": "CG", "lbfgs": "L-BFGS-B"}
 

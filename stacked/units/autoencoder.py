@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from .data import Rows, Summary
-from .errors import SettingError
-from .kernels.activations import ACTIVATIONS
-from .kernels.corruption import CORRUPTIONS, Corruption
-from .kernels.losses import LOSSES, REQUIRED_ACTIVATION
-from .network import Network
-from .settings import Plan, choice, flag, real
-from .trainees import DenseTrainee
-from .unit import Unit, training_plan
+from ..data import Rows, Summary
+from ..errors import SettingError
+from ..kernels.activations import ACTIVATIONS
+from ..kernels.corruption import CORRUPTIONS, Corruption
+from ..kernels.losses import LOSSES, REQUIRED_ACTIVATION
+from ..network import Network
+from ..settings import choice, flag, real
+from ..training.plan import Plan, training_plan
+from ..training.trainees import DenseTrainee
+from .base import Unit
 
 UNIT_ACTIVATIONS = tuple(name for name in ACTIVATIONS if name != "softmax")
 UNIT_LOSSES = ("auto", "squared_error", "cross_entropy")

@@ -1,7 +1,8 @@
 """Stacks of units: greedy layer-wise pretraining, unrolling, fine-tuning of the whole network.
 
 Hinton & Salakhutdinov 2006; Bengio et al. 2007; Vincent et al. 2010. Each unit trains on the clean codes of the finished unit
-below. What sits on top of the encoder is the subclass's: a mirrored decoder (`deep.py`) or a softmax layer (`classifier.py`).
+below. What sits on top of the encoder is the subclass's: a mirrored decoder (`stacked_autoencoder.py`) or a softmax layer
+(`stacked_classifier.py`).
 """
 
 from collections.abc import Callable
@@ -13,24 +14,28 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from .autoencoder import Autoencoder
-from .data import Rows, Summary, summarize
-from .errors import SettingError
-from .feed import Feed, encoded, split_rows
-from .guard import check_chain, check_range, trivial_loss
-from .inputs import rows_for
-from .kernels.cpu import thread_limit
+from ..checks import check_chain, check_range
+from ..data import Rows, Summary, summarize
+from ..errors import SettingError
+from ..inputs import rows_for
+from ..kernels.cpu import thread_limit
+from ..network import Layer, Network
+from ..scaling import SCALINGS, InputScaling, check_varies, fit_scaling
+from ..settings import check_products, choice, precision_dtype, seed_from, thread_count
+from ..text import shown
+from ..training.feed import Feed, encoded, split_rows
+from ..training.guard import trivial_loss
+from ..training.loop import Hooks, Phase, Progress, Record, run
+from ..training.plan import Plan, remedy, training_plan
+from ..training.start import Resume, restore
+from ..training.trainees import DenseTrainee
+from ..units.autoencoder import Autoencoder
+from ..units.base import Unit
+from ..units.prepare import prepare_unit
 from .model import Model
-from .network import Layer, Network
-from .scaling import SCALINGS, InputScaling, check_varies, fit_scaling
-from .settings import Plan, check_products, choice, precision_dtype, seed_from, thread_count
-from .text import shown
-from .trainees import DenseTrainee
-from .training import Hooks, Phase, Progress, Record, run
-from .unit import Resume, Unit, prepare_unit, remedy, restore, training_plan
 
 if TYPE_CHECKING:
-    from .classifier import StackedClassifier
+    from .stacked_classifier import StackedClassifier
 
 FINETUNE_OPTIMIZERS = ("momentum", "nesterov", "adam", "cg", "lbfgs")
 FINETUNE = -1  # the "unit" of the second phase, in records and checkpoints
@@ -61,7 +66,7 @@ class Stack(Model):
         """Train the units on X (n_samples, n_features), one after another, each on the codes of the one below.
 
         callback receives a `Record` an epoch and may return True to stop the current unit. checkpoint is called at
-        epoch ends (see `stacked.checkpoint`); resume goes on from one.
+        epoch ends (see `stacked.training.checkpoint`); resume goes on from one.
         """
         self.plan()
         for unit in self.templates:
@@ -153,7 +158,7 @@ class Stack(Model):
 
     def as_classifier(self, **params: Any) -> "StackedClassifier":
         """A classifier on this stack's encoder as it stands, ready for `finetune` with labels; ``params`` are its settings."""
-        from .classifier import StackedClassifier
+        from .stacked_classifier import StackedClassifier
 
         check_is_fitted(self, "network_")
         shared = {name: getattr(self, name) for name in ("units", *_SHARED)}

@@ -11,14 +11,15 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from .data import BLOCK_ROWS
-from .errors import DivergedError
+from ..data import BLOCK_ROWS
+from ..errors import DivergedError
+from ..kernels.samples import as_samples
+from ..kernels.updates import OPTIMIZERS, Update
+from ..network import Network
+from ..settings import value_at
 from .feed import Feed, Window
 from .guard import LossGuard
-from .kernels.samples import as_samples
-from .kernels.updates import OPTIMIZERS, Update
-from .network import Network
-from .settings import Plan, value_at
+from .plan import Plan
 
 CHUNK_ROWS = 8192  # rows per call of a fused trainer: how often Ctrl-C and the progress bar are served
 

@@ -4,16 +4,17 @@ from typing import Any
 
 import numpy as np
 
-from .data import Rows, Summary
-from .feed import BLOCK_ROWS
-from .kernels import rbm as kernel
-from .kernels.cpu import thread_limit
-from .kernels.random import WEIGHTS, fill_normal_matrix, stream_key
-from .kernels.sampling import UNIT_KINDS
-from .network import Network
-from .settings import MAX_COUNT, Plan, choice, flag, thread_count, whole
-from .trainees import RBMTrainee
-from .unit import Unit
+from ..data import Rows, Summary
+from ..kernels import rbm as kernel
+from ..kernels.cpu import thread_limit
+from ..kernels.random import WEIGHTS, fill_normal_matrix, stream_key
+from ..kernels.sampling import UNIT_KINDS
+from ..network import Network
+from ..settings import MAX_COUNT, choice, flag, thread_count, whole
+from ..training.feed import BLOCK_ROWS
+from ..training.plan import Plan
+from ..training.trainees import RBMTrainee
+from .base import Unit
 
 VISIBLE = ("bernoulli", "gaussian")
 HIDDEN = ("bernoulli", "gaussian", "rectified")

@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .errors import ModelFileError, StackedError
-from .model import Model
-from .persistence import from_record, save
-from .settings import MAX_COUNT, real, whole
-from .stack import FINETUNE, Stack
-from .store import CURSOR, Checkpoint, file_name, of_file, read_model, refusal
-from .text import one_line
-from .training import Progress
-from .unit import Resume
+from ..errors import ModelFileError, StackedError
+from ..files import CURSOR, Checkpoint, file_name, of_file, read_model, refusal
+from ..models.model import Model
+from ..models.stack import FINETUNE, Stack
+from ..persistence import from_record, save
+from ..settings import MAX_COUNT, real, whole
+from ..text import one_line
+from .loop import Progress
+from .start import Resume
 
 MAX_STEP = 2**62  # minibatches, in 64 bits with room for those to come
 

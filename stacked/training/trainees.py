@@ -5,17 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from .data import Rows
+from ..data import Rows
+from ..kernels import dense
+from ..kernels import rbm as rbm_kernel
+from ..kernels.corruption import NO_CORRUPTION, Corruption
+from ..kernels.losses import LOSSES
+from ..kernels.random import CHAINS, CORRUPTION, SAMPLING, stream_key
+from ..kernels.samples import load_batch
+from ..kernels.updates import Update
+from ..network import Network
+from ..settings import LINE_SEARCHES
 from .feed import Window
-from .kernels import dense
-from .kernels import rbm as rbm_kernel
-from .kernels.corruption import NO_CORRUPTION, Corruption
-from .kernels.losses import LOSSES
-from .kernels.random import CHAINS, CORRUPTION, SAMPLING, stream_key
-from .kernels.samples import load_batch
-from .kernels.updates import Update
-from .network import Network
-from .settings import LINE_SEARCHES, Plan
+from .plan import Plan
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # inputs, targets, labels
 

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from .autoencoder import loss_for
-from .data import Summary
+from ..data import Summary
+from ..network import Layer, Network
+from ..scaling import InputScaling
+from ..training.start import initial_output_bias
+from ..units.autoencoder import loss_for
 from .model import Reconstructor
-from .network import Layer, Network
-from .scaling import InputScaling
 from .stack import Callback, Stack
-from .unit import initial_output_bias
 
 
 class StackedAutoencoder(Reconstructor, Stack):

@@ -1,0 +1,1 @@
+"""Models: what is fitted, saved and used: the base of all estimators, and the stacks of units."""
