@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from stacked.registry import CLASSIFIER
 from stacked.text import escaped
 
 from . import options as opt
@@ -45,7 +46,7 @@ def evaluate(
 def _measure(fitted: Any, rows: Any) -> dict[str, Any]:
     from stacked.metrics import classification_metrics, reconstruction_metrics
 
-    if fitted.kind == "stacked_classifier":
+    if fitted.kind == CLASSIFIER:
         return classification_metrics(fitted, rows)
     return reconstruction_metrics(fitted, rows)
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from stacked.registry import CLASSIFIER
+
 from . import options as opt
 from .boundary import in_flags
 from .parameters import INTEGER
@@ -91,7 +93,7 @@ def configured(source: str, given: dict[str, Any]) -> Any:
     model = load(source)
     require_stack(model, source)
     if (given["labels"] is not None or given["classify"]) and not isinstance(model, StackedClassifier):
-        model = model.as_classifier()
+        model = StackedClassifier.on(model)
     if given["loss"] is not None and isinstance(model, StackedClassifier):
         raise click.UsageError("--loss is for autoencoders; a classifier has one loss, softmax cross-entropy")
     settings = {"finetune_" + name: given[name] for name in FINETUNE_OPTIONS}
@@ -109,4 +111,4 @@ def configured(source: str, given: dict[str, Any]) -> Any:
 
 
 def _classifies(model: Any) -> bool:
-    return bool(model.kind == "stacked_classifier")
+    return bool(model.kind == CLASSIFIER)

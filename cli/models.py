@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from stacked.errors import ModelFileError
+from stacked.registry import CLASSIFIER, is_stack
 
 
 def load_model(path: str, n_threads: int | None, precision: str | None = None) -> Any:
@@ -27,19 +28,19 @@ def set_precision(model: Any, path: str, precision: str | None) -> None:
 
 def require_stack(model: Any, path: str) -> None:
     """ModelFileError for a single unit."""
-    if not model.kind.startswith("stacked_"):
+    if not is_stack(model.kind):
         raise ModelFileError(f"{path}: expected a stack of units, found a single {model.kind}; pretrain a stack first")
 
 
 def require_decoder(model: Any, path: str) -> None:
     """ModelFileError for a classifier, which has no decoder."""
-    if model.kind == "stacked_classifier":
+    if model.kind == CLASSIFIER:
         raise ModelFileError(f"{path}: expected a model with a decoder, found a classifier; it can encode and predict")
 
 
 def require_classifier(model: Any, path: str) -> None:
     """ModelFileError for a model that knows no classes."""
-    if model.kind != "stacked_classifier":
+    if model.kind != CLASSIFIER:
         raise ModelFileError(
             f"{path}: expected a classifier, found a {model.kind}; make one with `stacked finetune {path} DATA --labels DATA`"
         )

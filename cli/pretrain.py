@@ -7,7 +7,7 @@ import click
 from . import options as opt
 from .boundary import in_flags
 from .parameters import INTEGER, REAL, PerLayer, Sizes
-from .units import AUTOENCODER_OPTIONS, COMMON_OPTIONS, NOISE_OPTIONS, RBM_OPTIONS, build_units
+from .units import AUTOENCODER_OPTIONS, COMMON_OPTIONS, NOISE_OPTIONS, OWN_OPTIONS, RBM_OPTIONS, build_units
 
 UNIT_OPTIONS = (*COMMON_OPTIONS, *RBM_OPTIONS, *AUTOENCODER_OPTIONS, *NOISE_OPTIONS)
 STACK_OPTIONS = ("validation_fraction", "patience", "scaling", "precision", "n_threads", "random_state")
@@ -15,7 +15,7 @@ _KEPT_ON_RESUME = ("data", "resume", "precision", "n_threads", "checkpoint_every
 
 unit_options = opt.together(
     click.option("--layers", type=Sizes(), help="Units in each layer, from the data upwards: 1000-500-250-30."),
-    click.option("--unit", type=click.Choice(["rbm", "autoencoder", "dae"]), help="Kind of unit.  [default: rbm]"),
+    click.option("--unit", type=click.Choice(list(OWN_OPTIONS)), help="Kind of unit.  [default: rbm]"),
     click.option(
         "--code", type=click.Choice(["linear", "same"]),
         help="Top layer: linear units (Gaussian ones of an RBM), or the same as the others.  [default: linear where two or more"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from ._version import __version__
+from .registry import MODELS as _MODELS
 
 if not (_Path(__file__).parent / "kernels").is_dir():
     # In a source checkout `kernels`, `cli` and `tests` lie beside this folder; an installed copy has them inside it.
@@ -17,18 +18,15 @@ if not (_Path(__file__).parent / "kernels").is_dir():
 if _TYPE_CHECKING:
     from .data import open_data
     from .errors import DataError, DivergedError, ModelFileError, SettingError, StackedError
+    from .models.loading import load
     from .models.stacked_autoencoder import StackedAutoencoder
     from .models.stacked_classifier import StackedClassifier
-    from .persistence import load
     from .units.autoencoder import Autoencoder
     from .units.rbm import RBM
 
 _HOME = {
-    "RBM": "units.rbm",
-    "Autoencoder": "units.autoencoder",
-    "StackedAutoencoder": "models.stacked_autoencoder",
-    "StackedClassifier": "models.stacked_classifier",
-    "load": "persistence",
+    **{name: home.module for name, home in _MODELS.items()},
+    "load": "models.loading",
     "open_data": "data",
     "StackedError": "errors",
     "DataError": "errors",

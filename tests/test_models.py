@@ -227,7 +227,7 @@ def test_every_activation_is_offered_to_autoencoders(small):
 
 def test_a_classifier_starts_from_the_encoder_as_it_stands(small, digits):
     deep = StackedAutoencoder([RBM(16, epochs=1), RBM(8, epochs=1)], finetune_epochs=2, random_state=0).fit(small)
-    classifier = deep.as_classifier(finetune_epochs=0)
+    classifier = StackedClassifier.on(deep, finetune_epochs=0)
     np.testing.assert_array_equal(classifier.transform(small), deep.transform(small))
     classifier.finetune(small, digits.labels[:300])
     np.testing.assert_array_equal(classifier.transform(small), deep.transform(small))

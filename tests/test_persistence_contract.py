@@ -8,7 +8,9 @@ import pytest
 from stacked import RBM, Autoencoder, ModelFileError, SettingError, StackedAutoencoder, StackedClassifier, load
 from stacked.files import read_model, write_model
 from stacked.models import stack
-from stacked.persistence import PROBE_TOLERANCE, from_record, jsonable, to_record
+from stacked.models.loading import from_record
+from stacked.models.probe import PROBE_TOLERANCE
+from stacked.models.saving import jsonable, to_record
 from stacked.units.prepare import prepare_unit
 
 X = np.random.default_rng(0).random((40, 6)).astype(np.float32)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from stacked import RBM, Autoencoder, StackedAutoencoder, StackedClassifier, load
+from stacked.models.loading import KINDS
+from stacked.models.saving import jsonable
 from stacked.network import Network
-from stacked.persistence import KINDS, jsonable
 from stacked.scaling import identity
 from stacked.training.checkpoint import Checkpointer, load_checkpoint
 from stacked.training.loop import Progress, Record

@@ -227,7 +227,7 @@ def test_pretraining_is_on_the_unlabelled_rows_and_finetuning_on_the_labelled(sm
 
 def test_a_classifier_made_of_a_stack_has_its_settings_its_encoder_and_its_pretraining(small):
     deep = _deep(validation_fraction=0.2, patience=5, scaling="minmax", n_threads=1).fit(9 * small)
-    clf = deep.as_classifier(finetune_epochs=7, patience=6)
+    clf = StackedClassifier.on(deep, finetune_epochs=7, patience=6)
     assert (clf.finetune_epochs, clf.patience, clf.validation_fraction, clf.scaling, clf.n_threads) == (
         7,
         6,

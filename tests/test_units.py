@@ -297,7 +297,7 @@ def test_the_trivial_loss_of_a_phase_is_that_of_its_own_data_and_loss(small, dig
     raw, scaled = 9 * small - 2, (small - small.min()) / (small.max() - small.min())
     deep = StackedAutoencoder([RBM(6), Autoencoder(5)], scaling="minmax", random_state=8).fit(raw)
     codes = deep.units_[0].transform(raw)
-    deep.as_classifier().finetune(raw, digits.labels[:300])
+    StackedClassifier.on(deep).finetune(raw, digits.labels[:300])
     expected = [64 * scaled.var(), _entropy(codes.mean(), 6), _entropy(scaled.mean(), 64), np.log(10)]
     assert [phase.trivial_loss for phase in phases] == pytest.approx(expected, rel=1e-4)
 

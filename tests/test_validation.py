@@ -58,7 +58,7 @@ MODELS = {
     "stack": (lambda x, y: _deep().fit(x), 3),
     "unpretrained": (lambda x, y: _deep().finetune(x), 1),
     "classifier": (lambda x, y: _classifier().fit(x, y), 3),
-    "stack, then classifier": (lambda x, y: _deep().fit(x).as_classifier(finetune_epochs=2).finetune(x, y), 4),
+    "stack, then classifier": (lambda x, y: StackedClassifier.on(_deep().fit(x), finetune_epochs=2).finetune(x, y), 4),
     "another seed after pretraining": (lambda x, y: _deep().pretrain(x).set_params(random_state=1).finetune(x), 3),
 }
 

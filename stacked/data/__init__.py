@@ -1,9 +1,10 @@
 """Data: every form of DATA becomes `Rows`, read by blocks, in the dtype of its file."""
 
 from .builtin import BUILTIN_NAMES
+from .convert import as_rows
 from .h5rows import H5Rows
 from .readers import open_data
-from .rows import BLOCK_ROWS, ArrayRows, Rows, as_rows
+from .rows import BLOCK_ROWS, ArrayRows, Rows
 from .sparse import SparseRows
 from .summary import Summary, fingerprint, summarize
 

@@ -5,7 +5,6 @@ Rows keep the dtype of their file where the kernels take it (uint8, float32, flo
 """
 
 import math
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -111,30 +110,6 @@ class ArrayRows(Rows):
     def read(self, start: int, stop: int) -> np.ndarray:
         self._check_slice(start, stop)
         return self.array[start:stop]
-
-
-def as_rows(X: Any, name: str = "<array>") -> Rows:
-    """Whatever holds samples, as `Rows`: rows, an array or array-like, a SciPy sparse matrix, an HDF5 dataset.
-
-    `DataError` names ``name`` when X has fewer than two dimensions, no rows, no columns, or is not real. Values are not
-    looked at: `summarize` does that.
-    """
-    if isinstance(X, Rows):
-        return X
-    if "scipy.sparse" in sys.modules and sys.modules["scipy.sparse"].issparse(X):
-        from .sparse import SparseRows
-
-        return SparseRows(X, name)
-    if "h5py" in sys.modules and isinstance(X, sys.modules["h5py"].Dataset):
-        from .h5rows import H5Rows
-
-        return H5Rows(X, name=name)
-    refuse_masked(X, name)
-    try:
-        array = X if isinstance(X, np.ndarray) else np.asarray(X)
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{name}: expected a table of numbers, found rows of different lengths or types") from error
-    return ArrayRows(array, name)
 
 
 def check_shape(shape: tuple[int, ...], name: str) -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ModelFileError
+from ..registry import KINDS
 from . import expect, strict_json
 from .layout import Layout
 from .layout_rules import parse_layout
-from .record import FORMAT_NAME, FORMAT_VERSION, KINDS, PRECISIONS
+from .record import FORMAT_NAME, FORMAT_VERSION, PRECISIONS
 from .refusal import refusal, shown
 
 CONFIG = "/@config"

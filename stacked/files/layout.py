@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..registry import UNITS
 from .cursor import CURSOR
 from .record import HISTORY_DTYPE, ModelRecord, UnitArrays, weights_dtype
 from .refusal import refusal
@@ -19,10 +20,6 @@ from .strict_json import MAX_BYTES
 
 MAX_DIMENSIONS = 8
 
-UNIT_SHAPES = {
-    "RBM": {"weight": "VH", "visible_bias": "V", "hidden_bias": "H"},
-    "Autoencoder": {"weight": "VH", "visible_bias": "V", "hidden_bias": "H", "decoder_weight": "HV"},
-}
 ATTRIBUTE_BYTES = {"text": 256, "json": MAX_BYTES, "integer": 8, "real": 8, "sizes": 8 * MAX_DIMENSIONS}
 
 Pair = tuple[int, int]
@@ -80,7 +77,7 @@ class Layout:
         for i, unit in enumerate(self.units):
             sizes = {"V": unit.n_visible, "H": unit.n_hidden}
             for name in unit.arrays:
-                shape = tuple(sizes[letter] for letter in UNIT_SHAPES[unit.kind][name])
+                shape = tuple(sizes[letter] for letter in UNITS[unit.kind].arrays[name])
                 specs[f"/units/{i}/{name}"] = ArraySpec(weights, shape)
         specs |= {f"/history/{phase}": ArraySpec(HISTORY_DTYPE, (rows,)) for phase, rows in self.history.items()}
         specs |= {f"/probe/{name}": spec for name, spec in (self.probe or {}).items()}

@@ -10,14 +10,14 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..registry import CLASSIFIER, UNITS
 from . import expect
-from .layout import UNIT_SHAPES, ArraySpec, Layout, Pair, UnitLayout
-from .record import CLASSIFIER
+from .layout import ArraySpec, Layout, Pair, UnitLayout
 from .refusal import refusal, shown
 
 WHERE = "/@config: layout"
 MAX_LAYERS = 1000
-SINGLE_UNITS = {"rbm": "RBM", "autoencoder": "Autoencoder"}
+SINGLE_UNITS = {home.kind: name for name, home in UNITS.items()}
 OPTIONAL_UNIT_ARRAYS = {"decoder_weight"}
 CHECKPOINT_DTYPES = ("<f4", "<f8", "<i8", "|u1")
 PROBE_DTYPES = ("<f4", "<f8", "|u1")
@@ -63,9 +63,9 @@ def _units(value: object) -> tuple[UnitLayout, ...]:
 
 def _unit(value: object, where: str) -> UnitLayout:
     data = expect.table(value, where, ("kind", "n_visible", "n_hidden", "arrays"))
-    kind = expect.one_of(data["kind"], f"{where}.kind", UNIT_SHAPES)
-    names = expect.sequence(data["arrays"], f"{where}.arrays", len(UNIT_SHAPES[kind]))
-    arrays = tuple(expect.one_of(name, f"{where}.arrays", UNIT_SHAPES[kind]) for name in names)
+    kind = expect.one_of(data["kind"], f"{where}.kind", UNITS)
+    names = expect.sequence(data["arrays"], f"{where}.arrays", len(UNITS[kind].arrays))
+    arrays = tuple(expect.one_of(name, f"{where}.arrays", UNITS[kind].arrays) for name in names)
     sizes = (expect.size(data["n_visible"], f"{where}.n_visible"), expect.size(data["n_hidden"], f"{where}.n_hidden"))
     return UnitLayout(kind, *sizes, arrays)
 
@@ -147,7 +147,7 @@ def _check_chain(layout: Layout) -> None:
 
 def _check_units(layout: Layout) -> None:
     for i, unit in enumerate(layout.units):
-        names, known = sorted(unit.arrays), set(UNIT_SHAPES[unit.kind])
+        names, known = sorted(unit.arrays), set(UNITS[unit.kind].arrays)
         if not known - OPTIONAL_UNIT_ARRAYS <= set(names) or len(set(names)) != len(names):
             raise refusal(f"{WHERE}.units[{i}].arrays", f"expected {sorted(known)}, found {names}")
     for i, (below, above) in enumerate(pairwise(layout.units)):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__
+from .._version import __version__
 from . import expect, strict_json
 from .cursor import CURSOR, check_cursor
 from .elements import Elements, check_array

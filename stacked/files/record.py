@@ -12,8 +12,6 @@ import numpy as np
 
 FORMAT_NAME = "stacked-model"
 FORMAT_VERSION = 1
-KINDS = ("rbm", "autoencoder", "stacked_autoencoder", "stacked_classifier")
-CLASSIFIER = "stacked_classifier"
 INPUT_DTYPES = ("uint8", "float32", "float64")
 # bfloat16 is a precision of the products: its master weights are float32.
 PRECISIONS: dict[str, np.dtype] = {"float32": np.dtype("<f4"), "bfloat16": np.dtype("<f4"), "float64": np.dtype("<f8")}
@@ -44,7 +42,7 @@ class LayerArrays:
 
 @dataclass(frozen=True, eq=False)
 class UnitArrays:
-    """One unit as pretrained: ``kind`` is "RBM" or "Autoencoder", ``params`` its JSON-able parameters.
+    """One unit as pretrained: ``kind`` is the name of its class, ``params`` its JSON-able parameters.
 
     ``arrays``: weight (V, H), visible_bias (V,), hidden_bias (H,), and decoder_weight (H, V) of an untied Autoencoder.
     """

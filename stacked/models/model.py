@@ -56,10 +56,24 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model to one HDF5 file, atomically; `stacked.load` reads it back."""
-        from ..persistence import save
+        from ..files import write_model
+        from .saving import to_record
 
         check_is_fitted(self, "network_")
-        save(self, path)
+        self._check_savable()
+        write_model(path, to_record(self))
+
+    @property
+    def templates(self) -> Any:
+        """The unfitted units that are trained one on another: none, but in a stack."""
+        return []
+
+    def _trained_units(self) -> list[Any]:
+        """The units as pretrained, from the data upwards."""
+        raise NotImplementedError
+
+    def _check_savable(self) -> None:
+        """SettingError if the parameters are not those of the fitted network any more."""
 
     @property
     def _network(self) -> Network:

@@ -8,11 +8,10 @@ below. What sits on top of the encoder is the subclass's: a mirrored decoder (`s
 from collections.abc import Callable
 from copy import copy as shallow_copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils.validation import check_is_fitted
 
 from ..checks import check_chain, check_range
 from ..data import Rows, Summary, summarize
@@ -20,6 +19,7 @@ from ..errors import SettingError
 from ..inputs import rows_for
 from ..kernels.cpu import thread_limit
 from ..network import Layer, Network
+from ..registry import UNIT_NAMES
 from ..scaling import SCALINGS, InputScaling, check_varies, fit_scaling
 from ..settings import check_products, choice, precision_dtype, seed_from, thread_count
 from ..text import shown
@@ -34,13 +34,9 @@ from ..units.base import Unit
 from ..units.prepare import prepare_unit
 from .model import Model
 
-if TYPE_CHECKING:
-    from .stacked_classifier import StackedClassifier
-
 FINETUNE_OPTIMIZERS = ("momentum", "nesterov", "adam", "cg", "lbfgs")
 FINETUNE = -1  # the "unit" of the second phase, in records and checkpoints
 _FINETUNE_STREAM = 2**20  # and in the keys of random streams
-_SHARED = ("validation_fraction", "patience", "scaling", "precision", "n_threads", "random_state")
 Callback = Callable[[Record], Any]
 
 
@@ -129,11 +125,15 @@ class Stack(Model):
         """Activation that models the data: that of the bottom unit."""
         return self.templates[0].output_activation
 
+    def _trained_units(self) -> list[Unit]:
+        """The units as pretrained, from the data upwards."""
+        return list(self.units_)
+
     def plan(self) -> Plan:
         """Check every parameter, the units' too, and return the plan of fine-tuning; raises SettingError."""
         units = self.templates
         if not isinstance(units, list | tuple) or not units or not all(isinstance(u, Unit) for u in units):
-            raise SettingError(f"units: expected a list of RBM and Autoencoder units, found {shown(units)}")
+            raise SettingError(f"units: expected a list of {UNIT_NAMES} units, found {shown(units)}")
         choice("scaling", self.scaling, SCALINGS)
         precision_dtype(self.precision)
         for unit in units:
@@ -155,20 +155,6 @@ class Stack(Model):
         done = [r for r in self.history_ if r.phase == "pretrain" and (unit is None or r.unit < unit)]
         copy.history_ = done + history
         return copy
-
-    def as_classifier(self, **params: Any) -> "StackedClassifier":
-        """A classifier on this stack's encoder as it stands, ready for `finetune` with labels; ``params`` are its settings."""
-        from .stacked_classifier import StackedClassifier
-
-        check_is_fitted(self, "network_")
-        shared = {name: getattr(self, name) for name in ("units", *_SHARED)}
-        classifier = StackedClassifier(**{**shared, **params})
-        for name in ("units_", "scaling_", "seed_", "n_features_in_"):
-            setattr(classifier, name, getattr(self, name))
-        classifier.history_ = [r for r in self.history_ if r.phase == "pretrain"]
-        classifier.n_code_layers_ = self.n_code_layers_
-        classifier.network_ = self.network_.regrown(self.network_.layers[: self.n_code_layers_])
-        return classifier
 
     def _prepare(self, rows: Rows, reset: bool, models_input: bool = True) -> Summary:
         """Summary of the data, whose range is checked if they are to be modelled; on reset the scaling is chosen.
@@ -196,6 +182,11 @@ class Stack(Model):
             raise SettingError(
                 "units: these, or the precision, are not what the network was pretrained with; pretrain again"
             )
+
+    def _check_savable(self) -> None:
+        """As `_check_unchanged`, but a stack that did not come to its upper units is saved without them."""
+        if self.n_code_layers_ >= len(self.templates):
+            self._check_unchanged()
 
     def _scaling_for(self, rows: Rows, data: Summary) -> InputScaling:
         scale, offset = self.scaling_.for_rows(rows, data)

@@ -19,6 +19,8 @@ from ..settings import thread_count
 from ..training.feed import split_rows
 from .stack import Callback, Stack
 
+_SHARED = ("units", "validation_fraction", "patience", "scaling", "precision", "n_threads", "random_state")
+
 
 class StackedClassifier(ClassifierMixin, Stack):
     """Deep classifier: units pretrained one by one without labels, a softmax layer on top, fine-tuned with labels.
@@ -64,6 +66,18 @@ class StackedClassifier(ClassifierMixin, Stack):
         self.precision = precision
         self.n_threads = n_threads
         self.random_state = random_state
+
+    @classmethod
+    def on(cls, stack: Stack, **params: Any) -> "StackedClassifier":
+        """A classifier on a fitted stack's encoder as it stands, ready for `finetune` with labels; ``params`` are its settings."""
+        check_is_fitted(stack, "network_")
+        classifier = cls(**{**{name: getattr(stack, name) for name in _SHARED}, **params})
+        for name in ("units_", "scaling_", "seed_", "n_features_in_"):
+            setattr(classifier, name, getattr(stack, name))
+        classifier.history_ = [r for r in stack.history_ if r.phase == "pretrain"]
+        classifier.n_code_layers_ = stack.n_code_layers_
+        classifier.network_ = stack.network_.regrown(stack.network_.layers[: stack.n_code_layers_])
+        return classifier
 
     def fit(self, X: Any, y: Any, X_unlabelled: Any = None, *, callback: Callback | None = None) -> "StackedClassifier":
         """`pretrain` on ``X_unlabelled`` (default: X), then `finetune` on X (n_samples, n_features) with labels y (n_samples,)."""

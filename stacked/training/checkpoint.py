@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import ModelFileError, StackedError
-from ..files import CURSOR, Checkpoint, file_name, of_file, read_model, refusal
+from ..files import CURSOR, Checkpoint, file_name, of_file, read_model, refusal, write_model
+from ..models.loading import from_record
 from ..models.model import Model
+from ..models.saving import to_record
 from ..models.stack import FINETUNE, Stack
-from ..persistence import from_record, save
 from ..settings import MAX_COUNT, real, whole
 from ..text import one_line
 from .loop import Progress
@@ -80,7 +81,7 @@ class Checkpointer:
 
     def _write(self, stack: Stack, checkpoint: Checkpoint, unit: int, history: list) -> None:
         snapshot = stack.snapshot(None if unit == FINETUNE else unit, checkpoint.arrays["params"], history)
-        save(snapshot, self.path, checkpoint)
+        write_model(self.path, to_record(snapshot, checkpoint))
 
 
 class Unfinished(NamedTuple):

@@ -85,6 +85,15 @@ class Unit(Reconstructor):
         """View (V,) of the visible biases."""
         return self.network_.bias(1)
 
+    def _trained_units(self) -> "list[Unit]":
+        """This unit alone."""
+        return [self]
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """The arrays that a model file keeps, by the names and shapes of its `registry.Home`."""
+        arrays = {"weight": self.weight_, "visible_bias": self.visible_bias_, "hidden_bias": self.hidden_bias_}
+        return arrays if self.tied else {**arrays, "decoder_weight": self.network_.weight(1)}
+
     def layers(self, n_visible: int) -> tuple[Layer, Layer]:
         """The unit as a two-layer network."""
         n_hidden = int(self.n_hidden)

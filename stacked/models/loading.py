@@ -1,0 +1,175 @@
+"""Model files to estimators."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from ..errors import ModelFileError, StackedError
+from ..files import MAX_LAYERS, LayerArrays, ModelRecord, UnitArrays, file_name, of_file, read_model, refusal
+from ..network import Layer, Network
+from ..registry import MODELS, PACKAGE, UNITS
+from ..scaling import SCALINGS, InputScaling, identity
+from ..settings import MAX_SEED, choice, flag, precision_dtype, whole
+from ..text import one_line, shown
+from ..training.loop import Record
+from ..units.base import Unit
+from .model import Model
+from .probe import check_probe
+from .stack import Stack
+
+
+def _class_of(name: str) -> Any:
+    return getattr(import_module(f"{PACKAGE}.{MODELS[name].module}"), name)
+
+
+KINDS: dict[str, type[Stack | Unit]] = {home.kind: _class_of(name) for name, home in MODELS.items()}
+UNIT_CLASSES: dict[str, type[Unit]] = {name: _class_of(name) for name in UNITS}
+
+
+def load(path: str | PathLike[str], *, allow_unfinished: bool = False) -> Any:
+    """The fitted estimator in a model file.
+
+    Raises ModelFileError for a file that is not whole, not ours, newer, or answers its probe differently; and for one whose
+    training is unfinished, unless ``allow_unfinished``. A run that diverged has ended: its last good weights load.
+    """
+    record = read_model(path)
+    cursor = record.checkpoint.cursor if record.checkpoint is not None else None
+    if cursor is not None and not cursor.get("diverged") and not allow_unfinished:
+        phase, name = cursor["phase"], file_name(path)
+        raise ModelFileError(
+            f"{name}: the training is unfinished ({phase}, epoch {cursor['epoch']} done);"
+            f" go on with `stacked {phase} --resume {name}`"
+        )
+    return from_record(record, path)
+
+
+def from_record(record: ModelRecord, path: str | PathLike[str]) -> Model:
+    """The estimator that a record describes; ``path`` is its file, for messages."""
+    with of_file(path):
+        with _described_at("/@config"):
+            model = _build(record)
+        if isinstance(model, Stack):
+            for index, unit in enumerate(record.units):
+                with _described_at(f"/units/{index}@params"):
+                    model.units_.append(_unit(unit, index, model, record.precision))
+        if record.probe is not None:
+            check_probe(model, record.probe)
+    return model
+
+
+@contextmanager
+def _described_at(where: str) -> Iterator[None]:
+    """What a hostile description makes of the code inside is said of ``where`` in the file."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        found = one_line(error if isinstance(error, StackedError) else repr(error), 200)
+        raise refusal(where, f"does not describe a model that this program knows ({found})") from None
+
+
+def _build(record: ModelRecord) -> Stack | Unit:
+    model = KINDS[record.kind](**_params(record))
+    if model.precision != record.precision:
+        raise ValueError(f"parameters for {shown(model.precision)}, but weights of {record.precision}")
+    model.seed_ = whole("seed", record.params["seed"], 0, MAX_SEED)
+    model.scaling_ = _scaling(record)
+    model.n_code_layers_ = len(record.encoder)
+    model.n_features_in_ = record.encoder[0].weight.shape[0]
+    if record.classes is not None:
+        model.classes_ = record.classes
+    layers, sizes = _stack_layers(model, record) if isinstance(model, Stack) else _unit_layers(model)
+    if [layer.n_out for layer in layers[: model.n_code_layers_]] != sizes[: model.n_code_layers_]:
+        raise ValueError(f"units of {sizes} hidden units, but other weights")
+    stored = [*record.encoder, *record.decoder] + ([record.head] if record.head is not None else [])
+    model.network_ = _network(layers, stored, record.precision)
+    model.history_ = _records(record.history, model)
+    return model
+
+
+def _params(record: ModelRecord) -> dict[str, Any]:
+    params = dict(record.params["estimator"])
+    if "units" in params:
+        if len(params["units"]) > MAX_LAYERS:
+            raise ValueError(f"{len(params['units'])} units, at most {MAX_LAYERS} are read")
+        params["units"] = [UNIT_CLASSES[unit["class"]](**unit["params"]) for unit in params["units"]]
+    return params
+
+
+def _scaling(record: ModelRecord) -> InputScaling:
+    mode = choice("scaling", record.params["scaling"], SCALINGS)
+    given = record.input
+    if given.scale <= 0:
+        raise ValueError(f"a scale of {given.scale}")
+    unit_range = flag("unit_range", record.params["unit_range"])
+    return InputScaling(given.scale, given.offset, tuple(given.sample_shape), given.dtype, mode, unit_range)
+
+
+def _stack_layers(model: Stack, record: ModelRecord) -> tuple[list[Layer], list[int]]:
+    """The layers that a stack's checked parameters mean, and the sizes of its units, which have yet to be loaded."""
+    model.plan()
+    if model.n_code_layers_ != len(model.templates) and record.checkpoint is None:
+        raise ValueError(f"{len(model.templates)} units, but {model.n_code_layers_} layers of an encoder")
+    model.units_ = []
+    widths = [model.n_features_in_, *(layer.weight.shape[1] for layer in record.encoder)]
+    return model._layers(widths), [unit.n_hidden for unit in model.templates]
+
+
+def _unit_layers(model: Unit) -> tuple[list[Layer], list[int]]:
+    model.validate()
+    return list(model.layers(model.n_features_in_)), [model.n_hidden]
+
+
+def _network(layers: list[Layer], stored: list[LayerArrays], precision: str) -> Network:
+    """The network of ``layers`` with the stored parameters, which must have these very shapes and activations."""
+    expected = [(layer.n_in, layer.n_out, layer.activation) for layer in layers]
+    found = [(*layer.weight.shape, layer.activation) for layer in stored]
+    if found != expected:
+        raise ValueError(f"layers {found} where its parameters mean {expected}")
+    network = Network.zeros(layers, precision)  # no larger than what was read
+    for index, arrays in enumerate(stored):
+        if layers[index].tied_to is None:
+            network.weight(index)[:] = arrays.weight
+        elif not np.array_equal(network.weight(index), arrays.weight):
+            raise ValueError(f"a tied decoder whose layer {index} is not the transposed encoder")
+        network.bias(index)[:] = arrays.bias
+    return network
+
+
+def _unit(stored: UnitArrays, index: int, stack: Stack, precision: str) -> Unit:
+    unit = UNIT_CLASSES[stored.kind](**stored.params)
+    unit.validate()
+    n_visible = stored.arrays["weight"].shape[0]
+    encoder, decoder = unit.layers(n_visible)
+    weight = stored.arrays["weight"]
+    halves = [
+        LayerArrays(weight, stored.arrays["hidden_bias"], encoder.activation),
+        LayerArrays(stored.arrays.get("decoder_weight", weight.T), stored.arrays["visible_bias"], decoder.activation),
+    ]
+    unit.network_ = _network([encoder, decoder], halves, precision)
+    unit.n_features_in_, unit.n_code_layers_, unit.seed_ = n_visible, 1, stack.seed_
+    unit.scaling_ = stack.scaling_ if index == 0 else identity(n_visible, precision_dtype(precision).name)
+    unit.history_ = [record for record in stack.history_ if record.unit == index]
+    return unit
+
+
+def _records(history: dict[str, np.ndarray], model: Stack | Unit) -> list[Record]:
+    """Records in order: unit 0, unit 1, ..., fine-tuning."""
+    names = sorted(history, key=lambda name: (name == "finetune", len(name), name))
+    out = []
+    for name in names:
+        phase, unit = ("finetune", -1) if name == "finetune" else ("pretrain", int(name.removeprefix("unit_")))
+        planned = model.templates[unit] if isinstance(model, Stack) and unit >= 0 else model
+        epochs = getattr(planned, "epochs" if unit >= 0 else "finetune_epochs")
+        for row in history[name]:
+            validation = None if np.isnan(row["validation_loss"]) else float(row["validation_loss"])
+            out.append(
+                Record(
+                    phase, unit, int(row["epoch"]), epochs, float(row["loss"]), validation,
+                    float(row["seconds"]), float(row["samples_per_second"]),
+                )
+            )  # fmt: skip
+    return out

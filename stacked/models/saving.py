@@ -1,0 +1,104 @@
+"""Estimators to the records that model files hold."""
+
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ModelFileError
+from ..files import HISTORY_DTYPE, Checkpoint, InputSpec, LayerArrays, ModelRecord, UnitArrays
+from ..network import Network
+from ..registry import UNIT_NAMES, is_registered
+from ..training.loop import Record
+from .probe import probe_of
+
+if TYPE_CHECKING:
+    from ..units.base import Unit
+    from .model import Model
+
+
+def to_record(model: "Model", checkpoint: Checkpoint | None = None) -> ModelRecord:
+    """The plain record of a fitted estimator, or with ``checkpoint`` of one in training."""
+    network, n_code = model.network_, model.n_code_layers_
+    arrays = [_layer_arrays(network, index) for index in range(len(network.layers))]
+    classes = getattr(model, "classes_", None)
+    scaling = model.scaling_
+    return ModelRecord(
+        kind=model.kind,
+        params={
+            # a stack that did not come to its upper units is saved without them
+            "estimator": _params(model, n_code if checkpoint is None else None),
+            "seed": model.seed_,
+            "scaling": scaling.mode,
+            "unit_range": scaling.unit_range,
+        },
+        encoder=tuple(arrays[:n_code]),
+        decoder=() if classes is not None else tuple(arrays[n_code:]),
+        head=arrays[n_code] if classes is not None else None,
+        classes=None if classes is None else _stored_classes(classes),
+        units=tuple(_unit_arrays(unit) for unit in model._trained_units()),
+        input=InputSpec(scaling.scale, scaling.offset, scaling.sample_shape, scaling.dtype),
+        history=_history(model.history_),
+        probe=None if checkpoint is not None else probe_of(model),
+        checkpoint=checkpoint,
+        precision=model.precision,
+        stacked_version="",
+    )
+
+
+def jsonable(value: Any) -> Any:
+    """Parameters in JSON's types: NumPy scalars become numbers, tuples lists, a generator (not a seed) None."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, list | tuple):
+        return [jsonable(v) for v in value]
+    if isinstance(value, Real) and not isinstance(value, bool | int):
+        return float(value)
+    return value if value is None or isinstance(value, bool | int | str) else None
+
+
+def _params(model: "Model", n_units: int | None = None) -> dict[str, Any]:
+    """Parameters in JSON's types; of a stack's units the lowest ``n_units``."""
+    params = {name: value for name, value in model.get_params(deep=False).items() if name != "units"}
+    out = {name: jsonable(value) for name, value in params.items()}
+    out["n_threads"] = None  # of the machine, not of the model
+    if model.templates:
+        out["units"] = [{"class": _class_name(unit), "params": _params(unit)} for unit in model.templates[:n_units]]
+    return out
+
+
+def _class_name(unit: "Unit") -> str:
+    if not is_registered(type(unit)):
+        raise ModelFileError(f"{type(unit).__name__}: only {UNIT_NAMES} units can be written to a file")
+    return type(unit).__name__
+
+
+def _layer_arrays(network: Network, index: int) -> LayerArrays:
+    weight = np.ascontiguousarray(network.weight(index))
+    return LayerArrays(weight, network.bias(index), network.layers[index].activation)
+
+
+def _unit_arrays(unit: "Unit") -> UnitArrays:
+    return UnitArrays(_class_name(unit), _params(unit), unit._arrays())
+
+
+def _stored_classes(classes: np.ndarray) -> np.ndarray:
+    """Classes as the file keeps them: int64 or text; a number that is not whole, or beyond int64, is refused."""
+    if classes.dtype.kind in "US":
+        return classes.astype(str)
+    if classes.dtype.kind in "iufb" and (classes == classes.astype(np.int64)).all():
+        return classes.astype(np.int64)
+    if classes.dtype.kind == "O" and all(isinstance(label, str) for label in classes):
+        return classes.astype(str)
+    raise ModelFileError(
+        "classes: expected whole numbers or text as labels, to write them to a file; rename the classes"
+    )
+
+
+def _history(records: list[Record]) -> dict[str, np.ndarray]:
+    phases: dict[str, list[tuple]] = {}
+    for r in records:
+        name = "finetune" if r.phase == "finetune" else f"unit_{r.unit}"
+        validation = np.nan if r.validation_loss is None else r.validation_loss
+        phases.setdefault(name, []).append((r.epoch, r.loss, validation, r.seconds, r.samples_per_second))
+    return {name: np.array(rows, HISTORY_DTYPE) for name, rows in phases.items()}

@@ -1,0 +1,43 @@
+"""One table names the units and the kinds of models: classes, files and the command line agree with it."""
+
+import pytest
+
+import stacked
+from stacked import RBM, Autoencoder, ModelFileError
+from stacked.cli.units import OWN_OPTIONS
+from stacked.registry import KINDS, MODELS, STACKS, UNITS, is_registered, is_stack
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_class_is_what_the_table_says(name):
+    cls = getattr(stacked, name)
+    assert (cls.__name__, cls.__module__, cls.kind) == (name, f"stacked.{MODELS[name].module}", MODELS[name].kind)
+    assert is_registered(cls) == (name in UNITS) and is_stack(cls.kind) == (name in STACKS)
+
+
+def test_kinds_are_distinct_and_each_is_a_stack_or_a_unit():
+    assert len(set(KINDS)) == len(MODELS) == len(UNITS) + len(STACKS)
+    assert not is_stack("a kind of its own")
+
+
+@pytest.mark.parametrize("unit", [RBM(2), Autoencoder(2), Autoencoder(2, tied=False)], ids=["rbm", "tied", "untied"])
+def test_a_unit_has_the_arrays_of_the_table(unit, small):
+    arrays = unit.set_params(epochs=0).fit(small)._arrays()
+    sizes = {"V": small.shape[1], "H": 2}
+    shapes = UNITS[type(unit).__name__].arrays
+    assert {name: array.shape for name, array in arrays.items()} == {
+        name: tuple(sizes[letter] for letter in letters)
+        for name, letters in shapes.items()
+        if name != "decoder_weight" or not unit.tied
+    }
+
+
+def test_every_unit_can_be_asked_for_on_the_command_line():
+    assert [*OWN_OPTIONS] == [*(home.kind for home in UNITS.values()), "dae"]  # a denoising autoencoder is no class
+
+
+def test_a_unit_of_a_users_own_is_not_written_under_a_name_of_ours(small, tmp_path):
+    other = type("RBM", (RBM,), {"__init__": RBM.__init__})
+    assert not is_registered(other)
+    with pytest.raises(ModelFileError, match=r"^RBM: only RBM and Autoencoder units can be written to a file$"):
+        other(2, epochs=0).fit(small).save(tmp_path / "model.h5")
