@@ -5,7 +5,6 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,7 +33,7 @@ def absolute(spec: str) -> str:
     """DATA that means the same in every working directory."""
     from stacked.data.builtin import is_builtin
 
-    if is_builtin(spec) and not (":" in spec and Path(spec).exists()):
+    if is_builtin(spec):
         return spec
     return os.path.abspath(spec)  # noqa: PTH100 - a key may stand behind the path
 

@@ -14,8 +14,7 @@ import numpy as np
 
 from .data import Rows
 from .errors import DataError
-from .kernels.cpu import thread_limit
-from .settings import thread_count
+from .training.losses import is_defined
 
 
 def reconstruction_metrics(model: Any, X: Any) -> dict[str, Any]:
@@ -25,10 +24,10 @@ def reconstruction_metrics(model: Any, X: Any) -> dict[str, Any]:
     """
     rows, scaled = model._fitted_rows(X)
     network = model._network
-    sigmoid = network.layers[-1].activation == "sigmoid"
-    with thread_limit(thread_count(model.n_threads)):
+    defined = is_defined("cross_entropy", network.layers[-1].activation)
+    with model._threads():
         squared_error = network.loss(rows, *scaled, "squared_error")
-        cross_entropy = network.loss(rows, *scaled, "cross_entropy") if sigmoid else None
+        cross_entropy = network.loss(rows, *scaled, "cross_entropy") if defined else None
     if not math.isfinite(squared_error + (cross_entropy or 0.0)):
         raise DataError(f"{rows.name}: the model's error on these rows is not finite; their values are too large")
     return {
@@ -49,7 +48,7 @@ def classification_metrics(model: Any, X: Any, y: Any = None) -> dict[str, Any]:
     rows, scaled = model._fitted_rows(X)
     classes = model.classes_
     true = class_numbers(rows, rows.labels if y is None else y, classes)
-    with thread_limit(thread_count(model.n_threads)):
+    with model._threads():
         predicted = model._network.apply(rows, *scaled).argmax(axis=1)
         cross_entropy = model._network.loss(rows, *scaled, "softmax_cross_entropy", true)
     n_classes = len(classes)

@@ -9,7 +9,7 @@ import pytest
 
 from stacked import load
 from stacked.cli import run as cli_run
-from stacked.models import stack
+from stacked.models import model as model_module
 from stacked.training.loop import Hooks
 
 from .test_cli_boundary import misused, refused, run, run_well, start
@@ -204,8 +204,8 @@ def test_an_interrupted_classifier_goes_on_from_another_folder(tmp_path, rows, m
 
 
 def test_threads_are_chosen_anew_on_resume(killed, monkeypatch):
-    limits, real = [], stack.thread_limit
-    monkeypatch.setattr(stack, "thread_limit", lambda n_threads: limits.append(n_threads) or real(n_threads))
+    limits, real = [], model_module.thread_limit
+    monkeypatch.setattr(model_module, "thread_limit", lambda n_threads: limits.append(n_threads) or real(n_threads))
     run_well("pretrain", "--resume", killed, "--threads", 2, "-q")
     assert limits == [2]
 

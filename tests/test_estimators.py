@@ -6,7 +6,7 @@ import pytest
 from stacked import RBM, Autoencoder, DataError, SettingError, StackedAutoencoder, StackedClassifier
 from stacked.data import ArrayRows
 from stacked.inputs import rows_for
-from stacked.units.autoencoder import loss_for
+from stacked.training.losses import loss_for
 
 SHORT = {"epochs": 1, "batch_size": 50}
 

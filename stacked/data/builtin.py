@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..errors import DataError
+from .files import exists
 from .memory import require_memory
 from .rows import BLOCK_ROWS, ArrayRows, Rows
 
@@ -26,8 +27,9 @@ _MAX_LABEL = 4
 
 
 def is_builtin(spec: str) -> bool:
-    """Whether the part of ``spec`` before its first colon is the name of a built-in set."""
-    return spec.partition(":")[0] in BUILTIN_NAMES
+    """Whether DATA names a built-in set, settings behind a colon included, and not a path (with a key) of the same start."""
+    name, colon, _ = spec.partition(":")
+    return name in BUILTIN_NAMES and not (colon and exists(spec))
 
 
 def open_builtin(spec: str) -> Rows:

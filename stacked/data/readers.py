@@ -60,7 +60,7 @@ def open_data(spec: str | os.PathLike[str], labels: str | os.PathLike[str] | Non
     """
     spec = os.fspath(spec)
     name = spec if spec.isprintable() else one_line(spec)
-    if _is_builtin(spec):
+    if is_builtin(spec):
         rows = open_builtin(name)
     else:
         path, key = _locate(spec, name)
@@ -77,7 +77,7 @@ def open_data(spec: str | os.PathLike[str], labels: str | os.PathLike[str] | Non
 def _open_labels(spec: str, rows: Rows) -> np.ndarray:
     name = one_line(spec)
     with reading(name, "labels"):
-        if _is_builtin(spec):
+        if is_builtin(spec):
             labels = _labels_of(open_builtin(name))
         else:
             path, key = _locate(spec, name)
@@ -90,10 +90,6 @@ def _labels_of(rows: Rows) -> np.ndarray:
     if rows.labels is None:
         raise DataError(f"{rows.name}: expected labels, found rows without any")
     return rows.labels
-
-
-def _is_builtin(spec: str) -> bool:
-    return is_builtin(spec) and not (":" in spec and exists(spec))
 
 
 def _locate(spec: str, name: str) -> tuple[Path, str | None]:

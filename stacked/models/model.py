@@ -4,7 +4,7 @@ A fitted model is a `Network` (``network_``) whose first ``n_code_layers_`` laye
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from os import PathLike
 from typing import Any
@@ -40,7 +40,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def transform(self, X: Any) -> np.ndarray:
         """Codes (n_samples, n_code) of X (n_samples, n_features)."""
         rows, scaled = self._fitted_rows(X)
-        with thread_limit(thread_count(self.n_threads)):
+        with self._threads():
             return self._network.apply(rows, *scaled, 0, self.n_code_layers_)
 
     @contextmanager
@@ -74,6 +74,10 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _check_savable(self) -> None:
         """SettingError if the parameters are not those of the fitted network any more."""
+
+    def _threads(self) -> AbstractContextManager[int]:
+        """Run kernels on ``n_threads`` threads, checked, inside the ``with`` block."""
+        return thread_limit(thread_count(self.n_threads))
 
     @property
     def _network(self) -> Network:
@@ -110,20 +114,20 @@ class Reconstructor(Model):
         """Reconstructions (n_samples, n_features), in the units of the training data, of codes (n_samples, n_code)."""
         check_is_fitted(self, "network_")
         rows = _code_rows(codes, self._n_features_out)
-        with thread_limit(thread_count(self.n_threads)):
+        with self._threads():
             out = self._network.apply(rows, first=self.n_code_layers_)
         return _unscale(out, self.scaling_.scale, self.scaling_.offset)
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """What the model makes of X (n_samples, n_features) after encoding and decoding, in the units of X."""
         rows, scaled = self._fitted_rows(X)
-        with thread_limit(thread_count(self.n_threads)):
+        with self._threads():
             return _unscale(self._network.apply(rows, *scaled), *scaled)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Minus the squared error of the reconstruction per sample, summed over features, in scaled units: higher is better."""
         rows, scaled = self._fitted_rows(X)
-        with thread_limit(thread_count(self.n_threads)):
+        with self._threads():
             return -self._network.loss(rows, *scaled, "squared_error")
 
 

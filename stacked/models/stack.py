@@ -17,24 +17,22 @@ from ..checks import check_chain, check_range
 from ..data import Rows, Summary, summarize
 from ..errors import SettingError
 from ..inputs import rows_for
-from ..kernels.cpu import thread_limit
 from ..network import Layer, Network
 from ..registry import UNIT_NAMES
 from ..scaling import SCALINGS, InputScaling, check_varies, fit_scaling
-from ..settings import check_products, choice, precision_dtype, seed_from, thread_count
+from ..settings import check_products, choice, precision_dtype, seed_from
 from ..text import shown
-from ..training.feed import Feed, encoded, split_rows
-from ..training.guard import trivial_loss
-from ..training.loop import Hooks, Phase, Progress, Record, run
-from ..training.plan import Plan, remedy, training_plan
-from ..training.start import Resume, restore
+from ..training.feed import encoded, split_rows
+from ..training.loop import Hooks, Record, run
+from ..training.phase import Source, prepare
+from ..training.plan import GRADIENT_OPTIMIZERS, Plan, training_plan
+from ..training.start import Resume
 from ..training.trainees import DenseTrainee
 from ..units.autoencoder import Autoencoder
 from ..units.base import Unit
 from ..units.prepare import prepare_unit
 from .model import Model
 
-FINETUNE_OPTIMIZERS = ("momentum", "nesterov", "adam", "cg", "lbfgs")
 FINETUNE = -1  # the "unit" of the second phase, in records and checkpoints
 _FINETUNE_STREAM = 2**20  # and in the keys of random streams
 Callback = Callable[[Record], Any]
@@ -67,7 +65,7 @@ class Stack(Model):
         self.plan()
         for unit in self.templates:
             check_products(self.precision, optimizer=unit.optimizer)
-        with thread_limit(thread_count(self.n_threads)):
+        with self._threads():
             with self._all_or_nothing():
                 rows = rows_for(self, X, reset=resume is None)
                 data = self._prepare(rows, reset=resume is None)
@@ -101,7 +99,7 @@ class Stack(Model):
         fitted = hasattr(self, "network_")
         if fitted:
             self._check_unchanged()
-        with thread_limit(thread_count(self.n_threads)):
+        with self._threads():
             with self._all_or_nothing():
                 rows = rows_for(self, X, reset=not fitted)
                 targets = self._targets(rows, y)
@@ -140,7 +138,7 @@ class Stack(Model):
             self._clone(unit).validate()
         check_chain(list(units))
         self._loss()
-        return training_plan(self, "finetune_", FINETUNE_OPTIMIZERS)
+        return training_plan(self, "finetune_", GRADIENT_OPTIMIZERS)
 
     def snapshot(self, unit: int | None, params: np.ndarray, history: list[Record]) -> "Stack":
         """A copy as it stands during training: unit number ``unit``, or with None the whole network, has these parameters."""
@@ -260,18 +258,13 @@ class Stack(Model):
         resume: Resume | None,
     ) -> None:
         scaled = self.scaling_.for_rows(rows, data)
-        train_rows, validation = split_rows(rows.n_rows, plan.validation_fraction, self.seed_)
-        stream, loss = _FINETUNE_STREAM, self._loss()
+        source = Source(rows, scaled, data, self.seed_, _FINETUNE_STREAM, labels)
         self.network_ = self.network_.at(self.precision).writable()
-        trainee = DenseTrainee(self.network_, loss, plan, rows, scaled, self.seed_, stream, labels=labels)
-        feed = Feed(rows, *scaled, self.seed_, stream, labels, train_rows)
-        progress = Progress() if resume is None else resume.progress
-        if resume is not None:
-            restore(trainee, resume)
+        trainee = DenseTrainee(
+            self.network_, self._loss(), plan, rows, scaled, self.seed_, _FINETUNE_STREAM, labels=labels
+        )
+        phase, progress = prepare("finetune", FINETUNE, "fine-tuning", plan, trainee, source, resume, "finetune_")
         hooks.checkpoint = checkpoint and checkpoint.at(self, "finetune", FINETUNE)
-        trivial = trivial_loss(loss, data, scaled, 0 if labels is None else self.network_.layers[-1].n_out)
-        advice = remedy(plan, "finetune_")
-        phase = Phase("finetune", FINETUNE, plan, feed, trainee, "fine-tuning", advice, trivial, validation)
         before = [record for record in self.history_ if record.phase != "finetune"]
         try:
             run(phase, hooks, progress)

@@ -5,8 +5,8 @@ from typing import Any
 from ..data import Summary
 from ..network import Layer, Network
 from ..scaling import InputScaling
+from ..training.losses import loss_for
 from ..training.start import initial_output_bias
-from ..units.autoencoder import loss_for
 from .model import Reconstructor
 from .stack import Callback, Stack
 

@@ -13,9 +13,7 @@ from ..data import Rows
 from ..data.missing import refuse_missing
 from ..errors import DataError
 from ..inputs import rows_for
-from ..kernels.cpu import thread_limit
 from ..network import Layer, Network
-from ..settings import thread_count
 from ..training.feed import split_rows
 from .stack import Callback, Stack
 
@@ -103,7 +101,7 @@ class StackedClassifier(ClassifierMixin, Stack):
         """Probabilities (n_samples, n_classes), columns in the order of ``classes_``."""
         check_is_fitted(self, "classes_")
         rows, scaled = self._fitted_rows(X)
-        with thread_limit(thread_count(self.n_threads)):
+        with self._threads():
             return self._network.apply(rows, *scaled)
 
     def predict(self, X: Any) -> np.ndarray:

@@ -6,6 +6,8 @@ from typing import Any
 from ..errors import SettingError
 from ..settings import LINE_SEARCHES, MAX_COUNT, Schedule, choice, flag, real, schedule, whole
 
+GRADIENT_OPTIMIZERS = ("momentum", "nesterov", "adam", *LINE_SEARCHES)  # of what has a loss with a gradient
+
 
 @dataclass(frozen=True)
 class Plan:

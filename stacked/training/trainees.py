@@ -69,7 +69,7 @@ class RBMTrainee:
 
     def validation_loss(self, subset: np.ndarray) -> float:
         """Squared error per row of the mean-field reconstruction."""
-        return self.network.loss(self._rows, *self._scaled, "squared_error", subset=subset)
+        return self.network.loss(self._rows, *self._scaled, self.loss, subset=subset)
 
 
 class DenseTrainee:

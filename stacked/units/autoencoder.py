@@ -3,31 +3,18 @@
 from typing import Any
 
 from ..data import Rows, Summary
-from ..errors import SettingError
 from ..kernels.activations import ACTIVATIONS
 from ..kernels.corruption import CORRUPTIONS, Corruption
-from ..kernels.losses import LOSSES, REQUIRED_ACTIVATION
+from ..kernels.losses import LOSSES
 from ..network import Network
 from ..settings import choice, flag, real
-from ..training.plan import Plan, training_plan
+from ..training.losses import loss_for
+from ..training.plan import GRADIENT_OPTIMIZERS, Plan, training_plan
 from ..training.trainees import DenseTrainee
 from .base import Unit
 
 UNIT_ACTIVATIONS = tuple(name for name in ACTIVATIONS if name != "softmax")
-UNIT_LOSSES = ("auto", "squared_error", "cross_entropy")
-UNIT_OPTIMIZERS = ("momentum", "nesterov", "adam", "cg", "lbfgs")
 UNIT_CORRUPTIONS = tuple(CORRUPTIONS)
-
-
-def loss_for(loss: str, output: str, name: str = "loss") -> str:
-    """The loss that "auto" stands for, or the checked loss: cross-entropy is defined for sigmoid outputs only."""
-    choice(name, loss, UNIT_LOSSES)
-    if loss == "auto":
-        return "cross_entropy" if output == "sigmoid" else "squared_error"
-    required = REQUIRED_ACTIVATION.get(loss, output)
-    if output != required:
-        raise SettingError(f"{name}: {loss} needs {required} outputs, found {output}; set {name}='squared_error'")
-    return loss
 
 
 class Autoencoder(Unit):
@@ -115,7 +102,7 @@ class Autoencoder(Unit):
         flag("tied", self.tied)
         loss_for(self.loss, self.output_activation)
         super().validate()
-        return training_plan(self, optimizers=UNIT_OPTIMIZERS)
+        return training_plan(self, optimizers=GRADIENT_OPTIMIZERS)
 
     def trainee(
         self,

@@ -11,7 +11,6 @@ import numpy as np
 from ..checks import check_range
 from ..data import Rows, Summary, summarize
 from ..inputs import rows_for
-from ..kernels.cpu import thread_limit
 from ..models.model import Reconstructor
 from ..network import Layer, Network
 from ..scaling import SCALINGS, fit_scaling
@@ -47,7 +46,7 @@ class Unit(Reconstructor):
         """Train on X (n_samples, n_features); ``callback`` receives a `Record` an epoch and may return True to stop."""
         check_products(self.precision, optimizer=self.validate().optimizer)
         seed = seed_from(self.random_state)
-        with thread_limit(thread_count(self.n_threads)):
+        with self._threads():
             with self._all_or_nothing():
                 rows = rows_for(self, X, reset=True)
                 summary = summarize(rows)

@@ -5,11 +5,9 @@ from typing import TYPE_CHECKING
 from ..data import Rows, Summary
 from ..network import Network
 from ..scaling import InputScaling, identity
-from ..training.feed import Feed, split_rows
-from ..training.guard import trivial_loss
 from ..training.loop import Phase, Progress
-from ..training.plan import remedy
-from ..training.start import Resume, initial_output_bias, restore
+from ..training.phase import Source, prepare
+from ..training.start import Resume, initial_output_bias
 
 if TYPE_CHECKING:
     from .base import Unit
@@ -29,20 +27,16 @@ def prepare_unit(
     They are set before training, so that after an error in `run` the unit holds the last good weights.
     """
     plan = unit.validate()
-    train_rows, validation = split_rows(rows.n_rows, plan.validation_fraction, seed)
     scaled = (scaling.scale, scaling.offset) if index == 0 else (1.0, 0.0)
     network = Network.zeros(unit.layers(rows.n_columns), unit.precision)
     trainee = unit.trainee(network, rows, scaled, data, seed, index, plan)
-    progress = Progress() if resume is None else resume.progress
     if resume is None:
         unit.draw_weights(network, seed, index)
         network.bias(1)[:] = initial_output_bias(unit.output_activation, scaling if index == 0 else None, data)
-    else:
-        restore(trainee, resume)
+    where = f"unit {index} ({type(unit).__name__}, {rows.n_columns}-{unit.n_hidden})"
+    source = Source(rows, scaled, data, seed, index)
+    phase, progress = prepare("pretrain", index, where, plan, trainee, source, resume)
     own = scaling if index == 0 else identity(rows.n_columns, rows.dtype.name)
     unit.network_, unit.scaling_, unit.n_code_layers_, unit.seed_ = network, own, 1, seed
     unit.n_features_in_, unit.history_ = rows.n_columns, progress.history
-    feed = Feed(rows, *scaled, seed, index, subset=train_rows)
-    where = f"unit {index} ({type(unit).__name__}, {rows.n_columns}-{unit.n_hidden})"
-    trivial = trivial_loss(trainee.loss, data, scaled)
-    return Phase("pretrain", index, plan, feed, trainee, where, remedy(plan), trivial, validation), progress
+    return phase, progress

@@ -6,11 +6,10 @@ import numpy as np
 
 from ..data import Rows, Summary
 from ..kernels import rbm as kernel
-from ..kernels.cpu import thread_limit
 from ..kernels.random import WEIGHTS, fill_normal_matrix, stream_key
 from ..kernels.sampling import UNIT_KINDS
 from ..network import Network
-from ..settings import MAX_COUNT, choice, flag, thread_count, whole
+from ..settings import MAX_COUNT, choice, flag, whole
 from ..training.feed import BLOCK_ROWS
 from ..training.plan import Plan
 from ..training.trainees import RBMTrainee
@@ -150,7 +149,7 @@ class RBM(Unit):
         rows, scaled = self._fitted_rows(X)
         machine, out = self._machine(rows.n_columns), np.empty(rows.n_rows)
         scratch = np.empty((BLOCK_ROWS, self.n_hidden), self.network_.params.dtype)
-        with thread_limit(thread_count(self.n_threads)):
+        with self._threads():
             for start, block in self.network_.blocks(rows, *scaled):
                 n = len(block)
                 function(machine, self.network_.params, block, scratch[:n], out[start : start + n])

@@ -1,0 +1,51 @@
+"""Making a phase ready for the loop, be it a unit's or that of the whole network."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..data import Rows, Summary
+from .feed import Feed, split_rows
+from .guard import trivial_loss
+from .loop import Phase, Progress, Trainee
+from .plan import Plan, remedy
+from .start import Resume, restore
+
+
+class Source(NamedTuple):
+    """What a phase trains on.
+
+    Rows, the (scale, offset) to load them with, their summary; the seed and the stream of its random numbers; and the labels
+    (n_rows,) of a classifier.
+    """
+
+    rows: Rows
+    scaled: tuple[float, float]
+    data: Summary
+    seed: int
+    stream: int
+    labels: np.ndarray | None = None
+
+
+def prepare(
+    name: str,
+    unit: int,
+    where: str,
+    plan: Plan,
+    trainee: Trainee,
+    source: Source,
+    resume: Resume | None = None,
+    prefix: str = "",
+) -> tuple[Phase, Progress]:
+    """The phase of a trainee that has its starting weights, or goes on from ``resume``, and how far it has come.
+
+    ``where`` is what messages call it, and ``prefix`` begins the names of its settings.
+    """
+    rows, scaled, data, seed, stream, labels = source
+    if resume is not None:
+        restore(trainee, resume)
+    train_rows, validation = split_rows(rows.n_rows, plan.validation_fraction, seed)
+    feed = Feed(rows, *scaled, seed, stream, labels, train_rows)
+    trivial = trivial_loss(trainee.loss, data, scaled, trainee.network.layers[-1].n_out)
+    phase = Phase(name, unit, plan, feed, trainee, where, remedy(plan, prefix), trivial, validation)
+    return phase, Progress() if resume is None else resume.progress
