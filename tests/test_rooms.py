@@ -67,9 +67,9 @@ def _files(module, path, known):
 @pytest.fixture(scope="module")
 def house():
     """{module: the modules of the house that it imports}."""
-    known = _modules()
-    if "stacked.kernels.dense" not in known:
+    if not (ROOT / "pyproject.toml").exists():
         pytest.skip("not a source checkout")
+    known = _modules()
     return {module: _files(module, path, known) for module, path in known.items()}
 
 

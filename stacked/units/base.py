@@ -14,14 +14,7 @@ from ..inputs import rows_for
 from ..models.model import Reconstructor
 from ..network import Layer, Network
 from ..scaling import SCALINGS, fit_scaling
-from ..settings import (
-    check_products,
-    choice,
-    precision_dtype,
-    seed_from,
-    thread_count,
-    whole,
-)
+from ..settings import check_products, choice, precision_dtype, seed_from, thread_count, whole
 from ..training.loop import Hooks, Record, Trainee, run
 from ..training.plan import Plan, training_plan
 from .prepare import prepare_unit
