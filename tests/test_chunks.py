@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from stacked.chunks import ChunkError, Chunks
+from stacked.errors import ModelFileError
 from stacked.store.chunks import read_chunks
 from stacked.store.layout import ArraySpec
 
@@ -132,3 +133,11 @@ def test_each_filter_may_be_left_out_for_a_chunk(tmp_path, left_out):
         dataset.id.write_direct_chunk((0, 0), block, sum(1 << i for i in left_out))
     with h5py.File(tmp_path / "a.h5") as file:
         np.testing.assert_array_equal(assembled(chunks_of(file), "<i4"), table)
+
+
+def test_more_chunks_than_stored_bytes_are_refused(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        dataset = file.create_dataset("x", (5000, 1), "u1", chunks=(1, 1), **GZIP)
+        dataset[0] = 1
+        with pytest.raises(ModelFileError, match=r"^/x: is cut into 5,000 chunks, but only \d+ bytes are stored"):
+            read_chunks(dataset.id, dataset.id.get_create_plist(), "/x", ArraySpec(np.dtype("u1"), (5000, 1)))
