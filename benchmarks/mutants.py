@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "build" / "mutants"
 FOLDERS = ("stacked", "cli")
 LIMIT_S = 600  # for the tests of one mutant
-MANY_TESTS = 400  # of those that reach a line; more are hardly new to it
+MANY_TESTS = 2000  # of those that reach a line; more are hardly new to it
 
 
 def main() -> None:

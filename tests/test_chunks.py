@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from stacked.chunks import ChunkError, Chunks
+from stacked.errors import ModelFileError
 from stacked.files.chunks import read_chunks
 from stacked.files.layout import ArraySpec
 
@@ -109,3 +110,34 @@ def test_chunks_that_are_not_stored(tmp_path):
         assert stored == [(1, 1)]
         with pytest.raises(ChunkError, match="expected at most"):
             chunks_of(file, "huge")
+
+
+@pytest.mark.parametrize("left_out", [(), (0,), (1,), (2,), (0, 2), (0, 1, 2)], ids=str)
+def test_each_filter_may_be_left_out_for_a_chunk(tmp_path, left_out):
+    """Shuffle, gzip, fletcher32 in this order; a bit of a chunk's mask for each that was not applied."""
+    table = np.arange(300, 312, dtype="<i4").reshape(3, 4)
+    whole = {}
+    for name, options in (("plain", {}), ("shuffled", {"shuffle": True})):
+        with h5py.File(tmp_path / "parts.h5", "w") as file:
+            file.create_dataset("x", data=table, chunks=(3, 4), **options)
+            whole[name] = file["x"].id.read_direct_chunk((0, 0))[1]
+    block = whole["plain" if 0 in left_out else "shuffled"]
+    if 1 not in left_out:
+        block = zlib.compress(block)
+    if 2 not in left_out:
+        with h5py.File(tmp_path / "parts.h5", "w") as file:
+            file.create_dataset("x", data=np.frombuffer(block, "u1"), chunks=(len(block),), fletcher32=True)
+            block = file["x"].id.read_direct_chunk((0,))[1]
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        dataset = file.create_dataset("x", table.shape, "<i4", chunks=(3, 4), **GZIP, **ALL)
+        dataset.id.write_direct_chunk((0, 0), block, sum(1 << i for i in left_out))
+    with h5py.File(tmp_path / "a.h5") as file:
+        np.testing.assert_array_equal(assembled(chunks_of(file), "<i4"), table)
+
+
+def test_more_chunks_than_stored_bytes_are_refused(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        dataset = file.create_dataset("x", (5000, 1), "u1", chunks=(1, 1), **GZIP)
+        dataset[0] = 1
+        with pytest.raises(ModelFileError, match=r"^/x: is cut into 5,000 chunks, but only \d+ bytes are stored"):
+            read_chunks(dataset.id, dataset.id.get_create_plist(), "/x", ArraySpec(np.dtype("u1"), (5000, 1)))

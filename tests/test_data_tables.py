@@ -72,3 +72,11 @@ def test_one_value_that_float32_does_not_hold_makes_all_float64(tmp_path, n_rows
 def test_finite_values_whose_sum_is_not(tmp_path):
     (tmp_path / "a.csv").write_text("1e308,1e308\n1,2\n")
     np.testing.assert_array_equal(open_data(tmp_path / "a.csv").array, [[1e308, 1e308], [1, 2]])
+
+
+def test_the_memory_for_a_block_and_its_copy_is_asked_for_by_the_first_line(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("stacked.data.memory.require_memory", lambda name, nbytes: asked.append(nbytes))
+    (tmp_path / "a.csv").write_text("label,a,b,c\n" + "1,2,3,4\n" * 5)
+    open_data(str(tmp_path / "a.csv"))
+    assert asked == [2 * 8 * 1024 * 3]

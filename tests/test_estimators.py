@@ -128,3 +128,30 @@ def test_the_precision_that_is_set_now_is_that_of_the_answers(small):
     assert not unit._network.bfloat16 and unit.set_params(precision="bfloat16")._network.bfloat16
     with pytest.raises(SettingError, match="precision: expected float32"):
         unit.set_params(precision="float64").transform(small)
+
+
+DEFAULTS = {
+    RBM: {
+        "n_hidden": 256, "visible": "bernoulli", "hidden": "bernoulli", "k": 1, "persistent": False, "learning_rate": 0.1,
+        "momentum": 0.9, "weight_decay": 2e-4, "l1": 0.0, "batch_size": 100, "epochs": 10, "validation_fraction": 0.0,
+        "patience": None, "scaling": "auto", "precision": "float32", "n_threads": None, "random_state": None,
+    },
+    Autoencoder: {
+        "n_hidden": 256, "activation": "sigmoid", "output": "sigmoid", "loss": "auto", "corruption": "masking",
+        "corruption_level": 0.0, "tied": True, "optimizer": "momentum", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.0,
+        "l1": 0.0, "batch_size": 100, "epochs": 10, "line_searches": 3, "validation_fraction": 0.0, "patience": None,
+        "scaling": "auto", "precision": "float32", "n_threads": None, "random_state": None,
+    },
+    StackedClassifier: {
+        "units": None, "finetune_epochs": 20, "finetune_optimizer": "adam", "finetune_learning_rate": 1e-3,
+        "finetune_momentum": 0.9, "finetune_linear_decay": True, "finetune_batch_size": 100, "finetune_weight_decay": 0.0,
+        "finetune_l1": 0.0, "line_searches": 3, "validation_fraction": 0.0, "patience": None, "scaling": "auto",
+        "precision": "float32", "n_threads": None, "random_state": None,
+    },
+}  # fmt: skip
+DEFAULTS[StackedAutoencoder] = {**DEFAULTS[StackedClassifier], "finetune_loss": "auto"}
+
+
+@pytest.mark.parametrize("make", DEFAULTS, ids=lambda make: make.__name__)
+def test_defaults_are_those_that_results_were_measured_with(make):
+    assert make().get_params(deep=False) == DEFAULTS[make]

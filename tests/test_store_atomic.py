@@ -231,3 +231,21 @@ def test_what_killed_writers_left_is_swept(tmp_path):
         os.utime(tmp_path / name, (time.time() - age,) * 2)
     write_atomically(tmp_path / "model.h5", b"new")
     assert {path.name for path in tmp_path.iterdir()} == {*list(names)[1:], "model.h5"}
+
+
+@pytest.mark.parametrize("length", [1, 49, 50, 51, 200])
+def test_what_writers_leave_is_found_again_whatever_the_length_of_the_name(tmp_path, monkeypatch, length):
+    target, left = tmp_path / ("m" * length), []
+
+    def killed():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(atomic, "_rename", lambda source, target: left.append(source) or killed())
+    monkeypatch.setattr(atomic.Path, "unlink", lambda path, **options: None)  # killed: it could not tidy up
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(target, NEW)
+    monkeypatch.undo()
+    (temporary,) = left
+    os.utime(temporary, (0, 0))
+    write_atomically(target, NEW)
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]
