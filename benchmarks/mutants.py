@@ -10,6 +10,7 @@ that fails; what takes ten minutes counts as noticed. Prints the survivors as pa
 
 import argparse
 import ast
+import difflib
 import json
 import os
 import random
@@ -27,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "build" / "mutants"
 FOLDERS = ("stacked", "cli")
 LIMIT_S = 600  # for the tests of one mutant
+NOTICED = "noticed"
 MANY_TESTS = 2000  # of those that reach a line; more are hardly new to it
 
 
@@ -155,7 +157,9 @@ def _copy(number: int) -> Path:
         if (ROOT / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, copy / name)
-    shutil.copytree(ROOT / "kernels" / "__pycache__", copy / "kernels" / "__pycache__", dirs_exist_ok=True)
+    compiled = ROOT / "kernels" / "__pycache__"
+    if compiled.is_dir():
+        shutil.copytree(compiled, copy / "kernels" / "__pycache__", dirs_exist_ok=True)
     return copy
 
 
@@ -171,15 +175,25 @@ def _enter(queue: Any) -> None:
 
 
 def _try(mutant: dict[str, Any], tests: list[str]) -> tuple[str, str]:
-    """("killed", "survived" or "no test reaches it"; the patch)."""
-    from cosmic_ray.mutating import mutate_and_test
+    """(NOTICED, or what happened instead; the patch). pytest ends with 1 for a failure, with 2 where a file is not imported."""
+    from cosmic_ray.mutating import use_mutation
+    from cosmic_ray.plugins import get_operator
 
-    if not tests:
-        return "no test reaches it", f"{mutant['path']}:{mutant['first']} {mutant['operator']}"
-    Path("chosen.txt").write_text("\n".join(tests))
-    command = f"{sys.executable} -m pytest -x -q -p no:cacheprovider @chosen.txt"
-    result = mutate_and_test([mutant["spec"]], command, LIMIT_S)
-    return str(result.test_outcome and result.test_outcome.value), str(result.diff)
+    spec = mutant["spec"]
+    with use_mutation(spec.module_path, get_operator(spec.operator_name)(**spec.operator_args), spec.occurrence) as (
+        old,
+        new,
+    ):
+        patch = "\n".join(difflib.unified_diff(old.splitlines(), (new or "").splitlines(), lineterm="", n=2))
+        if not tests:
+            return "no test reaches it", patch
+        Path("chosen.txt").write_text("\n".join(tests))
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "@chosen.txt"]
+        try:
+            code = subprocess.run(command, capture_output=True, timeout=LIMIT_S).returncode
+        except subprocess.TimeoutExpired:
+            return NOTICED, patch
+    return {0: "survived", 1: NOTICED, 2: NOTICED}.get(code, f"pytest ended with {code}"), patch
 
 
 def _where(mutant: dict[str, Any]) -> str:
@@ -188,13 +202,11 @@ def _where(mutant: dict[str, Any]) -> str:
 
 def _report(results: list[tuple[dict[str, Any], str, str]]) -> None:
     for mutant, outcome, patch in results:
-        if outcome not in ("killed", "incompetent"):
+        if outcome != NOTICED:
             print(f"---- {outcome}: {_where(mutant)}\n{patch}\n")
     print("| folder | mutants | noticed | share |\n|---|---|---|---|")
     for folder in (*FOLDERS, ""):
-        counts = Counter(
-            outcome in ("killed", "incompetent") for m, outcome, _ in results if m["path"].startswith(folder)
-        )
+        counts = Counter(outcome == NOTICED for m, outcome, _ in results if m["path"].startswith(folder))
         total = sum(counts.values())
         if total:
             print(f"| {folder or 'both'} | {total} | {counts[True]} | {counts[True] / total:.0%} |")

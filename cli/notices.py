@@ -6,12 +6,14 @@ from contextlib import suppress
 
 import click
 
+from stacked.text import one_line
+
 
 class _OneLine(logging.Handler):
     """Prints a record above whatever progress bar is shown."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = " ".join(record.getMessage().split())
+        text = one_line(record.getMessage())
         with suppress(OSError, ValueError):
             bars = sys.modules.get("tqdm")
             if bars is not None:

@@ -2,7 +2,7 @@
 
 What a handler raises inside ``__del__`` is dropped by Python, and inside a callback from LLVM it crashes the process. There the
 handler only takes the note and has itself called again a moment later. Should an exception be dropped elsewhere, the note
-is what a loop looks at: such a signal is late but never lost.
+is what the loop of a training looks at: there a signal may be late but is never lost.
 """
 
 import signal
@@ -13,7 +13,8 @@ from types import FrameType
 from typing import Any
 
 RETRY_SECONDS = 0.05
-_HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)  # the alarm calls the handler again
+_ALARM = getattr(signal, "SIGALRM", None)  # calls the handler again; where there is none, the note is all
+_HANDLED = tuple(number for number in (signal.SIGINT, signal.SIGTERM, _ALARM) if number is not None)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -32,12 +33,12 @@ class Signals:
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """The handler."""
-        if number != signal.SIGALRM:
+        if number != _ALARM:
             self.arrived = number
         if _may_raise(frame):
             self.check()
         else:
-            signal.setitimer(signal.ITIMER_REAL, RETRY_SECONDS)
+            _set_alarm(RETRY_SECONDS)
 
     def check(self) -> None:
         """Raise Interrupted if a signal has arrived."""
@@ -52,6 +53,11 @@ def _may_raise(frame: FrameType | None) -> bool:
             return False
         frame = frame.f_back
     return True
+
+
+def _set_alarm(seconds: float) -> None:
+    if _ALARM is not None:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 @contextmanager
@@ -72,6 +78,6 @@ def handling(handler: Callable[[int, Any], Any] | signal.Handlers) -> Iterator[N
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _set_alarm(0)
         for number, previous in zip(_HANDLED, before, strict=True):
             signal.signal(number, previous)

@@ -15,6 +15,7 @@ import logging
 import os
 import secrets
 import stat
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -27,6 +28,7 @@ from numba.core.caching import FunctionCache, NullCache
 
 COMPILATION, CACHE = logging.getLogger("stacked.compilation"), logging.getLogger("stacked.cache")
 _DIGEST_BYTES = 32
+_STALE_SECONDS = 600
 
 
 @cache
@@ -121,9 +123,12 @@ class _Entries:
     def _sweep(self, stale_only: bool = True) -> None:
         kernel, python = self._base.rpartition("-")[0], self._base.rpartition(".")[2]
         fresh = f".{source_digest()[:16]}."
-        for path in self._folder.glob(f"{kernel}-*.{python}.*.nbc"):
-            if not (stale_only and fresh in path.name):
-                with suppress(OSError):
+        oldest = time.time() - _STALE_SECONDS
+        for path in self._folder.glob(f"{kernel}-*.{python}.*.nbc*"):
+            with suppress(OSError):
+                temporary = path.suffix == ".tmp"  # of a process that was killed, or is writing
+                stale = path.stat().st_mtime < oldest if temporary else fresh not in path.name
+                if stale or not stale_only:
                     path.unlink()
 
 

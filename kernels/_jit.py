@@ -35,8 +35,8 @@ def is_tested(version: str) -> bool:
 TESTED = is_tested(numba.__version__)
 if not TESTED:
     logging.getLogger("stacked.numba").warning(
-        "Numba %s is not among the versions that were tested (%d.%d to %d.%d): kernels run plain, on one thread and uncached; "
-        "pip install 'numba>=%d.%d,<%d.%d'",
+        "Numba %s is not among the versions that were tested (%d.%d to %d.%d): kernels run plain, on one thread, and are compiled "
+        "at every start; pip install 'numba>=%d.%d,<%d.%d'",
         numba.__version__, *OLDEST, *NEWEST, *OLDEST, NEWEST[0], NEWEST[1] + 1,
     )  # fmt: skip
 

@@ -2,7 +2,8 @@
 
 HDF5 inflates whatever a chunk holds before it compares the size with the chunk's; here a stream stops at that size. Each
 chunk's filters are undone from the last to the first: fletcher32 (four bytes at the end), gzip (a zlib stream), shuffle (all
-first bytes of the numbers, then all second bytes, ...), and lzf (Marc Lehmann's LibLZF, as h5py writes it).
+first bytes of the numbers, then all second bytes, ...), and lzf (Marc Lehmann's LibLZF, as h5py writes it), which h5py's own
+filter does not hold to any length: a shorter stream leaves what was in memory.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ MAX_CHUNKS = 1 << 27
 _SPARE_BYTES = 1 << 20  # that a chunk may be longer than its numbers: gzip adds a thousandth to what it cannot shrink
 _CHECKSUM_BYTES = 4
 _WORDS = 1 << 15  # of a checksum at a time: the sums stay whole in float64
+_WEIGHTS = np.arange(_WORDS, 0, -1.0)
 
 
 class ChunkError(ValueError):
@@ -48,6 +50,13 @@ class Chunks:
         if len(set(self._filters)) != len(self._filters):
             raise ChunkError(f"is cut into chunks with the filters {self._filters}, expected each once")
         self._present = self._listed()
+
+    def stored(self, first: int, stop: int) -> np.ndarray:
+        """Places (n, dimensions) of the chunks that the file stores, of those numbered ``first`` to ``stop`` along the rows."""
+        present = np.frombuffer(self._present, np.uint8).reshape(self.counts)
+        places = np.argwhere(present[first:stop])
+        places[:, 0] += first
+        return places
 
     def read(self, place: tuple[int, ...]) -> bytes | None:
         """The decoded bytes of chunk number ``place`` along each dimension, or None where the file stores none."""
@@ -143,7 +152,9 @@ def _checked(block: bytes) -> bytes:
     first = second = 0
     for start in range(0, len(words), _WORDS):
         piece = words[start : start + _WORDS].astype(np.float64)
-        second += first * len(piece) + 256 * int(np.arange(len(piece), 0.0, -1.0) @ piece)
+        second += first * len(piece) + 256 * int(
+            (_WEIGHTS[-len(piece) :] * piece).sum()
+        )  # no BLAS: it would wake its threads
         first += 256 * int(piece.sum())
     if (first - (stored & 0xFFFF)) % 65535 or (second - (stored >> 16)) % 65535:
         raise ChunkError("a chunk's checksum (fletcher32) is not that of its bytes: the file is damaged")

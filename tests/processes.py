@@ -28,7 +28,7 @@ class Command:
         self._stderr = tempfile.NamedTemporaryFile("r", suffix=".err")  # noqa: SIM115 - lives as long as the process
         words = [str(arg) for arg in args]
         self._process = _CONTEXT.Process(
-            target=_main, args=(words, self._stderr.name, str(Path.cwd()), dict(os.environ))
+            target=_main, args=(words, self._stderr.name, str(Path.cwd()), dict(os.environ)), daemon=True
         )
         self._process.start()
 
@@ -47,7 +47,8 @@ class Command:
         if self._process.is_alive():
             self.send_signal(signal.SIGKILL)
             raise TimeoutError(f"still running after {seconds} s")
-        return Path(self._stderr.name).read_text()
+        with self._stderr:
+            return Path(self._stderr.name).read_text()
 
 
 def _main(words, stderr, folder, environment):

@@ -39,7 +39,11 @@ def test_an_untested_numba_is_told_and_nothing_private_is_used(tmp_path):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, "1.7.0"], env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-W", "ignore", "-c", SCRIPT, "1.7.0"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     rows = np.arange(12.0).reshape(4, 3)[::-1].tolist()

@@ -49,12 +49,12 @@ SLOW = {
 def test_any_text_takes_linear_time(name):
     text = SLOW[name]
     assert len(text) <= MAX_BYTES
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         parse(text, "/@config")
     except ModelFileError as error:
         assert str(error).startswith("/@config: ") and str(error).isprintable() and len(str(error)) < 300
-    assert time.perf_counter() - started < SECONDS
+    assert time.process_time() - started < SECONDS
 
 
 def test_long_integers_are_refused_where_python_would_read_them():

@@ -3,7 +3,7 @@
 What HDF5 reads without decoding anything (contiguous, compact, or plain chunks) it reads itself.
 """
 
-import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -39,23 +39,25 @@ class CompressedTable:
 
     def _read(self, start: int, stop: int, out: np.ndarray) -> None:
         height = self.chunks[0]
-        bands = range(start // height, -(-stop // height))
-        for place in itertools.product(bands, *map(range, self._chunks.counts[1:])):
+        first_band, last_band = start // height, -(-stop // height)
+        places = self._chunks.stored(first_band, last_band)
+        if len(places) < (last_band - first_band) * math.prod(self._chunks.counts[1:]):
+            out[...] = self._fill
+        for place in map(tuple, places.tolist()):
             corner = [at * step for at, step in zip(place, self.chunks, strict=True)]
             first, last = max(start, corner[0]), min(stop, corner[0] + height)
             beside = [slice(at, at + step) for at, step in zip(corner[1:], self.chunks[1:], strict=True)]
             target = out[first - start : last - start, *beside]
             chunk = self._chunk(place, keep=last - first < height)
             inside = map(slice, target.shape[1:])  # the last chunks reach beyond the table
-            target[...] = self._fill if chunk is None else chunk[first - corner[0] : last - corner[0], *inside]
+            target[...] = chunk[first - corner[0] : last - corner[0], *inside]
 
-    def _chunk(self, place: tuple[int, ...], keep: bool) -> np.ndarray | None:
+    def _chunk(self, place: tuple[int, ...], keep: bool) -> np.ndarray:
         """A decoded chunk; those of which only a part is wanted now are kept, the oldest going first."""
         if place in self._kept:
             return self._kept[place]
         block = self._chunks.read(place)
-        if block is None:
-            return None
+        assert block is not None
         chunk = self._numbers(block).reshape(self.chunks)
         if keep and chunk.nbytes <= _KEPT_BYTES:
             while (len(self._kept) + 1) * chunk.nbytes > _KEPT_BYTES:

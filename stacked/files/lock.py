@@ -15,13 +15,8 @@ try:
 except ImportError:  # no POSIX
     fcntl = None  # type: ignore[assignment]
 
-_FLAGS = (
-    "O_RDONLY",
-    "O_CREAT",
-    "O_CLOEXEC",
-    "O_NOFOLLOW",
-    "O_NONBLOCK",
-)  # a link is not followed, a pipe not waited for
+# NFS locks only what is open for writing; a link is not followed, a pipe not waited for.
+_FLAGS = ("O_RDWR", "O_CREAT", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK")
 
 
 @contextmanager
