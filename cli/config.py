@@ -11,6 +11,7 @@ import click
 from stacked.errors import SettingError
 
 _FILE = "stacked.config"  # in the context's notes
+MAX_BYTES = 1 << 20
 
 
 def apply_config(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
@@ -42,10 +43,18 @@ def _read(path: str) -> dict[str, Any]:
     import tomllib
 
     try:
-        return tomllib.loads(Path(path).read_text("utf-8"))
+        with Path(path).open("rb") as file:
+            block = file.read(MAX_BYTES + 1)
+        if len(block) > MAX_BYTES:
+            raise SettingError(f"{path}: expected a TOML file of at most {MAX_BYTES:,} bytes, found a longer one")
+        return tomllib.loads(block.decode("utf-8").replace("\r\n", "\n"))
     except OSError as error:
         raise SettingError(f"{path}: expected a TOML file, found that it cannot be read: {error.strerror}") from None
+    except RecursionError:
+        raise SettingError(f"{path}: expected TOML, found lists within lists without end") from None
     except ValueError as error:
+        if isinstance(error, SettingError):
+            raise
         raise SettingError(f"{path}: expected TOML, found {error}") from None
 
 

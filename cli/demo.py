@@ -146,7 +146,11 @@ def _check_plot(path: str, force: bool) -> None:
     from .targets import refuse_inputs
 
     refuse_inputs(path, [])
-    if not force and Path(path).exists() and Path(path).read_bytes()[:4] != b"\x89PNG":
+    if force or not Path(path).exists():
+        return
+    with Path(path).open("rb") as file:
+        start = file.read(4)
+    if start != b"\x89PNG":
         raise ModelFileError(
             f"{path}: exists, and is no PNG; give another name with --plot, or replace it with --force"
         )

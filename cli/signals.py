@@ -47,9 +47,10 @@ class Signals:
 
 
 def _may_raise(frame: FrameType | None) -> bool:
-    """Whether an exception in this frame reaches the command: no frame of the stack is a destructor's, or of LLVM's bindings."""
+    """Whether an exception here reaches the command: no frame is a destructor's, a weak reference's, or of LLVM's bindings."""
     while frame is not None:
-        if frame.f_code.co_name == "__del__" or str(frame.f_globals.get("__name__")).startswith("llvmlite."):
+        module = str(frame.f_globals.get("__name__"))
+        if frame.f_code.co_name == "__del__" or module.startswith("llvmlite.") or module in ("weakref", "_weakrefset"):
             return False
         frame = frame.f_back
     return True

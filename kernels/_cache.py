@@ -138,11 +138,19 @@ class _Entries:
 def _read(path: Path) -> bytes | None:
     """The bytes of a cache file, or None where it is missing or another user could have written it."""
     _check_folder(path.parent)
-    with suppress(FileNotFoundError), path.open("rb") as file:
-        if not _others_may_write(os.fstat(file.fileno())):
+    with suppress(OSError), open(path, "rb", opener=_open_plainly) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        if not _others_may_write(status):
             return file.read()
         _say(CACHE, f"{path}: another user could have written this compiled kernel; it is not read, but compiled anew")
     return None
+
+
+def _open_plainly(path: str, flags: int) -> int:
+    """Waits for no pipe and follows no link that somebody put in the place of an entry."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
 
 
 @cache

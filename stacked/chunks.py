@@ -18,6 +18,7 @@ from h5py import h5z
 LZF = 32000  # as registered by h5py
 FILTERS = {h5z.FILTER_DEFLATE: "gzip", h5z.FILTER_SHUFFLE: "shuffle", h5z.FILTER_FLETCHER32: "fletcher32", LZF: "lzf"}
 MAX_CHUNKS = 1 << 27
+MAX_CHUNK_BYTES = 64 << 20  # of a chunk that is larger than its table, which can still grow
 _SPARE_BYTES = 1 << 20  # that a chunk may be longer than its numbers: gzip adds a thousandth to what it cannot shrink
 _CHECKSUM_BYTES = 4
 _WORDS = 1 << 15  # of a checksum at a time: the sums stay whole in float64
@@ -49,6 +50,9 @@ class Chunks:
         self.counts = tuple(-(-length // step) for length, step in zip(dataset.shape, self.chunk, strict=True))
         if len(set(self._filters)) != len(self._filters):
             raise ChunkError(f"is cut into chunks with the filters {self._filters}, expected each once")
+        table = math.prod(dataset.shape) * self._itemsize
+        if self.nbytes > max(table, MAX_CHUNK_BYTES):
+            raise ChunkError(f"is cut into chunks of {self.nbytes:,} bytes, for a table of {table:,}")
         self._present = self._listed()
 
     def stored(self, first: int, stop: int) -> np.ndarray:

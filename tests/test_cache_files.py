@@ -144,6 +144,32 @@ def test_a_folder_that_others_may_write_to_is_told(starts, said):
     assert line.startswith(f"{starts.folder}: other users may write") and "NUMBA_CACHE_DIR" in line
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_or_a_link_in_the_place_of_an_entry_is_not_waited_for(starts):
+    starts.again()
+    (path,) = starts.files()
+    entry = path.read_bytes()
+    path.unlink()
+    os.mkfifo(path)
+    assert starts.again() == 0
+    assert starts.again() == 1  # replaced by a file
+    (starts.folder / "elsewhere").write_bytes(entry)
+    path.unlink()
+    path.symlink_to(starts.folder / "elsewhere")
+    assert starts.again() == 0
+
+
+def test_temporary_files_of_killed_processes_are_swept(starts):
+    starts.again()
+    (path,) = starts.files()
+    old, young = (path.with_name(f"{path.name}.{i}.tmp") for i in "12")
+    for left in (old, young):
+        left.write_bytes(b"")
+    os.utime(old, (0, 0))
+    starts.again(2)
+    assert not old.exists() and young.exists()
+
+
 def test_a_full_disk_is_told_and_leaves_nothing_half_written(starts, said):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))

@@ -8,7 +8,7 @@ import pytest
 from stacked.cli import bench
 
 from .cases import cases
-from .test_cli_boundary import run_well
+from .test_cli_boundary import run, run_well
 
 FLOAT32 = np.dtype(np.float32)
 RESULT = {
@@ -127,3 +127,12 @@ def test_the_cases_chosen_are_those_whose_kernels_have_the_names(monkeypatch):
     assert kernels == {
         case.kernel for case in cases("bench") if "column_sums" in case.kernel or "losses." in case.kernel
     }
+
+
+@pytest.mark.parametrize("output", [(), ("--json",)])
+def test_a_failed_check_is_exit_code_1_in_any_form(monkeypatch, output):
+    monkeypatch.setattr(bench, "product_rate", lambda dtype: 1.0)
+    monkeypatch.setattr(bench, "_median_seconds", lambda *args: 0.25)
+    monkeypatch.setattr(bench, "check", lambda case, dtype: (False, 0.5))
+    result = run("bench", "plain.column_sums", "--threads", 1, *output)
+    assert result.exit_code == 1 and "2 of 2 checks failed: plain.column_sums" in result.stderr

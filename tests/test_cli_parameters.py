@@ -9,7 +9,7 @@ from stacked.cli.parameters import INTEGER, REAL, PerLayer, Schedule, Sizes, spr
 from stacked.cli.pretrain import pretrain
 from stacked.cli.units import build_units
 
-from .test_cli_boundary import misused, refused
+from .test_cli_boundary import misused, refused, run
 
 RATES = PerLayer(Schedule())
 
@@ -215,3 +215,19 @@ def test_options_that_do_not_apply_are_usage_errors(tmp_path, args, flag):
     out = tmp_path / "m.h5"
     assert flag in misused("pretrain", "digits", "-o", out, "--layers", "8-6-4", *args)
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("a = " + "[" * 100_000, "lists within lists without end"),
+        ("layers = " + "[" * 900 + "]" * 900, None),
+        ("#" * (1 << 20) + "\n", "at most 1,048,576 bytes"),
+    ],
+    ids=["deep", "closed", "long"],
+)
+def test_configurations_without_end(tmp_path, text, words):
+    (tmp_path / "c.toml").write_text(text)
+    result = run("pretrain", "digits", "-o", tmp_path / "m.h5", "--layers", 3, "--config", tmp_path / "c.toml")
+    assert result.exit_code in (1, 2) and "Traceback" not in result.stderr
+    assert words is None or words in result.stderr

@@ -366,3 +366,13 @@ def test_arrays_that_the_trainee_does_not_have_are_refused_and_nothing_is_copied
     with pytest.raises(ModelFileError, match=rf"/checkpoint: {name}: "):
         restore(trainee, _resume(trainee, **{name: change(trainee.arrays.get(name))}))
     np.testing.assert_array_equal(trainee.params, before)
+
+
+@pytest.mark.parametrize("name", ["free_energy", "pseudo_likelihood"])
+def test_energies_are_of_the_rows_as_the_unit_sees_them(name, small):
+    unit = RBM(6, epochs=1, random_state=0).fit(small)
+    images = np.rint(small * 255).astype(np.uint8)
+    scaled = RBM(6, epochs=1, random_state=0).fit(images)
+    scaled.network_.params[:] = unit.network_.params
+    found, expected = getattr(scaled, name)(images), getattr(unit, name)((images / 255).astype(np.float32))
+    np.testing.assert_allclose(found, expected, rtol=1e-4)

@@ -5,11 +5,16 @@ takes each component of a path by hard link only and refuses the rest, as it doe
 bounds what those make of a chunk.
 """
 
+import math
 from typing import Any
 
 from ..errors import DataError
 from .files import one_line
 from .keys import Shape, listing
+
+MAX_OBJECTS, MAX_DEPTH = 10_000, 32  # in which data are looked for
+MOST_UNSTORED = 1 << 30  # bytes that a dataset may declare whatever is stored of it
+MAX_RATIO = 1100  # declared by stored bytes of others; gzip reaches 1032
 
 
 def dataset_at(file: Any, path: str, name: str) -> Any:
@@ -41,6 +46,7 @@ def dataset_at(file: Any, path: str, name: str) -> Any:
 def _check_filters(node: Any, path: str, name: str) -> None:
     from ..chunks import FILTERS, filters_of
 
+    _check_stored(node, path, name)
     for code, filter_name in filters_of(node.id.get_create_plist()):
         if code not in FILTERS:
             raise DataError(
@@ -49,19 +55,40 @@ def _check_filters(node: Any, path: str, name: str) -> None:
             )
 
 
+def _check_stored(dataset: Any, path: str, name: str) -> None:
+    """What is not stored reads as the fill value: a file of a few bytes may declare more of that than anybody can wait for."""
+    declared, stored = math.prod(dataset.shape) * dataset.dtype.itemsize, dataset.id.get_storage_size()
+    if declared > max(MOST_UNSTORED, MAX_RATIO * stored):
+        raise DataError(f"{name}: expected the {declared:,} bytes that {path!r} declares, found {stored:,} stored")
+
+
 def shapes(file: Any) -> dict[str, Shape]:
     """Every dataset that hard links lead to, by path; a virtual one with the shape that its first part claims for it."""
     import h5py
 
     found: dict[str, Shape] = {}
-
-    def visit(path: str, node: Any) -> None:
-        if not isinstance(node, h5py.Dataset):
-            return
-        if node.is_virtual:
-            found[path] = node.id.get_create_plist().get_virtual_vspace(0).get_simple_extent_dims()
-        elif node.shape is not None:
-            found[path] = node.shape
-
-    file.visititems(visit)
+    groups, seen = [("", file, 0)], 0
+    while groups:
+        above, group, depth = groups.pop()
+        for part in group:
+            seen += 1
+            if seen > MAX_OBJECTS or depth > MAX_DEPTH:
+                raise DataError(
+                    f"{file.filename}: expected at most {MAX_OBJECTS:,} things, {MAX_DEPTH} groups deep, to look for data"
+                    " in; name the dataset as FILE:/path"
+                )
+            if group.id.links.get_info(part.encode()).type != h5py.h5l.TYPE_HARD:
+                continue
+            path, node = f"{above}{part}", group[part]
+            if isinstance(node, h5py.Group):
+                groups.append((f"{path}/", node, depth + 1))
+            elif isinstance(node, h5py.Dataset):
+                _note_shape(path, node, found)
     return found
+
+
+def _note_shape(path: str, node: Any, found: dict[str, Shape]) -> None:
+    if node.is_virtual:
+        found[path] = node.id.get_create_plist().get_virtual_vspace(0).get_simple_extent_dims()
+    elif node.shape is not None:
+        found[path] = node.shape

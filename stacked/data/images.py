@@ -12,6 +12,15 @@ from .files import one_line, reading
 from .rows import ArrayRows, Rows
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".ppm", ".pbm", ".tif", ".tiff", ".webp"}
+_FORMATS = (
+    "PNG",
+    "JPEG",
+    "BMP",
+    "GIF",
+    "PPM",
+    "TIFF",
+    "WEBP",
+)  # of those suffixes; Pillow goes by content, and starts a program for some
 _MODES = {"1": "L", "LA": "L", "La": "L", "I;16B": "I;16", "I;16L": "I;16"}  # all the other modes become RGB
 _KEPT = {"L", "I;16", "I", "F"}
 
@@ -67,7 +76,7 @@ def _decode(image: Any, path: Path, others: np.ndarray | None) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", image.DecompressionBombWarning)
-            with image.open(path) as picture:
+            with image.open(path, formats=_FORMATS) as picture:
                 height, width = picture.height, picture.width
                 if others is not None and others.shape[1:3] != (height, width):
                     raise DataError(

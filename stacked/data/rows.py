@@ -17,6 +17,7 @@ from .labels import as_labels, check_count
 from .missing import refuse_masked
 
 BLOCK_ROWS = 1024
+MAX_DIMENSIONS = 8  # of a sample, in model files too
 _BLOCK_CELLS = 1 << 22  # blocks of very wide rows are shorter, so that a block in float64 stays within 32 MiB
 _FLOAT32_EXACT = 2**24  # float32 holds every integer up to here
 _KEPT = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
@@ -120,6 +121,8 @@ def check_shape(shape: tuple[int, ...], name: str) -> None:
             f"{name}: Expected 2D array, got {found} instead. Reshape your data with array.reshape(-1, 1) if it has a "
             "single feature or array.reshape(1, -1) if it is a single sample"
         )
+    if len(shape) > 1 + MAX_DIMENSIONS:
+        raise DataError(f"{name}: expected samples of at most {MAX_DIMENSIONS} dimensions, found {len(shape) - 1}")
     if shape[0] == 0:
         raise DataError(f"{name}: Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required")
     if math.prod(shape[1:]) == 0:

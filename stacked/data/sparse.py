@@ -10,6 +10,7 @@ from .memory import require_memory
 from .rows import Rows, beyond_float32, block_rows, check_shape, row_dtype
 
 PARTS = {"format", "shape", "data", "indices", "indptr", "row", "col"}  # of a file that SciPy wrote
+_MOST_EMPTY = 1 << 20  # rows, or columns, that may be declared whatever is stored
 _COMPRESSED = ("csr", "csc", "bsr")
 
 
@@ -51,6 +52,10 @@ def rows_from_members(members: Mapping[str, np.ndarray], name: str) -> SparseRow
     values, first, second = members["data"], members[parts[0]], members[parts[1]]
     if values.dtype.kind not in "biuf" or first.dtype.kind not in "iu" or second.dtype.kind not in "iu":
         raise DataError(f"{name}: expected real values and integer indices, found {values.dtype} and {first.dtype}")
+    if max(shape) > max(_MOST_EMPTY, 1000 * values.size):
+        raise DataError(
+            f"{name}: expected rows and columns with numbers in them, found {values.size} for the shape {shape}"
+        )
     require_memory(name, 8 * max(shape))  # of pointers to rows and columns, though a file of few numbers declares many
     if layout == "coo":
         matrix = sparse.coo_array((values, (first, second)), shape=shape)

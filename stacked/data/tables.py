@@ -85,9 +85,11 @@ def _records(path: Path, name: str) -> Iterator[tuple[list[str], Iterator[_Recor
 
 
 def _split(text: io.TextIOWrapper, delimiter: str, name: str) -> Iterator[_Record]:
-    reader = csv.reader(_lines(text, name), delimiter=delimiter, strict=True)
+    lines = _Lines(text, name)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     width = 0
     for cells in reader:
+        lines.length = 0
         if cells:
             width = width or len(cells)
             if len(cells) != width:
@@ -95,12 +97,21 @@ def _split(text: io.TextIOWrapper, delimiter: str, name: str) -> Iterator[_Recor
             yield _Record(reader.line_num, cells)
 
 
-def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
-    """The lines of a file; a file without line ends is not read to its end to find that out."""
-    while line := text.readline(_LONGEST_LINE):
-        if len(line) == _LONGEST_LINE:
-            raise DataError(f"{name}: expected lines of less than {_LONGEST_LINE} characters, found a longer one")
-        yield line
+class _Lines:
+    """The lines of a file; neither one without end nor a record of quoted line breaks without end is read to find that out."""
+
+    def __init__(self, text: io.TextIOWrapper, name: str) -> None:
+        self._text, self._name = text, name
+        self.length = 0  # characters since the last record
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._text.readline(_LONGEST_LINE):
+            self.length += len(line)
+            if self.length >= _LONGEST_LINE:
+                raise DataError(
+                    f"{self._name}: expected lines of less than {_LONGEST_LINE} characters, found a longer one"
+                )
+            yield line
 
 
 def _is_header(start: list[_Record]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import numpy as np
@@ -59,11 +60,13 @@ def _phase(rows: np.ndarray) -> dict[str, Any]:
     """Number of epochs, the losses of the last one, and the seconds of all."""
     last = rows[-1] if len(rows) else None
     validation = None if last is None or np.isnan(last["validation_loss"]) else float(last["validation_loss"])
+    with np.errstate(over="ignore"):
+        seconds = float(rows["seconds"].sum())
     return {
         "epochs": len(rows),
         "loss": None if last is None else float(last["loss"]),
         "validation_loss": validation,
-        "seconds": float(rows["seconds"].sum()),
+        "seconds": min(seconds, sys.float_info.max),  # JSON has no infinity
     }
 
 

@@ -1,5 +1,6 @@
 """One writer at a time: an advisory lock (flock) on ``.NAME.lock`` beside a file; the kernel releases it when its holder dies."""
 
+import logging
 import os
 import stat
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ try:
 except ImportError:  # no POSIX
     fcntl = None  # type: ignore[assignment]
 
+_logger = logging.getLogger("stacked.files")
 # NFS locks only what is open for writing; a link is not followed, a pipe not waited for.
 _FLAGS = ("O_RDWR", "O_CREAT", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK")
 
@@ -33,6 +35,11 @@ def locked(path: str | os.PathLike[str]) -> Iterator[None]:
         raise ModelFileError(
             f"{file_name(path)}: another process is writing this file; wait for it, or give another name"
         ) from None
+    if descriptor is None and os.path.lexists(lock):
+        _logger.warning(
+            "%s: is no lock that this process can take; nothing keeps another one from writing %s meanwhile",
+            file_name(lock), file_name(path),
+        )  # fmt: skip
     try:
         yield
     finally:
