@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from stacked.activations import ACTIVATIONS
+
 from .parameters import spread
 
 RBM_OPTIONS = ("visible", "hidden", "k", "persistent")
@@ -24,8 +26,6 @@ REAL_RATE = 1e-3  # visible units or outputs that are not binary, and an RBM's G
 ADAM_RATE = 1e-3
 LINEAR_CODE_SHARE = {"rbm": 0.01, "autoencoder": 0.1}  # of a single learning rate, for a linear code on binary units
 DAE_NOISE = {"corruption": "masking", "corruption_level": 0.25}
-_VISIBLE_ABOVE = {"sigmoid": "bernoulli"}  # an RBM's visible units by the activation of the codes below; else Gaussian
-_OUTPUT_ABOVE = {"sigmoid": "sigmoid", "tanh": "tanh"}  # an autoencoder's outputs; else linear
 
 
 def build_units(kind: str, sizes: list[int], code: str | None, options: dict[str, Any]) -> list[Any]:
@@ -80,10 +80,12 @@ def _per_layer(options: dict[str, Any], n_layers: int) -> dict[str, list[Any]]:
 
 def _rbm(size: int, below: str | None, linear: bool, exact_rate: bool, own: dict[str, Any]) -> Any:
     from stacked import RBM
+    from stacked.units.rbm import MEAN, VISIBLE
 
     visible = own.pop("visible", "bernoulli")
     if below is not None:
-        visible = _VISIBLE_ABOVE.get(below, "gaussian")
+        fits = ACTIVATIONS[below].modelled_by
+        visible = next(kind for kind in VISIBLE if MEAN[kind] in fits)
     hidden = own.pop("hidden", "bernoulli")
     if linear:
         hidden = "gaussian"
@@ -100,7 +102,7 @@ def _autoencoder(size: int, below: str | None, linear: bool, exact_rate: bool, o
 
     output = own.pop("output_activation", "sigmoid")
     if below is not None:
-        output = _OUTPUT_ABOVE.get(below, "linear")
+        output = ACTIVATIONS[below].modelled_by[0]
         if output != "sigmoid":
             own.pop("loss", None)  # squared error is the only one defined there
     if linear:

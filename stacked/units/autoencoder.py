@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from ..activations import UNIT_ACTIVATIONS
 from ..data import Rows, Summary
-from ..kernels.activations import ACTIVATIONS
 from ..kernels.corruption import CORRUPTIONS, Corruption
 from ..kernels.losses import LOSSES
 from ..network import Network
@@ -13,7 +13,6 @@ from ..training.plan import GRADIENT_OPTIMIZERS, Plan, training_plan
 from ..training.trainees import DenseTrainee
 from .base import Unit
 
-UNIT_ACTIVATIONS = tuple(name for name in ACTIVATIONS if name != "softmax")
 UNIT_CORRUPTIONS = tuple(CORRUPTIONS)
 
 

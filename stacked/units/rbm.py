@@ -17,7 +17,7 @@ from .base import Unit
 
 VISIBLE = ("bernoulli", "gaussian")
 HIDDEN = ("bernoulli", "gaussian", "rectified")
-_ACTIVATION = {"bernoulli": "sigmoid", "gaussian": "linear", "rectified": "relu"}
+MEAN = {"bernoulli": "sigmoid", "gaussian": "linear", "rectified": "relu"}  # the activation that is a unit's mean
 INITIAL_STD = 0.01  # of the weights (Hinton 2010, section 8)
 
 
@@ -91,12 +91,12 @@ class RBM(Unit):
     @property
     def code_activation(self) -> str:  # type: ignore[override]
         """Activation that is the hidden units' mean, and the encoder's after unrolling."""
-        return _ACTIVATION[choice("hidden", self.hidden, HIDDEN)]
+        return MEAN[choice("hidden", self.hidden, HIDDEN)]
 
     @property
     def output_activation(self) -> str:  # type: ignore[override]
         """Activation that is the visible units' mean, and the decoder's after unrolling."""
-        return _ACTIVATION[choice("visible", self.visible, VISIBLE)]
+        return MEAN[choice("visible", self.visible, VISIBLE)]
 
     def validate(self) -> Plan:
         """Check every parameter and return the training plan; raises SettingError."""
