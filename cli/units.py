@@ -80,7 +80,8 @@ def _per_layer(options: dict[str, Any], n_layers: int) -> dict[str, list[Any]]:
 
 def _rbm(size: int, below: str | None, linear: bool, exact_rate: bool, own: dict[str, Any]) -> Any:
     from stacked import RBM
-    from stacked.units.rbm import MEAN, VISIBLE
+    from stacked.units.rbm import MEAN
+    from stacked.units.rbm_parameters import VISIBLE
 
     visible = own.pop("visible", "bernoulli")
     if below is not None:
