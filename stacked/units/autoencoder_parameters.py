@@ -10,24 +10,37 @@ CORRUPTIONS = ("none", "masking", "salt_and_pepper", "gaussian")
 
 @declared
 class Net(Sized):
-    activation: str = parameter("sigmoid", Choice(UNIT_ACTIVATIONS), "of the codes.")
+    activation: str = parameter("sigmoid", Choice(UNIT_ACTIVATIONS), "activation of the codes.")
     output: str = parameter(
-        "sigmoid", Choice(UNIT_ACTIVATIONS), "of the reconstruction; in a stack, of the bottom layer's.",
+        "sigmoid",
+        Choice(UNIT_ACTIVATIONS),
+        "activation of the reconstruction; pretrain gives upper layers one that suits the codes below.",
         option=("--output-activation",),
-    )  # fmt: skip
+    )
     loss: str = parameter(
-        "auto", Choice(LOSS_CHOICES), "auto is cross_entropy for sigmoid outputs, else squared_error."
+        "auto",
+        Choice(LOSS_CHOICES),
+        "what training minimises; auto is cross_entropy for sigmoid outputs, else squared_error.",
     )
     corruption: str = parameter(
-        "masking", Choice(CORRUPTIONS, reserved=("none",)),
-        "noise on the input, drawn anew for every row of every epoch; the target stays clean.", kinds=("dae",),
-    )  # fmt: skip
-    corruption_level: float = parameter(
-        0.0, Real(), "probability of the noise, or deviation of the Gaussian one; 0 for none.", per_layer=True,
+        "masking",
+        Choice(CORRUPTIONS, reserved=("none",)),
+        "noise on the input, drawn anew for every row of every epoch; the target stays clean.",
         kinds=("dae",),
-    )  # fmt: skip
+    )
+    corruption_level: float = parameter(
+        0.0,
+        Real(),
+        "probability of the noise, or deviation of the Gaussian one; 0 for none.",
+        per_layer=True,
+        kinds=("dae",),
+    )
     tied: bool = parameter(True, Flag(), "one matrix for encoder and decoder.", option=("--tied/--untied",))
-    optimizer: str = parameter("momentum", Choice(GRADIENT_OPTIMIZERS), "how gradients become steps.")
+    optimizer: str = parameter(
+        "momentum",
+        Choice(GRADIENT_OPTIMIZERS),
+        "how gradients become steps; cg and lbfgs make line searches on each minibatch.",
+    )
 
 
 @declared

@@ -23,7 +23,7 @@ class Machine(Sized):
         1, Whole(maximum=MAX_COUNT), "Gibbs steps of CD-k, or per update of persistent chains.", per_layer=True
     )
     persistent: bool = parameter(
-        False, Flag(), "as many chains as a minibatch has rows that never restart at the data."
+        False, Flag(), "as many chains as a minibatch has rows, which never restart at the data."
     )
 
 
