@@ -11,6 +11,8 @@ _WHOLE_NET = {"per_layer": False, "kinds": ()}
 
 @declared
 class Finetuned:
+    """The units, and how the whole network is fine-tuned."""
+
     units: Any = parameter(
         None, Unchecked("list of units"),
         "from the data upwards; None for one `Autoencoder`. Their precision, threads, scaling, validation split and seed are those"
@@ -28,14 +30,16 @@ class Finetuned:
 
 @declared
 class Reconstructing:
+    """What a network that decodes has besides."""
+
     finetune_loss: str = like(AutoencoderParameters, "loss", "auto")
 
 
 @declared
 class StackedAutoencoderParameters(Run, Searched, Reconstructing, Finetuned):
-    pass
+    """All of them, in the order of the signature."""
 
 
 @declared
 class StackedClassifierParameters(Run, Searched, Finetuned):
-    pass
+    """All of them, in the order of the signature."""

@@ -10,6 +10,8 @@ CORRUPTIONS = ("none", "masking", "salt_and_pepper", "gaussian")
 
 @declared
 class Net(Sized):
+    """What an autoencoder is, and how its gradient is followed."""
+
     activation: str = parameter("sigmoid", Choice(UNIT_ACTIVATIONS), "activation of the codes.")
     output: str = parameter(
         "sigmoid",
@@ -45,4 +47,4 @@ class Net(Sized):
 
 @declared
 class AutoencoderParameters(Run, Searched, Trained, Net):
-    pass
+    """All of them, in the order of the signature."""

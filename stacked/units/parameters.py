@@ -8,11 +8,15 @@ from ..settings import MAX_COUNT, PRECISIONS, SCALINGS
 
 @declared
 class Sized:
+    """A unit's size."""
+
     n_hidden: int = parameter(256, Whole(), "number of hidden units.", option=None)
 
 
 @declared
 class Trained:
+    """How a unit is trained."""
+
     learning_rate: Any = parameter(0.1, Steps(), "step down the gradient, or a schedule of it.", per_layer=True)
     momentum: Any = parameter(
         0.9, Steps(1.0), "share of the last step that is taken again, or a schedule of it; adam's beta_1.",
@@ -26,11 +30,15 @@ class Trained:
 
 @declared
 class Searched:
+    """Optimisers by line search."""
+
     line_searches: int = parameter(3, Whole(), "iterations of cg and lbfgs on each minibatch.")
 
 
 @declared
 class Run:
+    """What a stack decides for all of its units."""
+
     validation_fraction: float = parameter(
         0.0, Real(0.0, 1.0, open_high=True), "hold out this share of the rows; the weights that do best on them are kept.",
         option=("--validation", "validation_fraction"), metavar="FRACTION",

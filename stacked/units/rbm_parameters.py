@@ -10,6 +10,8 @@ HIDDEN = ("bernoulli", "gaussian", "rectified")
 
 @declared
 class Machine(Sized):
+    """What an RBM is."""
+
     visible: str = parameter(
         "bernoulli",
         Choice(VISIBLE),
@@ -29,4 +31,6 @@ class Machine(Sized):
 
 @declared
 class RBMParameters(Run, Trained, Machine):
+    """All of them, in the order of the signature."""
+
     weight_decay: float = like(Trained, "weight_decay", 2e-4)
