@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 
 import click
 
@@ -54,28 +55,26 @@ def _failure(message: object) -> click.ClickException:
 
 def in_flags(message: str) -> str:
     """A message of the library with its parameters under the names that the command line gives them."""
-    for pattern, flag in _FLAGS:
+    for pattern, flag in _flags():
         message = pattern.sub(flag, message)
     return message
 
 
-_FLAGS = [
-    (re.compile(rf"(?<![\w/.-]){name}(?![\w/-]|\.\w)"), flag)
-    for name, flag in (
-        (r"scaling='minmax'", "--scaling minmax"),
-        (r"n_hidden(?=:)", "--layers"),
-        (r"n_threads", "--threads"),
-        (r"validation_fraction", "--validation"),
-        (r"random_state", "--seed"),
-        (r"(?:finetune_)?learning_rate", "--learning-rate"),
-        (r"(?:finetune_)?batch_size", "--batch-size"),
-        (r"(?:finetune_)?weight_decay", "--weight-decay"),
-        (r"(?:finetune_)?(epochs|momentum|optimizer|l1|loss|patience)(?=:)", r"--\1"),
-        (r"(?:finetune_)?loss='(\w+)'", r"--loss \1"),
-        (r"line_searches", "--line-searches"),
-        (r"corruption_level", "--corruption-level"),
-    )
-]
+@cache
+def _flags() -> list[tuple[re.Pattern[str], str]]:
+    """Patterns of parameters' names, and what is shown in their place; a plain word is a name only before a colon."""
+    from .units import flags_of_units
+
+    names = {rf"(?:finetune_)?{name}": flag for name, flag in flags_of_units().items() if "_" in name}
+    return [(re.compile(rf"(?<![\w/.-]){name}(?![\w/-]|\.\w)"), flag) for name, flag in (_SHOWN | names).items()]
+
+
+_SHOWN = {
+    r"scaling='minmax'": "--scaling minmax",
+    r"n_hidden(?=:)": "--layers",
+    r"(?:finetune_)?(epochs|momentum|optimizer|l1|loss|patience)(?=:)": r"--\1",
+    r"(?:finetune_)?loss='(\w+)'": r"--loss \1",
+}
 
 
 def _give_up_stdout() -> None:

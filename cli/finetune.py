@@ -1,34 +1,42 @@
 """``stacked finetune``."""
 
+from dataclasses import replace
 from typing import Any
 
 import click
 
+from stacked.models.parameters import StackedAutoencoderParameters, StackedClassifierParameters
+from stacked.parameters import Parameter, parameters_of
 from stacked.registry import CLASSIFIER
+from stacked.units.parameters import Run
 
 from . import options as opt
 from .boundary import in_flags
-from .parameters import INTEGER
+from .declared import name_of, option, sentence, shown_default
 from .units import refuse_unused
 
-FINETUNE_OPTIONS = (
-    "epochs", "batch_size", "learning_rate", "momentum", "weight_decay", "l1", "optimizer", "linear_decay", "loss",
-)  # fmt: skip
-SHARED_OPTIONS = ("line_searches", "validation_fraction", "patience", "n_threads", "random_state")
+PREFIX = "finetune_"
+_OTHERS = ("scaling", "precision", "n_threads")  # fixed by the model, or with words of their own
+_FINETUNED = {
+    name: replace(record, name=name.removeprefix(PREFIX))
+    for name, record in parameters_of(StackedAutoencoderParameters).items()
+    if record.option is not None and name not in _OTHERS
+}
+SETTINGS = {name: name_of(record) for name, record in _FINETUNED.items()} | {"n_threads": "n_threads"}  # -> option
 _KEPT_ON_RESUME = (
     "model", "data", "labels", "resume", "precision", "n_threads", "checkpoint_every", "quiet", "as_json", "force",
 )  # fmt: skip
 
+
+def _option(name: str, record: Parameter) -> opt.Decorator:
+    """The option of a setting that the model already has a value of."""
+    of = "" if name in parameters_of(StackedClassifierParameters) else "autoencoder"
+    default = f"  [default: the model's, at first {shown_default(record, record.default)}]"
+    return option(record, sentence(record, of) + ("" if name in parameters_of(Run) else default))
+
+
 finetune_options = opt.together(
-    click.option(
-        "--optimizer", type=click.Choice(["adam", "momentum", "nesterov", "cg", "lbfgs"]),
-        help="cg and lbfgs make --line-searches iterations on each minibatch.  [default: the model's, at first adam]",
-    ),
-    click.option("--line-searches", type=INTEGER, help="Of cg and lbfgs.  [default: the model's, at first 3]"),
-    click.option("--linear-decay/--no-linear-decay", default=None, help="Let the learning rate fall to zero over the epochs."),
-    click.option(
-        "--loss", type=click.Choice(["auto", "cross_entropy", "squared_error"]), help="Of an autoencoder.  [default: auto]"
-    ),
+    *(_option(name, record) for name, record in _FINETUNED.items()),
     click.option("--labels", metavar="DATA", help="Make a classifier: one label a row, in any form of DATA."),
     click.option("--classify", is_flag=True, help="Make a classifier with the labels that DATA carries, as digits does."),
     opt.precision_option,
@@ -40,7 +48,6 @@ finetune_options = opt.together(
 @click.argument("data", metavar="[DATA]", required=False)
 @opt.model_output_option
 @finetune_options
-@opt.training_options(per_layer=False)
 @opt.resume_option("finetune")
 @opt.run_options
 @click.pass_context
@@ -96,9 +103,7 @@ def configured(source: str, given: dict[str, Any]) -> Any:
         model = StackedClassifier.on(model)
     if given["loss"] is not None and isinstance(model, StackedClassifier):
         raise click.UsageError("--loss is for autoencoders; a classifier has one loss, softmax cross-entropy")
-    settings = {"finetune_" + name: given[name] for name in FINETUNE_OPTIONS}
-    settings |= {name: given[name] for name in SHARED_OPTIONS}
-    model.set_params(**{name: value for name, value in settings.items() if value is not None})
+    model.set_params(**{name: given[key] for name, key in SETTINGS.items() if given[key] is not None})
     if given["random_state"] is not None:
         model.seed_ = given["random_state"]
     set_precision(model, source, given["precision"])

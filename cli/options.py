@@ -1,15 +1,15 @@
 """Options that commands share, written once. An option that is not given is None, and the estimator's default holds."""
 
-from collections.abc import Callable
 from typing import Any
 
 import click
 
-from .config import apply_config
-from .notices import hush
-from .parameters import INTEGER, REAL, PerLayer, Schedule
+from stacked.parameters import parameters_of
+from stacked.units.parameters import Run
 
-Decorator = Callable[[Any], Any]
+from .config import apply_config
+from .declared import Decorator, option
+from .notices import hush
 
 
 def together(*decorators: Decorator) -> Decorator:
@@ -32,8 +32,8 @@ config_option = click.option(
 )  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on the standard output.")
 quiet_option = click.option("--quiet", "-q", is_flag=True, callback=hush, help="Print no progress.")
-threads_option = click.option(
-    "--threads", "n_threads", type=INTEGER, help="Threads; the result does not depend on them.  [default: all cores]"
+threads_option = option(
+    parameters_of(Run)["n_threads"], "Threads; the result does not depend on them.  [default: all cores]"
 )
 precision_option = click.option(
     "--precision", type=click.Choice(["float32", "bfloat16"]),
@@ -79,28 +79,6 @@ checkpoint_option = click.option(
 )  # fmt: skip
 
 run_options = together(checkpoint_option, force_option, threads_option, quiet_option, json_option, config_option)
-
-
-def training_options(per_layer: bool) -> Decorator:
-    """How a phase trains. Values of a command that trains layers may differ from layer to layer."""
-
-    def kind(inner: click.ParamType) -> click.ParamType:
-        return PerLayer(inner) if per_layer else inner
-
-    return together(
-        click.option("--epochs", type=kind(INTEGER), help="Passes over the data."),
-        click.option("--batch-size", type=kind(INTEGER), help="Rows in a minibatch."),
-        click.option("--learning-rate", type=kind(Schedule()), help="Number, or schedule such as 0:0.1/10:0.01."),
-        click.option("--momentum", type=kind(Schedule()), help="Number, or schedule such as 0:0.5/5:0.9."),
-        click.option("--weight-decay", type=kind(REAL), help="L2 penalty on weights."),
-        click.option("--l1", type=kind(REAL), help="L1 penalty on weights."),
-        click.option(
-            "--validation", "validation_fraction", type=REAL, metavar="FRACTION",
-            help="Hold out this share of the rows; the weights that do best on them are kept.",
-        ),
-        click.option("--patience", type=INTEGER, help="Stop after so many epochs without improvement (needs --validation)."),
-        click.option("--seed", "random_state", type=click.IntRange(min=0), help="Same seed, same bits."),
-    )  # fmt: skip
 
 
 def require(ctx: click.Context, given: dict[str, Any], **names: str) -> None:

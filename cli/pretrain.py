@@ -4,67 +4,36 @@ from typing import Any
 
 import click
 
+from stacked.parameters import parameters_of
+from stacked.units.parameters import Run
+
 from . import options as opt
 from .boundary import in_flags
-from .parameters import INTEGER, REAL, PerLayer, Sizes
-from .units import AUTOENCODER_OPTIONS, COMMON_OPTIONS, NOISE_OPTIONS, OWN_OPTIONS, RBM_OPTIONS, build_units
+from .declared import unit_options
+from .parameters import Sizes
+from .units import KINDS, build_units
 
-UNIT_OPTIONS = (*COMMON_OPTIONS, *RBM_OPTIONS, *AUTOENCODER_OPTIONS, *NOISE_OPTIONS)
-STACK_OPTIONS = ("validation_fraction", "patience", "scaling", "precision", "n_threads", "random_state")
+_OPTIONS = unit_options(KINDS, chosen=("learning_rate",))
+STACK_OPTIONS = tuple(parameters_of(Run))
+UNIT_OPTIONS = tuple(name for name in _OPTIONS if name not in STACK_OPTIONS)
 _KEPT_ON_RESUME = ("data", "resume", "precision", "n_threads", "checkpoint_every", "quiet", "as_json", "force")
 
-unit_options = opt.together(
+stack_options = opt.together(
     click.option("--layers", type=Sizes(), help="Units in each layer, from the data upwards: 1000-500-250-30."),
-    click.option("--unit", type=click.Choice(list(OWN_OPTIONS)), help="Kind of unit.  [default: rbm]"),
+    click.option("--unit", type=click.Choice(list(KINDS)), help="Kind of unit.  [default: rbm]"),
     click.option(
         "--code", type=click.Choice(["linear", "same"]),
         help="Top layer: linear units (Gaussian ones of an RBM), or the same as the others.  [default: linear where two or more"
         " layers end in one narrower than the layer below]",
     ),
-    click.option("--visible", type=click.Choice(["bernoulli", "gaussian"]), help="rbm: units of the data.  [default: bernoulli]"),
-    click.option("--hidden", type=click.Choice(["bernoulli", "rectified"]), help="rbm: units of the codes.  [default: bernoulli]"),
-    click.option("--k", type=PerLayer(INTEGER), help="rbm: Gibbs steps of CD-k.  [default: 1]"),
-    click.option("--persistent/--no-persistent", default=None, help="rbm: chains that never restart at the data."),
-    click.option(
-        "--activation", type=click.Choice(["sigmoid", "tanh", "relu", "softplus", "linear"]),
-        help="autoencoder, dae: of the codes.  [default: sigmoid]",
-    ),
-    click.option(
-        "--output-activation", type=click.Choice(["sigmoid", "tanh", "relu", "softplus", "linear"]),
-        help="autoencoder, dae: of the bottom layer's reconstruction.  [default: sigmoid]",
-    ),
-    click.option(
-        "--loss", type=click.Choice(["auto", "cross_entropy", "squared_error"]),
-        help="autoencoder, dae: auto is cross_entropy for sigmoid outputs, else squared_error.  [default: auto]",
-    ),
-    click.option("--tied/--untied", default=None, help="autoencoder, dae: one matrix for encoder and decoder.  [default: tied]"),
-    click.option(
-        "--optimizer", type=click.Choice(["momentum", "nesterov", "adam", "cg", "lbfgs"]),
-        help="autoencoder, dae: see finetune.  [default: momentum]",
-    ),
-    click.option("--line-searches", type=INTEGER, help="autoencoder, dae: of cg and lbfgs on each minibatch.  [default: 3]"),
-    click.option(
-        "--corruption", type=click.Choice(["masking", "salt_and_pepper", "gaussian"]),
-        help="dae: noise on the input.  [default: masking]",
-    ),
-    click.option("--corruption-level", type=PerLayer(REAL), help="dae: its probability, or deviation.  [default: 0.25]"),
-    click.option(
-        "--scaling", type=click.Choice(["auto", "minmax", "standard", "none"]),
-        help="Of the data; auto divides uint8 images by 255.  [default: auto]",
-    ),
-    click.option(
-        "--precision", type=click.Choice(["float32", "bfloat16", "float64"]),
-        help="Of weights and products; bfloat16 rounds what products multiply and keeps float32 weights: faster, on a CPU that has"
-        " instructions for it.  [default: float32]",
-    ),
+    *(option for name, option in _OPTIONS.items() if name != "n_threads"),  # which every command takes
 )  # fmt: skip
 
 
 @click.command()
 @click.argument("data", metavar="[DATA]", required=False)
 @opt.model_output_option
-@unit_options
-@opt.training_options(per_layer=True)
+@stack_options
 @opt.resume_option("pretrain")
 @opt.run_options
 @click.pass_context

@@ -1,21 +1,31 @@
 """From the options of ``pretrain`` to the units of a stack, each able to model the codes of the one below."""
 
+from importlib import import_module
 from typing import Any
 
 import click
 
+from stacked.activations import ACTIVATIONS
+from stacked.registry import PACKAGE, UNITS
+from stacked.settings import LINE_SEARCHES
+
+from .declared import Kind, flag_for, table_of
 from .parameters import spread
 
-RBM_OPTIONS = ("visible", "hidden", "k", "persistent")
-AUTOENCODER_OPTIONS = ("activation", "output_activation", "loss", "tied", "optimizer", "line_searches")
-NOISE_OPTIONS = ("corruption", "corruption_level")
-OWN_OPTIONS = {
-    "rbm": RBM_OPTIONS,
-    "autoencoder": AUTOENCODER_OPTIONS,
-    "dae": (*AUTOENCODER_OPTIONS, *NOISE_OPTIONS),
+DAE_NOISE = {"corruption": "masking", "corruption_level": 0.25}
+
+
+def _kind(unit: str, **defaults: Any) -> Kind:
+    declares = import_module(f"{PACKAGE}.{UNITS[unit].module}_parameters")
+    return Kind(unit, getattr(declares, f"{unit}Parameters"), defaults)
+
+
+KINDS = {home.kind: _kind(unit) for unit, home in UNITS.items()} | {"dae": _kind("Autoencoder", **DAE_NOISE)}
+_TAKEN = {kind: table_of(kind, known.declares) for kind, known in KINDS.items()}
+OWN_OPTIONS = {  # those that not every kind takes
+    kind: tuple(name for name in table if not all(name in other for other in _TAKEN.values()))
+    for kind, table in _TAKEN.items()
 }
-COMMON_OPTIONS = ("epochs", "batch_size", "learning_rate", "momentum", "weight_decay", "l1", "patience")
-LINE_SEARCH = ("cg", "lbfgs")
 
 # Default learning rates: tried on MNIST and digits with momentum 0.9; ten times as much diverges, or kills rectified codes.
 BINARY_RATE = 0.1
@@ -23,9 +33,6 @@ UNBOUNDED_CODE_RATE = 0.01  # codes other than sigmoid, on binary units or sigmo
 REAL_RATE = 1e-3  # visible units or outputs that are not binary, and an RBM's Gaussian codes
 ADAM_RATE = 1e-3
 LINEAR_CODE_SHARE = {"rbm": 0.01, "autoencoder": 0.1}  # of a single learning rate, for a linear code on binary units
-DAE_NOISE = {"corruption": "masking", "corruption_level": 0.25}
-_VISIBLE_ABOVE = {"sigmoid": "bernoulli"}  # an RBM's visible units by the activation of the codes below; else Gaussian
-_OUTPUT_ABOVE = {"sigmoid": "sigmoid", "tanh": "tanh"}  # an autoencoder's outputs; else linear
 
 
 def build_units(kind: str, sizes: list[int], code: str | None, options: dict[str, Any]) -> list[Any]:
@@ -38,12 +45,11 @@ def build_units(kind: str, sizes: list[int], code: str | None, options: dict[str
     _refuse_foreign(kind, options)
     table = _per_layer(options, len(sizes))
     linear = code == "linear" or (code is None and len(sizes) > 1 and sizes[-1] < sizes[-2])
-    make = _rbm if kind == "rbm" else _autoencoder
+    make = {"RBM": _rbm, "Autoencoder": _autoencoder}[KINDS[kind].unit]
     units: list[Any] = []
     for index, size in enumerate(sizes):
         own = {name: values[index] for name, values in table.items() if values[index] is not None}
-        if kind == "dae":
-            own = {**DAE_NOISE, **own}
+        own = {**KINDS[kind].defaults, **own}
         below = units[-1].code_activation if units else None
         top = linear and index == len(sizes) - 1
         exact = len(options.get("learning_rate", [])) > 1
@@ -62,10 +68,15 @@ def _refuse_foreign(kind: str, options: dict[str, Any]) -> None:
 
 def refuse_unused(optimizer: str, options: dict[str, Any]) -> None:
     """A usage error for an option that this optimizer does not look at; ``options`` are those given."""
-    unused = ("learning_rate", "momentum", "linear_decay") if optimizer in LINE_SEARCH else ("line_searches",)
+    unused = ("learning_rate", "momentum", "linear_decay") if optimizer in LINE_SEARCHES else ("line_searches",)
     for name in unused:
         if options.get(name) is not None:
             raise click.UsageError(f"{flag_of(name)} has no effect with --optimizer {optimizer}")
+
+
+def flags_of_units() -> dict[str, str]:
+    """The flag of every parameter of the units that has one."""
+    return {record.name: flag_for(record) for table in _TAKEN.values() for record in table.values()}
 
 
 def flag_of(name: str) -> str:
@@ -80,10 +91,13 @@ def _per_layer(options: dict[str, Any], n_layers: int) -> dict[str, list[Any]]:
 
 def _rbm(size: int, below: str | None, linear: bool, exact_rate: bool, own: dict[str, Any]) -> Any:
     from stacked import RBM
+    from stacked.units.rbm import MEAN
+    from stacked.units.rbm_parameters import VISIBLE
 
     visible = own.pop("visible", "bernoulli")
     if below is not None:
-        visible = _VISIBLE_ABOVE.get(below, "gaussian")
+        fits = ACTIVATIONS[below].modelled_by
+        visible = next(kind for kind in VISIBLE if MEAN[kind] in fits)
     hidden = own.pop("hidden", "bernoulli")
     if linear:
         hidden = "gaussian"
@@ -100,7 +114,7 @@ def _autoencoder(size: int, below: str | None, linear: bool, exact_rate: bool, o
 
     output = own.pop("output_activation", "sigmoid")
     if below is not None:
-        output = _OUTPUT_ABOVE.get(below, "linear")
+        output = ACTIVATIONS[below].modelled_by[0]
         if output != "sigmoid":
             own.pop("loss", None)  # squared error is the only one defined there
     if linear:

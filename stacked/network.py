@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from . import activations
 from .checks import check_width
 from .data import BLOCK_ROWS, Rows
 from .data.memory import available_memory
@@ -95,14 +96,15 @@ class Network:
         return other
 
     def randomize(self, seed: int, unit: int) -> None:
-        """Draw all weights, uniform after Glorot & Bengio 2010 (sigmoid: 4 times as wide; ReLU: He et al. 2015); biases 0."""
+        """Draw all weights, uniform in the range that `activations` gives; biases 0."""
         key = stream_key(seed, WEIGHTS, unit)
         self.params[:] = 0
         for index, layer in enumerate(self.layers):
             if layer.tied_to is None:
                 numbers = np.empty((layer.n_in, layer.n_out), self.params.dtype)
                 fill_uniform_matrix(key, index, 0, numbers)
-                self.weight(index)[:] = (2 * numbers - 1) * _initial_range(layer)
+                spread = activations.ACTIVATIONS[layer.activation].spread
+                self.weight(index)[:] = (2 * numbers - 1) * spread(layer.n_in, layer.n_out)
 
     def apply(
         self, rows: Rows, scale: float = 1.0, offset: float = 0.0, first: int = 0, last: int | None = None
@@ -229,13 +231,6 @@ def _numbers(start: int, n: int, rows: Rows, subset: np.ndarray | None) -> np.nd
         return np.arange(start, start + n)
     stop = min(start + BLOCK_ROWS, rows.n_rows)
     return subset[np.searchsorted(subset, start) : np.searchsorted(subset, stop)]
-
-
-def _initial_range(layer: Layer) -> float:
-    if layer.activation in ("relu", "softplus"):
-        return float(np.sqrt(6.0 / layer.n_in))
-    wide = 4.0 if layer.activation == "sigmoid" else 1.0
-    return float(wide * np.sqrt(6.0 / (layer.n_in + layer.n_out)))
 
 
 def _n_params(layers: Sequence[Layer]) -> int:

@@ -13,7 +13,8 @@ class Home(NamedTuple):
     """Where a class lives, and what stands of it in a model file.
 
     ``module`` is in this package, ``kind`` what a file calls a model of the class, and ``arrays`` what it keeps of each unit, with
-    shapes by V visible and H hidden units.
+    shapes by V visible and H hidden units. A unit's parameters are declared beside it, for ``units.rbm`` and `RBM` by
+    ``RBMParameters`` in ``units.rbm_parameters``.
     """
 
     module: str

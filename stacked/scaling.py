@@ -12,7 +12,6 @@ import numpy as np
 from .data import Rows, Summary
 from .errors import DataError
 
-SCALINGS = ("auto", "minmax", "standard", "none")
 SLACK = 1e-6  # beyond [0, 1] that rounding may cause
 
 

@@ -8,19 +8,23 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 from numbers import Integral, Real
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from .errors import SettingError
 from .text import shown
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Schedule = tuple[tuple[int, float], ...]
 PRECISIONS = ("float32", "bfloat16", "float64")
 MAX_WHOLE = 2**63 - 1  # kernels and files keep 64 bits
 MAX_COUNT = 2**31  # of epochs and Gibbs steps: random numbers count them in 32 bits
 MAX_SEED = 2**128 - 1
+SCALINGS = ("auto", "minmax", "standard", "none")
+LOSS_CHOICES = ("auto", "squared_error", "cross_entropy")
 LINE_SEARCHES = ("cg", "lbfgs")  # optimisers that ask for losses and gradients at points of their own
+GRADIENT_OPTIMIZERS = ("momentum", "nesterov", "adam", *LINE_SEARCHES)  # of what has a loss with a gradient
 
 
 def whole(name: str, value: Any, minimum: int = 1, maximum: int = MAX_WHOLE) -> int:
@@ -58,6 +62,8 @@ def choice(name: str, value: Any, allowed: Sequence[str]) -> str:
 
 def flag(name: str, value: Any) -> bool:
     """``value`` as a bool."""
+    import numpy as np  # here and below, so that declarations of parameters load fast
+
     if isinstance(value, bool | np.bool_):
         return bool(value)
     raise SettingError(f"{name}: expected True or False, found {shown(value)}")
@@ -84,8 +90,10 @@ def value_at(steps: Schedule, epoch: int) -> float:
     return [value for start, value in steps if start <= epoch][-1]
 
 
-def precision_dtype(precision: Any) -> np.dtype:
+def precision_dtype(precision: Any) -> "np.dtype":
     """Dtype of parameters and activations for a precision; bfloat16 is one of the products only."""
+    import numpy as np
+
     return np.dtype("float32" if choice("precision", precision, PRECISIONS) == "bfloat16" else precision)
 
 
@@ -129,12 +137,22 @@ def thread_count(n_threads: Any) -> int | None:
 
 def seed_from(random_state: Any) -> int:
     """A non-negative seed: an int as it is; None and RandomState draw one."""
+    import numpy as np
+
+    state = check_seed(random_state)
+    if state is None:
+        return int(np.random.default_rng().integers(2**31))
+    if isinstance(state, np.random.RandomState):
+        return int(state.randint(2**31 - 1))
+    return int(state.integers(2**31)) if isinstance(state, np.random.Generator) else int(state)
+
+
+def check_seed(random_state: Any) -> Any:
+    """``random_state``: None, a generator, or a seed as an int; nothing is drawn."""
+    import numpy as np
+
     if isinstance(random_state, Integral) and not isinstance(random_state, bool):
         return whole("random_state", random_state, 0, MAX_SEED)
-    if random_state is None:
-        return int(np.random.default_rng().integers(2**31))
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**31 - 1))
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**31))
+    if random_state is None or isinstance(random_state, np.random.RandomState | np.random.Generator):
+        return random_state
     raise SettingError(f"random_state: expected a whole number, None or a NumPy generator, found {shown(random_state)}")

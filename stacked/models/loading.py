@@ -12,8 +12,8 @@ from ..errors import ModelFileError, StackedError
 from ..files import MAX_LAYERS, LayerArrays, ModelRecord, UnitArrays, file_name, of_file, read_model, refusal
 from ..network import Layer, Network
 from ..registry import MODELS, PACKAGE, UNITS
-from ..scaling import SCALINGS, InputScaling, identity
-from ..settings import MAX_SEED, choice, flag, precision_dtype, whole
+from ..scaling import InputScaling, identity
+from ..settings import MAX_SEED, SCALINGS, choice, flag, precision_dtype, whole
 from ..text import one_line, shown
 from ..training.loop import Record
 from ..units.base import Unit

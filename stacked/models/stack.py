@@ -19,13 +19,13 @@ from ..errors import SettingError
 from ..inputs import rows_for
 from ..network import Layer, Network
 from ..registry import UNIT_NAMES
-from ..scaling import SCALINGS, InputScaling, check_varies, fit_scaling
-from ..settings import check_products, choice, precision_dtype, seed_from
+from ..scaling import InputScaling, check_varies, fit_scaling
+from ..settings import check_products, precision_dtype, seed_from
 from ..text import shown
 from ..training.feed import encoded, split_rows
 from ..training.loop import Hooks, Record, run
 from ..training.phase import Source, prepare
-from ..training.plan import GRADIENT_OPTIMIZERS, Plan, training_plan
+from ..training.plan import Plan, training_plan
 from ..training.start import Resume
 from ..training.trainees import DenseTrainee
 from ..units.autoencoder import Autoencoder
@@ -132,13 +132,12 @@ class Stack(Model):
         units = self.templates
         if not isinstance(units, list | tuple) or not units or not all(isinstance(u, Unit) for u in units):
             raise SettingError(f"units: expected a list of {UNIT_NAMES} units, found {shown(units)}")
-        choice("scaling", self.scaling, SCALINGS)
-        precision_dtype(self.precision)
+        plan = training_plan(self, "finetune_")
         for unit in units:
             self._clone(unit).validate()
         check_chain(list(units))
         self._loss()
-        return training_plan(self, "finetune_", GRADIENT_OPTIMIZERS)
+        return plan
 
     def snapshot(self, unit: int | None, params: np.ndarray, history: list[Record]) -> "Stack":
         """A copy as it stands during training: unit number ``unit``, or with None the whole network, has these parameters."""

@@ -14,56 +14,23 @@ from ..data.missing import refuse_missing
 from ..errors import DataError
 from ..inputs import rows_for
 from ..network import Layer, Network
+from ..parameters import declared
 from ..training.feed import split_rows
+from .parameters import StackedClassifierParameters
 from .stack import Callback, Stack
 
 _SHARED = ("units", "validation_fraction", "patience", "scaling", "precision", "n_threads", "random_state")
 
 
-class StackedClassifier(ClassifierMixin, Stack):
+@declared
+class StackedClassifier(ClassifierMixin, Stack, StackedClassifierParameters):
     """Deep classifier: units pretrained one by one without labels, a softmax layer on top, fine-tuned with labels.
 
-    Parameters and attributes are those of `StackedAutoencoder`, but for ``finetune_loss`` (always softmax cross-entropy), and with
-    ``classes_`` (n_classes,), the labels in sorted order.
+    Fine-tuning's loss is softmax cross-entropy. The attributes are those of `StackedAutoencoder`, and ``classes_`` (n_classes,),
+    the labels in sorted order.
     """
 
     kind = "stacked_classifier"
-
-    def __init__(
-        self,
-        units: Any = None,
-        finetune_epochs: int = 20,
-        finetune_optimizer: str = "adam",
-        finetune_learning_rate: Any = 1e-3,
-        finetune_momentum: Any = 0.9,
-        finetune_linear_decay: bool = True,
-        finetune_batch_size: int = 100,
-        finetune_weight_decay: float = 0.0,
-        finetune_l1: float = 0.0,
-        line_searches: int = 3,
-        validation_fraction: float = 0.0,
-        patience: int | None = None,
-        scaling: str = "auto",
-        precision: str = "float32",
-        n_threads: int | None = None,
-        random_state: Any = None,
-    ):
-        self.units = units
-        self.finetune_epochs = finetune_epochs
-        self.finetune_optimizer = finetune_optimizer
-        self.finetune_learning_rate = finetune_learning_rate
-        self.finetune_momentum = finetune_momentum
-        self.finetune_linear_decay = finetune_linear_decay
-        self.finetune_batch_size = finetune_batch_size
-        self.finetune_weight_decay = finetune_weight_decay
-        self.finetune_l1 = finetune_l1
-        self.line_searches = line_searches
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.scaling = scaling
-        self.precision = precision
-        self.n_threads = n_threads
-        self.random_state = random_state
 
     @classmethod
     def on(cls, stack: Stack, **params: Any) -> "StackedClassifier":

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ..activations import ACTIVATIONS
 from ..data import BLOCK_ROWS
 from ..errors import DivergedError
 from ..kernels.samples import as_samples
@@ -110,7 +111,7 @@ def run(phase: Phase, hooks: Hooks, progress: Progress | None = None) -> Progres
     progress = Progress() if progress is None else progress
     if progress.reference_loss is None:
         progress.reference_loss = phase.trainee.validation_loss(np.arange(min(phase.feed.rows.n_rows, BLOCK_ROWS)))
-    bounded = phase.trainee.network.layers[-1].activation in ("sigmoid", "tanh", "softmax")
+    bounded = ACTIVATIONS[phase.trainee.network.layers[-1].activation].bounded
     guard = LossGuard(phase.where, phase.remedy, phase.trivial_loss, bounded, progress.reference_loss)
     if hooks.checkpoint is not None:
         hooks.checkpoint(progress, phase.trainee.arrays)

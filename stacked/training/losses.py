@@ -2,9 +2,7 @@
 
 from ..errors import SettingError
 from ..kernels.losses import REQUIRED_ACTIVATION
-from ..settings import choice
-
-LOSS_CHOICES = ("auto", "squared_error", "cross_entropy")
+from ..settings import LOSS_CHOICES, choice
 
 
 def is_defined(loss: str, output: str) -> bool:

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import SettingError
-from ..settings import LINE_SEARCHES, MAX_COUNT, Schedule, choice, flag, real, schedule, whole
-
-GRADIENT_OPTIMIZERS = ("momentum", "nesterov", "adam", *LINE_SEARCHES)  # of what has a loss with a gradient
+from ..parameters import checked
+from ..settings import LINE_SEARCHES, Schedule
 
 
 @dataclass(frozen=True)
@@ -26,31 +25,23 @@ class Plan:
     line_searches: int = 3
 
 
-def training_plan(unit: Any, prefix: str = "", optimizers: tuple[str, ...] = ("momentum",)) -> Plan:
-    """The checked training parameters of an estimator; ``prefix`` ("finetune_") selects those of a stack's second phase."""
-
-    def value(name: str, default: Any = None) -> Any:
-        return getattr(unit, prefix + name, default)
-
-    validation_fraction = real("validation_fraction", unit.validation_fraction, 0.0, 1.0, open_high=True)
-    patience = unit.patience
-    if patience is not None:
-        whole("patience", patience)
-        if not validation_fraction:
-            raise SettingError("patience: early stopping needs a validation set; set validation_fraction too")
-    optimizer = value("optimizer", "momentum")
+def training_plan(estimator: Any, prefix: str = "") -> Plan:
+    """The plan of an estimator, every parameter checked; ``prefix`` ("finetune_") selects those of a stack's second phase."""
+    values = checked(estimator)
+    if values["patience"] is not None and not values["validation_fraction"]:
+        raise SettingError("patience: early stopping needs a validation set; set validation_fraction too")
     return Plan(
-        epochs=whole(prefix + "epochs", value("epochs"), 0, MAX_COUNT),
-        batch_size=whole(prefix + "batch_size", value("batch_size")),
-        optimizer=choice(prefix + "optimizer", optimizer, optimizers) if optimizers != ("momentum",) else optimizer,
-        learning_rate=schedule(prefix + "learning_rate", value("learning_rate")),
-        momentum=schedule(prefix + "momentum", value("momentum"), high=1.0),
-        linear_decay=flag(prefix + "linear_decay", value("linear_decay", False)),
-        l1=real(prefix + "l1", value("l1")),
-        l2=real(prefix + "weight_decay", value("weight_decay")),
-        validation_fraction=validation_fraction,
-        patience=patience,
-        line_searches=whole("line_searches", getattr(unit, "line_searches", 3)),
+        epochs=values[prefix + "epochs"],
+        batch_size=values[prefix + "batch_size"],
+        optimizer=values.get(prefix + "optimizer", "momentum"),
+        learning_rate=values[prefix + "learning_rate"],
+        momentum=values[prefix + "momentum"],
+        linear_decay=values.get(prefix + "linear_decay", False),
+        l1=values[prefix + "l1"],
+        l2=values[prefix + "weight_decay"],
+        validation_fraction=values["validation_fraction"],
+        patience=values["patience"],
+        line_searches=values.get("line_searches", 3),
     )
 
 

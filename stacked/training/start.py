@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..activations import ACTIVATIONS
 from ..data import Summary
 from ..errors import ModelFileError
 from ..scaling import InputScaling
 from .loop import Progress, Trainee
-
-BIAS_CLIP = 1e-3  # a visible unit's mean is kept this far from 0 and 1 when its bias starts at the logit
 
 
 @dataclass
@@ -29,15 +28,8 @@ def initial_output_bias(activation: str, scaling: InputScaling | None, data: Sum
     """
     scale, offset = (1.0, 0.0) if scaling is None else (scaling.scale, scaling.offset)
     mean = data.column_mean * scale + offset
-    if activation == "sigmoid":
-        p = np.clip(mean, BIAS_CLIP, 1 - BIAS_CLIP)
-        return np.log(p) - np.log1p(-p)
-    if activation == "tanh":
-        return np.arctanh(np.clip(mean, BIAS_CLIP - 1, 1 - BIAS_CLIP))
-    if activation == "softplus":
-        mean = np.maximum(mean, BIAS_CLIP)
-        return mean + np.log(-np.expm1(-mean))
-    return np.maximum(mean, 0.0) if activation == "relu" else mean
+    known = ACTIVATIONS[activation]
+    return np.asarray(known.bias_for(np.clip(mean, known.low + known.margin, known.high - known.margin)))
 
 
 def restore(trainee: Trainee, resume: Resume) -> None:

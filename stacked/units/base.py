@@ -13,8 +13,8 @@ from ..data import Rows, Summary, summarize
 from ..inputs import rows_for
 from ..models.model import Reconstructor
 from ..network import Layer, Network
-from ..scaling import SCALINGS, fit_scaling
-from ..settings import check_products, choice, precision_dtype, seed_from, thread_count, whole
+from ..scaling import fit_scaling
+from ..settings import check_products, precision_dtype, seed_from
 from ..training.loop import Hooks, Record, Trainee, run
 from ..training.plan import Plan, training_plan
 from .prepare import prepare_unit
@@ -51,10 +51,6 @@ class Unit(Reconstructor):
 
     def validate(self) -> Plan:
         """Check every parameter and return the training plan; raises SettingError."""
-        whole("n_hidden", self.n_hidden)
-        choice("scaling", self.scaling, SCALINGS)
-        precision_dtype(self.precision)
-        thread_count(self.n_threads)
         return training_plan(self)
 
     @property

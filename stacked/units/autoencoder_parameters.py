@@ -1,0 +1,50 @@
+"""The parameters of `Autoencoder`."""
+
+from ..activations import UNIT_ACTIVATIONS
+from ..parameters import Choice, Flag, Real, declared, parameter
+from ..settings import GRADIENT_OPTIMIZERS, LOSS_CHOICES
+from .parameters import Run, Searched, Sized, Trained
+
+CORRUPTIONS = ("none", "masking", "salt_and_pepper", "gaussian")
+
+
+@declared
+class Net(Sized):
+    """What an autoencoder is, and how its gradient is followed."""
+
+    activation: str = parameter("sigmoid", Choice(UNIT_ACTIVATIONS), "activation of the codes.")
+    output: str = parameter(
+        "sigmoid",
+        Choice(UNIT_ACTIVATIONS),
+        "activation of the reconstruction; pretrain gives upper layers one that suits the codes below.",
+        option=("--output-activation",),
+    )
+    loss: str = parameter(
+        "auto",
+        Choice(LOSS_CHOICES),
+        "what training minimises; auto is cross_entropy for sigmoid outputs, else squared_error.",
+    )
+    corruption: str = parameter(
+        "masking",
+        Choice(CORRUPTIONS, reserved=("none",)),
+        "noise on the input, drawn anew for every row of every epoch; the target stays clean.",
+        kinds=("dae",),
+    )
+    corruption_level: float = parameter(
+        0.0,
+        Real(),
+        "probability of the noise, or deviation of the Gaussian one; 0 for none.",
+        per_layer=True,
+        kinds=("dae",),
+    )
+    tied: bool = parameter(True, Flag(), "one matrix for encoder and decoder.", option=("--tied/--untied",))
+    optimizer: str = parameter(
+        "momentum",
+        Choice(GRADIENT_OPTIMIZERS),
+        "how gradients become steps; cg and lbfgs make line searches on each minibatch.",
+    )
+
+
+@declared
+class AutoencoderParameters(Run, Searched, Trained, Net):
+    """All of them, in the order of the signature."""

@@ -1,0 +1,61 @@
+"""The parameters that units share, declared once; each unit adds its own in a file of its own."""
+
+from typing import Any
+
+from ..parameters import Choice, Real, Seed, Steps, Threads, Whole, declared, parameter
+from ..settings import MAX_COUNT, PRECISIONS, SCALINGS
+
+
+@declared
+class Sized:
+    """A unit's size."""
+
+    n_hidden: int = parameter(256, Whole(), "number of hidden units.", option=None)
+
+
+@declared
+class Trained:
+    """How a unit is trained."""
+
+    learning_rate: Any = parameter(0.1, Steps(), "step down the gradient, or a schedule of it.", per_layer=True)
+    momentum: Any = parameter(
+        0.9, Steps(1.0), "share of the last step that is taken again, or a schedule of it; adam's beta_1.",
+        per_layer=True,
+    )  # fmt: skip
+    weight_decay: float = parameter(0.0, Real(), "L2 penalty on weights.", per_layer=True)
+    l1: float = parameter(0.0, Real(), "L1 penalty on weights.", per_layer=True)
+    batch_size: int = parameter(100, Whole(), "rows in a minibatch.", per_layer=True)
+    epochs: int = parameter(10, Whole(0, MAX_COUNT), "passes over the data.", per_layer=True)
+
+
+@declared
+class Searched:
+    """Optimisers by line search."""
+
+    line_searches: int = parameter(3, Whole(), "iterations of cg and lbfgs on each minibatch.")
+
+
+@declared
+class Run:
+    """What a stack decides for all of its units."""
+
+    validation_fraction: float = parameter(
+        0.0, Real(0.0, 1.0, open_high=True), "hold out this share of the rows; the weights that do best on them are kept.",
+        option=("--validation", "validation_fraction"), metavar="FRACTION",
+    )  # fmt: skip
+    patience: int | None = parameter(
+        None, Whole(optional=True), "stop after so many epochs without improvement on the rows held out."
+    )
+    scaling: str = parameter("auto", Choice(SCALINGS), "of the data; auto divides uint8 images by 255.")
+    precision: str = parameter(
+        "float32", Choice(PRECISIONS),
+        "of weights and products; bfloat16 rounds what products multiply and keeps float32 weights: faster, on a CPU that has"
+        " instructions for it.",
+    )  # fmt: skip
+    n_threads: int | None = parameter(
+        None, Threads(), "threads, or None for all cores; the result does not depend on them.",
+        option=("--threads", "n_threads"),
+    )  # fmt: skip
+    random_state: Any = parameter(
+        None, Seed(), "same seed, same bits.", option=("--seed", "random_state")
+    )  # fmt: skip
