@@ -161,8 +161,9 @@ def with_unit(record, index, **changes):
     return with_estimator(record, units=units)
 
 
-def with_first_unit(record, arrays):
-    return replace(record, units=(replace(record.units[0], arrays=arrays), record.units[1]), probe=None)
+def with_first_unit(record, arrays, params=None):
+    unit = replace(record.units[0], arrays=arrays, params=params or record.units[0].params)
+    return replace(record, units=(unit, record.units[1]), probe=None)
 
 
 UNFIT = {
@@ -183,6 +184,11 @@ UNFIT = {
     "a unit with an array more": lambda r: with_first_unit(r, {**r.units[0].arrays, "x": np.zeros(4, "f4")}),
     "a unit with an array of another shape": lambda r: with_first_unit(
         r, {**r.units[0].arrays, "hidden_bias": np.zeros(3, "f4")}
+    ),
+    "a unit of another size than it says": lambda r: with_first_unit(
+        r,
+        {"weight": np.zeros((6, 2), "f4"), "visible_bias": np.zeros(6, "f4"), "hidden_bias": np.zeros(2, "f4")},
+        {**r.units[0].params, "n_hidden": 2},
     ),
     "a unit of other parameters": lambda r: replace(
         r, units=(r.units[0], replace(r.units[1], params={**r.units[1].params, "n_hidden": 2})), probe=None

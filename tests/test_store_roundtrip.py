@@ -33,7 +33,7 @@ def foreign_record():
         "scales/code": normal(rng, "f4", 5),
     }
     attributes = {"activation": "relu", "input_shape": (28, 28, 1), "stride": 2, "slope": 0.25, "n_in": 784}
-    layers = (LayerArrays("convolution", attributes, arrays), LayerArrays("pooling", {}, {}))
+    layers = (LayerArrays("convolution", attributes, arrays), LayerArrays("pooling", {"part": "head"}, {}))
     unit = UnitArrays("Convolver", attributes, {"n_channels": 8, "kernel": [3, 3]}, arrays)
     images = Probe(normal(rng, "f4", 2, 4, 4, 1), normal(rng, "f4", 2, 5))
     return replace(record, encoder=layers, decoder=(), head=layers[0], units=(unit,), probe=images)
@@ -56,7 +56,10 @@ RECORDS = {
 @pytest.mark.parametrize("name", RECORDS)
 def test_round_trip(tmp_path, name):
     write_model(tmp_path / "model.h5", RECORDS[name])
-    assert_same(read_model(tmp_path / "model.h5"), stamped(RECORDS[name], stacked.__version__))
+    found = read_model(tmp_path / "model.h5")
+    assert_same(found, stamped(RECORDS[name], stacked.__version__))
+    write_model(tmp_path / "again.h5", found)
+    assert (tmp_path / "again.h5").read_bytes() == (tmp_path / "model.h5").read_bytes()
 
 
 def test_a_second_write_gives_the_same_bytes(tmp_path):
