@@ -136,26 +136,22 @@ def _network(layers: list[Layer], stored: list[LayerArrays], precision: str) -> 
         raise ValueError(f"layers {found} where its parameters mean {expected}")
     network = Network.zeros(layers, precision)  # no larger than what was read
     for index, layer in enumerate(stored):
-        _fill(network, index, layer.arrays["weight"], layer.arrays["bias"])
+        if layers[index].tied_to is None:
+            network.weight(index)[:] = layer.arrays["weight"]
+        elif not np.array_equal(network.weight(index), layer.arrays["weight"]):
+            raise ValueError(f"a tied decoder whose layer {index} is not the transposed encoder")
+        network.bias(index)[:] = layer.arrays["bias"]
     return network
-
-
-def _fill(network: Network, index: int, weight: np.ndarray, bias: np.ndarray) -> None:
-    if network.layers[index].tied_to is None:
-        network.weight(index)[:] = weight
-    elif not np.array_equal(network.weight(index), weight):
-        raise ValueError(f"a tied decoder whose layer {index} is not the transposed encoder")
-    network.bias(index)[:] = bias
 
 
 def _unit(stored: UnitArrays, index: int, stack: Stack, precision: str) -> Unit:
     unit = UNIT_CLASSES[stored.kind](**stored.params)
     unit.validate()
     _check_unit(unit, stored, index)
-    arrays, n_visible = stored.arrays, stored.attributes["n_visible"]
+    n_visible = stored.attributes["n_visible"]
     unit.network_ = Network.zeros(unit.layers(n_visible), precision)  # no larger than what was read
-    _fill(unit.network_, 0, arrays["weight"], arrays["hidden_bias"])
-    _fill(unit.network_, 1, arrays.get("decoder_weight", arrays["weight"].T), arrays["visible_bias"])
+    for name, view in unit._arrays().items():
+        view[:] = stored.arrays[name]
     unit.n_features_in_, unit.n_code_layers_, unit.seed_ = n_visible, 1, stack.seed_
     unit.scaling_ = stack.scaling_ if index == 0 else identity(n_visible, precision_dtype(precision).name)
     unit.history_ = [record for record in stack.history_ if record.unit == index]

@@ -82,7 +82,7 @@ class Unit(Reconstructor):
         return [self]
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        """The arrays that a model file keeps."""
+        """The arrays that a model file keeps, as views of the network."""
         arrays = {"weight": self.weight_, "visible_bias": self.visible_bias_, "hidden_bias": self.hidden_bias_}
         return arrays if self.tied else {**arrays, "decoder_weight": self.network_.weight(1)}
 
