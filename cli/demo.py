@@ -130,7 +130,7 @@ def _check_output(path: str, force: bool) -> None:
     if force or not Path(path).exists():
         return
     try:
-        own = [layer["n_out"] for layer in read_info(path)["layers"]] == [*SIZES, *SIZES[-2::-1], 64]
+        own = [layer.get("n_out") for layer in read_info(path)["layers"]] == [*SIZES, *SIZES[-2::-1], 64]
     except ModelFileError:
         own = False
     if not own:

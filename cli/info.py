@@ -37,11 +37,11 @@ def _lines(model: str, found: dict[str, Any]) -> list[str]:
         _line("input", f"{shape} of {source['dtype']}, times {source['scale']:.6g} plus {source['offset']:.6g}"),
     ]
     for layer in found["layers"]:
-        lines.append(_line(layer["part"], f"{layer['n_in']} -> {layer['n_out']} {layer['activation']}"))
+        lines.append(_line(layer["part"], _layer(layer)))
     if found["classes"] is not None:
         lines.append(_line("classes", ", ".join(map(str, found["classes"]))))
     if found["units"]:
-        units = (f"{unit['kind']} {unit['n_visible']}-{unit['n_hidden']}" for unit in found["units"])
+        units = (f"{unit['kind']} {unit.get('n_visible', '?')}-{unit.get('n_hidden', '?')}" for unit in found["units"])
         lines.append(_line("units", ", ".join(units)))
     phases = sorted(found["history"].items(), key=lambda item: (item[0] == "finetune", len(item[0]), item[0]))
     lines += [_line("history", _phase(name, phase)) for name, phase in phases]
@@ -53,6 +53,15 @@ def _lines(model: str, found: dict[str, Any]) -> list[str]:
         else:
             lines.append(_line("unfinished", f"{done}; go on with `stacked {cursor['phase']} --resume {model}`"))
     return [*lines, _line("digest", found["digest"])]
+
+
+def _layer(layer: dict[str, Any]) -> str:
+    """Sizes first, then the activation, then whatever else a layer of this kind says of itself."""
+    left = {name: value for name, value in layer.items() if name not in ("part", "n_in", "n_out", "activation")}
+    words = [f"{layer.get('n_in', '?')} -> {layer.get('n_out', '?')}", str(layer.get("activation", ""))]
+    if left != {"kind": "dense"}:
+        words += [f"{name}={value}" for name, value in left.items()]
+    return " ".join(filter(None, words))
 
 
 def _line(name: str, text: str) -> str:

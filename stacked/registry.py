@@ -3,29 +3,24 @@
 Classes are named, not imported, so that this costs nothing; `models.loading` imports them.
 """
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 PACKAGE = __name__.rpartition(".")[0]
 
 
 class Home(NamedTuple):
-    """Where a class lives, and what stands of it in a model file.
+    """Where a class lives: ``module`` is in this package; and ``kind``, what a file calls a model of the class.
 
-    ``module`` is in this package, ``kind`` what a file calls a model of the class, and ``arrays`` what it keeps of each unit, with
-    shapes by V visible and H hidden units. A unit's parameters are declared beside it, for ``units.rbm`` and `RBM` by
-    ``RBMParameters`` in ``units.rbm_parameters``.
+    A unit's parameters are declared beside it, for ``units.rbm`` and `RBM` by ``RBMParameters`` in ``units.rbm_parameters``.
     """
 
     module: str
     kind: str
-    arrays: Mapping[str, str] = {}
 
 
-_BOTH = {"weight": "VH", "visible_bias": "V", "hidden_bias": "H"}
 UNITS = {
-    "RBM": Home("units.rbm", "rbm", _BOTH),
-    "Autoencoder": Home("units.autoencoder", "autoencoder", {**_BOTH, "decoder_weight": "HV"}),
+    "RBM": Home("units.rbm", "rbm"),
+    "Autoencoder": Home("units.autoencoder", "autoencoder"),
 }
 CLASSIFIER = "stacked_classifier"
 STACKS = {

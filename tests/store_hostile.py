@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 
 WEIGHT = "encoder/0/weight"
+HISTORY = "<i8,<f8,<f8,<f8,<f8"
 
 
 def replaced(name, **options):
@@ -40,6 +41,28 @@ def attribute(path, name, value):
         file[path].attrs[name] = value
 
     return edit
+
+
+def declared(*specs):
+    """Puts (path, [dtype, shape]) into the manifest's arrays, or takes out a path whose specification is None."""
+
+    def edit(file, folder):
+        data = json.loads(file.attrs["config"])
+        for path, spec in specs:
+            if spec is None:
+                del data["manifest"]["arrays"][path]
+            else:
+                data["manifest"]["arrays"][path] = spec
+        file.attrs["config"] = np.bytes_(json.dumps(data))
+
+    return edit
+
+
+def twice_in_the_manifest(file, folder):
+    text = file.attrs["config"].decode()
+    entry = '"/encoder/0/weight":["<f4",[6,4]]'
+    assert text.count(entry) == 1
+    file.attrs["config"] = np.bytes_(text.replace(entry, f"{entry},{entry}"))
 
 
 def config_text(text):
@@ -104,11 +127,6 @@ def unknown_filter(file, folder):
     h5py.h5d.create(file["encoder/0"].id, b"weight", kind, space, plist).write_direct_chunk((0, 0), b"\0" * 96)
 
 
-def as_autoencoder(file, folder):
-    file.attrs["kind"] = np.bytes_("stacked_autoencoder")
-    config(layout__decoder=[[3, 4], [4, 6]])(file, folder)
-
-
 def hard_link_cycle(file, folder):
     del file["encoder/0"]
     file["encoder/0"] = file["encoder"]
@@ -116,12 +134,12 @@ def hard_link_cycle(file, folder):
 
 def huge_shape(file, folder):
     """Nothing is stored for it: h5py would allocate, and fill, 3 TiB."""
-    config(layout__encoder=[[6, 2**31], [2**31, 3]], layout__units=[])(file, folder)
+    declared(("/encoder/0/weight", ["<f4", [6, 2**31]]))(file, folder)
     replaced(WEIGHT, shape=(6, 2**31), dtype="f4", chunks=(1, 1024))(file, folder)
 
 
 def huge_checkpoint(file, folder):
-    config(layout__checkpoint={"x": ["<f8", [2**31, 2**31, 2**31]]})(file, folder)
+    declared(("/checkpoint/x", ["<f8", [2**31, 2**31, 2**31]]))(file, folder)
     file.create_dataset("checkpoint/x", shape=(2**31, 2**30, 1), dtype="f8", chunks=(1, 1024, 1))
 
 
@@ -145,7 +163,7 @@ def huge_chunks(file, folder):
 
 def many_chunks(file, folder):
     rows = 20_000
-    config(layout__history={"unit_0": 3, "finetune": rows})(file, folder)
+    declared(("/history/finetune", [HISTORY, [rows]]))(file, folder)
     options = {"dtype": file["history/unit_0"].dtype, "chunks": (1,), "compression": "gzip"}
     replaced("history/finetune", shape=(rows,), **options)(file, folder)
     file["padding"] = np.zeros(50_000, "u1")
@@ -163,7 +181,7 @@ def shared_storage(file, folder):
     names = [f"x{i}" for i in range(30)]
     for name in names:
         file[f"checkpoint/{name}"] = file["checkpoint/big"]
-    config(layout__checkpoint={name: ["|u1", [100_000]] for name in names})(file, folder)
+    declared(*((f"/checkpoint/{name}", ["|u1", [100_000]]) for name in names))(file, folder)
 
 
 def dataset_for_group(file, folder):

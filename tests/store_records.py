@@ -26,7 +26,18 @@ def normal(rng, dtype, *shape):
 
 
 def layer(rng, dtype, n_in, n_out, activation="sigmoid"):
-    return LayerArrays(normal(rng, dtype, n_in, n_out), normal(rng, dtype, n_out), activation)
+    attributes = {"activation": activation, "n_in": n_in, "n_out": n_out}
+    arrays = {"weight": normal(rng, dtype, n_in, n_out), "bias": normal(rng, dtype, n_out)}
+    return LayerArrays("dense", attributes, arrays)
+
+
+def with_arrays(part, **arrays):
+    """A layer or unit with some of its arrays replaced."""
+    return replace(part, arrays={**part.arrays, **arrays})
+
+
+def with_attributes(part, **attributes):
+    return replace(part, attributes={**part.attributes, **attributes})
 
 
 def unit(rng, dtype, kind, visible, hidden, tied=True):
@@ -37,7 +48,8 @@ def unit(rng, dtype, kind, visible, hidden, tied=True):
     }
     if not tied:
         arrays["decoder_weight"] = normal(rng, dtype, hidden, visible)
-    return UnitArrays(kind, {"n_hidden": hidden, "learning_rate": 0.1, "tied": tied, "note": None}, arrays)
+    params = {"n_hidden": hidden, "learning_rate": 0.1, "tied": tied, "note": None}
+    return UnitArrays(kind, {"n_visible": visible, "n_hidden": hidden}, params, arrays)
 
 
 def history(rows):

@@ -3,14 +3,15 @@
 import h5py
 import numpy as np
 
+from .store_hostile import HISTORY as HISTORY_TYPE
 from .store_hostile import (
     WEIGHT,
-    as_autoencoder,
     attribute,
     config,
     config_text,
     dangling_link,
     dataset_for_group,
+    declared,
     external_group,
     external_link,
     external_storage,
@@ -31,6 +32,7 @@ from .store_hostile import (
     shared_storage,
     soft_group,
     soft_link,
+    twice_in_the_manifest,
     unknown_filter,
     virtual,
     virtual_unlimited,
@@ -38,7 +40,10 @@ from .store_hostile import (
 )
 
 W = f"/{WEIGHT}: "
-LAYOUT = "/@config: layout"
+MANIFEST = "/@config: manifest"
+ARRAYS = f"{MANIFEST}.arrays"
+WEIGHTS = f"{ARRAYS}: /encoder/0/weight"
+DENSE = {"kind": "dense", "activation": "sigmoid", "n_in": 6, "n_out": 4}
 DEEP = '{"params":' + "[" * 20_000 + "]" * 20_000 + "}"
 HISTORY = np.dtype([("epoch", "<i8"), ("loss", h5py.special_dtype(vlen=float))])
 
@@ -48,13 +53,13 @@ HOSTILE = {
         "format version 2 is newer than 1, which this program reads",
     ),
     "older version": (attribute("/", "format_version", 0), "/@format_version: expected 1, found 0"),
-    "unknown kind": (
-        attribute("/", "kind", np.bytes_("gan")),
-        "/@kind: unknown kind of model 'gan', expected one of rbm",
-    ),
+    "odd kind": (attribute("/", "kind", np.bytes_("a gan")), "/@kind: expected a name of letters, digits and _, found"),
     "missing array": (without(WEIGHT), f"{W}missing"),
     "missing group": (without("encoder"), "/encoder: missing"),
     "missing attribute": (without("encoder/0", "activation"), "/encoder/0@activation: missing"),
+    "missing kind of a layer": (without("encoder/0", "kind"), "/encoder/0@kind: missing"),
+    "missing size": (without("encoder/0", "n_in"), "/encoder/0@n_in: missing"),
+    "missing params": (without("units/0", "params"), "/units/0@params: missing"),
     "missing config": (without("/", "config"), "/@config: missing"),
     "missing digest": (without("/", "digest"), "/@digest: missing"),
     "wrong shape": (replaced(WEIGHT, data=np.zeros((4, 6), "f4")), f"{W}expected the shape (6, 4), found (4, 6)"),
@@ -107,12 +112,12 @@ HOSTILE = {
         replaced("classes", data=np.arange(2), scaleoffset=0, dtype="i8"),
         "/classes: uses the foreign filter 6",
     ),
-    "cycle": (hard_link_cycle, "/encoder/0/weight: missing"),
+    "cycle": (hard_link_cycle, "/encoder/0/bias: missing"),
     "group for dataset": (lambda f, _: (f.pop(WEIGHT), f.create_group(WEIGHT)), f"{W}expected a dataset"),
     "named type": (named_type, f"{W}expected a dataset"),
     "dataset for group": (dataset_for_group, "/encoder: expected a group"),
-    "shape bomb": (huge_shape, f"{LAYOUT}: declares arrays of"),
-    "checkpoint bomb": (huge_checkpoint, f"{LAYOUT}: declares arrays of"),
+    "shape bomb": (huge_shape, f"{MANIFEST}: declares arrays of"),
+    "checkpoint bomb": (huge_checkpoint, f"{MANIFEST}: declares arrays of"),
     "never stored": (never_stored, f"{W}declares 96 bytes, but only 0 are stored"),
     "gzip bomb": (gzip_bomb, f"{W}a chunk holds 101 bytes, expected 96"),
     "huge chunks": (huge_chunks, f"{W}is cut into chunks of 67,108,864 bytes"),
@@ -135,7 +140,7 @@ HOSTILE = {
     ),
     "odd activation": (
         attribute("encoder/0", "activation", np.bytes_("a b")),
-        "/encoder/0@activation: expected a name",
+        "/encoder/0@activation: expected 'sigmoid' as in the config, found 'a b'",
     ),
     "not UTF-8": (
         attribute("encoder/0", "activation", np.bytes_(b"\xff\xfe")),
@@ -146,16 +151,18 @@ HOSTILE = {
     "text scale": (attribute("/input", "scale", np.bytes_("1")), "/input@scale: expected a float"),
     "empty scale": (attribute("/input", "scale", h5py.Empty("f8")), "/input@scale: expected a single value"),
     "long double": (attribute("/input", "scale", np.longdouble(1)), "/input@scale: 16 bytes"),
-    "sample shape": (attribute("/input", "sample_shape", [7]), "/input@sample_shape: expected a shape of 6 values"),
     "negative shape": (attribute("/input", "sample_shape", [-2, -3]), "/input@sample_shape: expected a size"),
     "long shape": (attribute("/input", "sample_shape", [1] * 9), "/input@sample_shape: 72 bytes, at most 64"),
     "input dtype": (attribute("/input", "dtype", np.bytes_("object")), "/input@dtype: expected one of uint8"),
-    "unit kind": (attribute("/units/0", "kind", np.bytes_("os")), "/units/0@kind: expected one of RBM, found 'os'"),
+    "unit kind": (
+        attribute("/units/0", "kind", np.bytes_("os")),
+        "/units/0@kind: expected 'RBM' as in the config, found 'os'",
+    ),
     "JSON too deep": (config_text(DEEP), "/@config: JSON nested deeper than 32 levels"),
     "malformed JSON": (config_text('{"params": '), "/@config: malformed JSON"),
     "endless JSON": (config_text('"' + '\\"' * 500_000), "/@config: malformed JSON: Unterminated string"),
     "JSON list": (config_text("[]"), "/@config: expected an object, found []"),
-    "JSON keys": (config_text('{"params":{}}'), "/@config: expected the keys ['layout', 'params', 'precision']"),
+    "JSON keys": (config_text('{"params":{}}'), "/@config: expected the keys ['manifest', 'params', 'precision']"),
     "NaN in JSON": (
         attribute("units/0", "params", np.bytes_('{"a":NaN}')),
         "/units/0@params: malformed JSON: the constant",
@@ -191,55 +198,135 @@ HOSTILE = {
     "classes unsorted": (replaced("classes", data=np.array([5, 3])), "/classes: expected sorted labels, each once"),
     "precision": (config(precision="float8"), "/@config: precision: expected one of float32, bfloat16, float64"),
     "params": (config(params=[]), "/@config: params: expected an object"),
-    "zero size": (config(layout__encoder=[[0, 4], [4, 3]]), f"{LAYOUT}.encoder[0]: expected a size from 1"),
-    "float size": (config(layout__encoder=[[6.0, 4], [4, 3]]), f"{LAYOUT}.encoder[0]: expected a size from 1"),
-    "true size": (config(layout__encoder=[[6, True], [1, 3]]), f"{LAYOUT}.encoder[0]: expected a size from 1"),
-    "vast size": (config(layout__encoder=[[6, 2**63], [2**63, 3]]), f"{LAYOUT}.encoder[0]: expected a size from 1"),
-    "half a pair": (config(layout__encoder=[[6]]), f"{LAYOUT}.encoder[0]: expected [n_in, n_out], found [6]"),
-    "2000 layers": (config(layout__encoder=[[1, 1]] * 2000), f"{LAYOUT}.encoder: 2000 entries, at most 1000 are read"),
-    "no layers": (config(layout__encoder=[]), f"{LAYOUT}.encoder: no layers"),
-    "broken chain": (
-        config(layout__encoder=[[6, 4], [5, 3]]),
-        f"{LAYOUT}: layer 1 takes 5 inputs, but layer 0 gives 4",
+    "zero size": (declared(("/encoder/0/weight", ["<f4", [0, 4]])), f"{WEIGHTS}: expected a size from 1"),
+    "float size": (declared(("/encoder/0/weight", ["<f4", [6.0, 4]])), f"{WEIGHTS}: expected a size from 1"),
+    "true size": (declared(("/encoder/0/weight", ["<f4", [True, 4]])), f"{WEIGHTS}: expected a size from 1"),
+    "vast size": (declared(("/encoder/0/weight", ["<f4", [6, 2**40]])), f"{WEIGHTS}: expected a size from 1"),
+    "half a specification": (
+        declared(("/encoder/0/weight", ["<f4"])),
+        f"{WEIGHTS}: expected [dtype, shape], found ['<f4']",
     ),
-    "decoder": (config(layout__decoder=[[3, 6]]), f"{LAYOUT}.decoder: a classifier has none"),
-    "head": (config(layout__head=[9, 2]), f"{LAYOUT}.head: takes 9 inputs, but the encoder gives 3"),
-    "no head": (config(layout__head=None), f"{LAYOUT}.head: a head needs classes"),
-    "classes": (config(layout__classes=["<i8", [3]]), f"{LAYOUT}.classes: expected 2 labels"),
-    "class type": (config(layout__classes=["|O", [2]]), f"{LAYOUT}.classes: expected one of <i8, found '|O'"),
+    "no specification": (declared(("/encoder/0/weight", {})), f"{WEIGHTS}: expected a list, found {{}}"),
+    "many dimensions": (declared(("/encoder/0/weight", ["<f4", [1] * 9])), f"{WEIGHTS}: 9 entries, at most 8 are read"),
+    "declared otherwise than stored": (
+        declared(("/encoder/0/weight", ["<f4", [4, 6]])),
+        f"{W}expected the shape (4, 6), found (6, 4)",
+    ),
+    "declared of another type": (
+        declared(("/encoder/0/weight", ["<f8", [6, 4]])),
+        f"{WEIGHTS}: expected one of <f4, found '<f8'",
+    ),
+    "declared smaller than stored": (
+        declared(("/encoder/0/weight", ["<f4", [3, 4]])),
+        f"{W}expected the shape (3, 4), found (6, 4)",
+    ),
+    "declared and missing": (declared(("/encoder/0/other", ["<f4", [3]])), "/encoder/0/other: missing"),
+    "declared twice": (twice_in_the_manifest, "/@config: malformed JSON: an object holds the same key twice"),
+    "declared for no layer": (
+        declared(("/encoder/2/weight", ["<f4", [3, 3]])),
+        f"{ARRAYS}: /encoder/2 holds arrays, but the manifest names no such layer, unit or part of the file",
+    ),
+    "declared for no part": (declared(("/extra/weight", ["<f4", [3]])), f"{ARRAYS}: /extra holds arrays, but the"),
+    "a layer that is an array": (
+        declared(("/encoder/0", ["<f4", [3]])),
+        f"{ARRAYS}: /encoder/0 is an array and the folder of /encoder/0/bias",
+    ),
+    "nothing but an array": (
+        config(manifest__arrays={"/encoder/0": ["<f4", [3]]}),
+        f"{ARRAYS}: /encoder/0: expected a group of arrays, found the names ['']",
+    ),
+    "classes that are a group": (
+        declared(("/classes/x", ["<i8", [3]])),
+        f"{ARRAYS}: /classes: expected one array, found the names ['', 'x']",
+    ),
+    "path upwards": (declared(("/encoder/0/../x", ["<f4", [3]])), f"{ARRAYS}: expected at most 8 names of a-z"),
+    "relative path": (declared(("encoder/0/x", ["<f4", [3]])), f"{ARRAYS}: expected at most 8 names of a-z"),
+    "empty name": (declared(("/encoder/0//x", ["<f4", [3]])), f"{ARRAYS}: expected at most 8 names of a-z"),
+    "capital letters": (declared(("/encoder/0/Weight", ["<f4", [3]])), f"{ARRAYS}: expected at most 8 names of a-z"),
+    "line break": (declared(("/encoder/0/x\n", ["<f4", [3]])), f"{ARRAYS}: expected at most 8 names of a-z"),
+    "deep path": (declared(("/encoder/0" + "/x" * 7, ["<f4", [3]])), f"{ARRAYS}: expected at most 8 names of a-z"),
+    "long path": (declared(("/encoder/0/" + "x" * 300, ["<f4", [3]])), f"{ARRAYS}: expected at most 8 names of a-z"),
+    "10,001 arrays": (
+        config(manifest__arrays={f"/checkpoint/{i}": 0 for i in range(10_001)}),
+        f"{ARRAYS}: 10001 entries, at most 10000 are read",
+    ),
+    "a million arrays": (
+        config(manifest__arrays={f"/checkpoint/{i}": 0 for i in range(1_000_000)}),
+        "/@config: 24,889,384 bytes, at most 1,048,576 are read",
+    ),
+    "2000 layers": (
+        config(manifest__encoder=[DENSE] * 2000),
+        f"{MANIFEST}.encoder: 2000 entries, at most 1000 are read",
+    ),
+    "a layer without kind": (config(manifest__head={"activation": "softmax"}), f"{MANIFEST}.head.kind: missing"),
+    "a layer that is a list": (config(manifest__head=[]), f"{MANIFEST}.head: expected an object, found []"),
+    "many attributes": (
+        config(manifest__head={f"a{i}": 0 for i in range(33)}),
+        f"{MANIFEST}.head: 33 entries, at most 32 are read",
+    ),
+    "attribute's name": (
+        config(manifest__head={"kind": "dense", "A b": 1}),
+        f"{MANIFEST}.head: expected attributes named",
+    ),
+    "a unit's params": (
+        config(manifest__units=[{"kind": "RBM", "params": 1}]),
+        f"{MANIFEST}.units[0]: expected attributes named by a-z, 0-9 and _, found 'params'",
+    ),
+    "attribute's text": (config(manifest__head={"kind": "dense", "a": "; rm"}), f"{MANIFEST}.head.a: expected a name"),
+    "attribute's object": (
+        config(manifest__head={"kind": "dense", "a": {}}),
+        f"{MANIFEST}.head.a: expected a whole number",
+    ),
+    "attribute's truth": (
+        config(manifest__head={"kind": "dense", "a": True}),
+        f"{MANIFEST}.head.a: expected a whole number",
+    ),
+    "attribute's list": (
+        config(manifest__head={"kind": "dense", "a": [1] * 9}),
+        f"{MANIFEST}.head.a: 9 entries, at most 8",
+    ),
+    "vast attribute": (
+        config(manifest__head={"kind": "dense", "a": 2**63}),
+        f"{MANIFEST}.head.a: expected a whole number of at most 64 bits",
+    ),
+    "an attribute of another type": (
+        config(manifest__encoder=[{**DENSE, "n_in": [6]}, DENSE]),
+        "/encoder/0@n_in: expected a list of integers",
+    ),
+    "an attribute otherwise than stored": (
+        attribute("encoder/0", "n_in", 7),
+        "/encoder/0@n_in: expected 6 as in the config, found 7",
+    ),
+    "class type": (declared(("/classes", ["|O", [2]])), f"{ARRAYS}: /classes: expected one of <i8, found '|O'"),
     "class type list": (
-        config(layout__classes=[["|S5"], [2]]),
-        f"{LAYOUT}.classes: expected one of <i8, found ['|S5']",
+        declared(("/classes", [["|S5"], [2]])),
+        f"{ARRAYS}: /classes: expected one of <i8, found ['|S5']",
     ),
-    "unit type": (
-        config(layout__units=[{"kind": "Popen", "n_visible": 6, "n_hidden": 4, "arrays": []}]),
-        "[0].kind: expec",
+    "class rank": (declared(("/classes", ["<i8", []])), f"{ARRAYS}: /classes: expected 1 dimension, found 0"),
+    "history path": (declared(("/history/../x", [HISTORY_TYPE, [3]])), f"{ARRAYS}: expected at most 8 names"),
+    "history folder": (declared(("/history/a/b", [HISTORY_TYPE, [3]])), f"{ARRAYS}: /history: expected a name"),
+    "negative history": (declared(("/history/unit_0", [HISTORY_TYPE, [-1]])), "unit_0: expected a size from 0"),
+    "history type": (
+        declared(("/history/unit_0", ["<f8", [3]])),
+        "/history/unit_0: expected one of <i8,<f8,<f8,<f8,<f8",
     ),
-    "unit arrays": (
-        config(layout__units=[{"kind": "RBM", "n_visible": 6, "n_hidden": 4, "arrays": ["weight"]}]),
-        f"{LAYOUT}.units[0].arrays: expected ['hidden_bias', 'visible_bias', 'weight'], found ['weight']",
+    "half a probe": (
+        declared(("/probe/output", None)),
+        f"{ARRAYS}: /probe: expected the names ['input', 'output'], found ['input']",
     ),
-    "history path": (config(layout__history={"../x": 3}), f"{LAYOUT}.history: expected a name"),
-    "negative history": (config(layout__history={"unit_0": -1}), f"{LAYOUT}.history: expected a size from 0"),
-    "probe": (
-        config(layout__probe={"input": ["<f4", [2, 6]]}),
-        f"{LAYOUT}.probe: expected the keys ['input', 'output']",
-    ),
-    "probe width": (
-        config(layout__probe={"input": ["<f4", [2, 7]], "output": ["<f4", [2, 6]]}),
-        f"{LAYOUT}.probe.input: expected 6 columns, found 7",
-    ),
-    "checkpoint path": (config(layout__checkpoint={"a/../b": ["<f4", [1]]}), f"{LAYOUT}.checkpoint: expected names of"),
-    "checkpoint type": (config(layout__checkpoint={"a": ["|O", [1]]}), f"{LAYOUT}.checkpoint.'a': expected one of <f4"),
+    "checkpoint path": (declared(("/checkpoint/a/../b", ["<f4", [1]])), f"{ARRAYS}: expected at most 8 names of a-z"),
+    "checkpoint type": (declared(("/checkpoint/a", ["|O", [1]])), f"{ARRAYS}: /checkpoint/a: expected one of <f4"),
     "checkpoint rank": (
-        config(layout__checkpoint={"a": ["<f4", [1] * 4]}),
-        f"{LAYOUT}.checkpoint.'a': 4 entries, at most 3",
+        declared(("/checkpoint/a", ["<f4", [1] * 4])),
+        f"{ARRAYS}: /checkpoint/a: 4 entries, at most 3",
     ),
     "array and folder": (
-        config(layout__checkpoint={"a": ["<f4", [1]], "a/b": ["<f4", [1]]}),
-        f"{LAYOUT}.checkpoint: 'a' is an array and the folder of 'a/b'",
+        declared(("/checkpoint/a", ["<f4", [1]]), ("/checkpoint/a/b", ["<f4", [1]])),
+        f"{ARRAYS}: /checkpoint/a is an array and the folder of /checkpoint/a/b",
     ),
-    "null layout": (config(layout=None), f"{LAYOUT}: expected an object, found None"),
-    "foreign classifier": (attribute("/", "kind", np.bytes_("rbm")), f"{LAYOUT}.decoder: no layers"),
-    "head of an autoencoder": (as_autoencoder, f"{LAYOUT}.head: only a classifier has a head and classes"),
+    "null manifest": (config(manifest=None), f"{MANIFEST}: expected an object, found None"),
+    "manifest's keys": (
+        config(manifest={"arrays": {}}),
+        f"{MANIFEST}: expected the keys ['arrays', 'decoder', 'encoder'",
+    ),
 }

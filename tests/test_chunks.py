@@ -11,7 +11,7 @@ import pytest
 from stacked.chunks import ChunkError, Chunks
 from stacked.errors import ModelFileError
 from stacked.files.chunks import read_chunks
-from stacked.files.layout import ArraySpec
+from stacked.files.manifest import ArraySpec
 
 TABLE = np.random.default_rng(0).integers(0, 40, (7, 9))
 GZIP = {"compression": "gzip"}

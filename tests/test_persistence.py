@@ -10,6 +10,8 @@ from stacked import RBM, Autoencoder, ModelFileError, StackedAutoencoder, Stacke
 from stacked.training.checkpoint import Checkpointer, load_checkpoint
 from stacked.units.base import Unit
 
+from .store_records import with_arrays, with_attributes
+
 TRAINED = {"epochs": 2, "batch_size": 50}
 
 
@@ -99,7 +101,7 @@ def test_weights_that_answer_otherwise_than_the_probe_are_refused(small, tmp_pat
     RBM(8, random_state=0, **TRAINED).fit(small).save(tmp_path / "model.h5")
     record = read_model(tmp_path / "model.h5")
     layer = record.encoder[0]
-    write_model(tmp_path / "bad.h5", replace(record, encoder=(replace(layer, bias=layer.bias + 1),)))
+    write_model(tmp_path / "bad.h5", replace(record, encoder=(with_arrays(layer, bias=layer.arrays["bias"] + 1),)))
     with pytest.raises(ModelFileError, match="/probe"):
         load(tmp_path / "bad.h5")
 
@@ -118,7 +120,9 @@ HOSTILE = {
     "no units": lambda r: _tampered(r, units=[]),
     "unknown unit": lambda r: _tampered(r, units=[{"class": "os.system", "params": {}}]),
     "unit of another size": lambda r: _resized(r),
-    "unknown activation": lambda r: _replaced(r, encoder=(_replaced(r.encoder[0], activation="exec"), *r.encoder[1:])),
+    "unknown activation": lambda r: _replaced(
+        r, encoder=(with_attributes(r.encoder[0], activation="exec"), *r.encoder[1:])
+    ),
     "unknown scaling": lambda r: _replaced(r, params={**r.params, "scaling": "best"}),
     "no seed": lambda r: _replaced(r, params={"estimator": r.params["estimator"], "scaling": "auto"}),
 }

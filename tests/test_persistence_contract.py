@@ -13,6 +13,8 @@ from stacked.models.probe import PROBE_TOLERANCE
 from stacked.models.saving import jsonable, to_record
 from stacked.units.prepare import prepare_unit
 
+from .store_records import with_arrays, with_attributes
+
 X = np.random.default_rng(0).random((40, 6)).astype(np.float32)
 SHORT = {"epochs": 1, "batch_size": 20}
 
@@ -142,10 +144,10 @@ def test_answers_may_differ_from_the_probe_s_by_rounding_only(name, allowed):
         from_record(short, "m.h5")
 
 
-def changed(record, part, index, **changes):
+def changed(record, part, index, change, **changes):
     """A record with one layer of its encoder or decoder changed."""
     layers = list(getattr(record, part))
-    layers[index] = replace(layers[index], **changes)
+    layers[index] = change(layers[index], **changes)
     return replace(record, **{part: tuple(layers)}, probe=None)
 
 
@@ -159,10 +161,14 @@ def with_unit(record, index, **changes):
     return with_estimator(record, units=units)
 
 
+def with_first_unit(record, arrays, params=None):
+    unit = replace(record.units[0], arrays=arrays, params=params or record.units[0].params)
+    return replace(record, units=(unit, record.units[1]), probe=None)
+
+
 UNFIT = {
     "a scale of zero": lambda r: replace(r, input=replace(r.input, scale=0.0), probe=None),
     "a negative scale": lambda r: replace(r, input=replace(r.input, scale=-1.0), probe=None),
-    "no known kind": lambda r: replace(r, kind="stack", probe=None),
     "a seed below zero": lambda r: replace(r, params={**r.params, "seed": -1}, probe=None),
     "a range that is no truth value": lambda r: replace(r, params={**r.params, "unit_range": 1}, probe=None),
     "a scaling that nobody knows": lambda r: replace(r, params={**r.params, "scaling": "log"}, probe=None),
@@ -172,11 +178,21 @@ UNFIT = {
     "a unit of another activation": lambda r: with_unit(r, 1, activation="tanh", output="linear"),
     "an output of another activation": lambda r: with_unit(r, 0, visible="gaussian"),
     "a bad setting": lambda r: with_estimator(r, finetune_batch_size=0),
-    "an encoder's layer of another activation": lambda r: changed(r, "encoder", 0, activation="tanh"),
-    "a decoder's layer of another activation": lambda r: changed(r, "decoder", 1, activation="linear"),
-    "a decoder's layer of another shape": lambda r: changed(r, "decoder", 0, weight=np.zeros((3, 5), np.float32)),
-    "no decoder": lambda r: replace(r, decoder=(), probe=None),
-    "a unit of no known class": lambda r: replace(r, units=(replace(r.units[0], kind="Mine"), r.units[1]), probe=None),
+    "an encoder's layer of another activation": lambda r: changed(r, "encoder", 0, with_attributes, activation="tanh"),
+    "a decoder's layer of another activation": lambda r: changed(r, "decoder", 1, with_attributes, activation="linear"),
+    "a unit without an array": lambda r: with_first_unit(r, {"weight": np.zeros((6, 4), "f4")}),
+    "a unit with an array more": lambda r: with_first_unit(r, {**r.units[0].arrays, "x": np.zeros(4, "f4")}),
+    "a unit with an array of another shape": lambda r: with_first_unit(
+        r, {**r.units[0].arrays, "hidden_bias": np.zeros(3, "f4")}
+    ),
+    "a unit of another size than it says": lambda r: with_first_unit(
+        r,
+        {"weight": np.zeros((6, 2), "f4"), "visible_bias": np.zeros(6, "f4"), "hidden_bias": np.zeros(2, "f4")},
+        {**r.units[0].params, "n_hidden": 2},
+    ),
+    "a unit of other parameters": lambda r: replace(
+        r, units=(r.units[0], replace(r.units[1], params={**r.units[1].params, "n_hidden": 2})), probe=None
+    ),
 }
 
 
@@ -193,10 +209,10 @@ def test_records_whose_parts_do_not_fit_together(name):
 
 def test_a_tied_decoder_must_be_the_transposed_encoder():
     record = to_record(Autoencoder(4, random_state=0, **SHORT).fit(X))
-    weight = record.decoder[0].weight.copy()
+    weight = record.decoder[0].arrays["weight"].copy()
     weight[1, 2] += 1e-6
     with pytest.raises(ModelFileError, match="a tied decoder whose layer 1 is not the transposed encoder"):
-        from_record(changed(record, "decoder", 0, weight=weight), "m.h5")
+        from_record(changed(record, "decoder", 0, with_arrays, weight=weight), "m.h5")
 
 
 def test_files_and_records_agree(tmp_path):
@@ -205,15 +221,12 @@ def test_files_and_records_agree(tmp_path):
     found, expected = read_model(tmp_path / "model.h5"), to_record(model)
     assert (found.kind, found.params, found.precision) == (expected.kind, expected.params, expected.precision)
     assert vars(found.input) == vars(expected.input) and found.checkpoint is None and found.head is None
-    for part in ("encoder", "decoder"):
+    for part in ("encoder", "decoder", "units"):
         for one, other in zip(getattr(found, part), getattr(expected, part), strict=True):
-            assert one.activation == other.activation
-            np.testing.assert_array_equal(one.weight, other.weight)
-            np.testing.assert_array_equal(one.bias, other.bias)
-    for one, other in zip(found.units, expected.units, strict=True):
-        assert (one.kind, one.params, one.arrays.keys()) == (other.kind, other.params, other.arrays.keys())
-        for name, array in other.arrays.items():
-            np.testing.assert_array_equal(one.arrays[name], array)
+            assert (one.kind, one.attributes, one.arrays.keys()) == (other.kind, other.attributes, other.arrays.keys())
+            assert part != "units" or one.params == other.params
+            for name, array in other.arrays.items():
+                np.testing.assert_array_equal(one.arrays[name], array)
     write_model(tmp_path / "again.h5", found)
     assert load(tmp_path / "again.h5").get_params() | {"units": 0} == load(tmp_path / "model.h5").get_params() | {
         "units": 0

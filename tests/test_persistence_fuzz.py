@@ -55,11 +55,11 @@ def stored(monkeypatch):
         with of_file(path):
             header = parse_header(box[0].attributes)
             arrays = {}
-            for name, spec in header.layout.arrays().items():
+            for name, spec in header.manifest.arrays.items():
                 if name not in box[0].arrays:
                     raise refusal(name, "missing")
                 arrays[name] = check_array(name, box[0].arrays[name], spec)
-            for name in header.layout.attributes():
+            for name in header.manifest.attributes():
                 if name not in box[0].attributes:
                     raise refusal(name, "missing")
             return reader.Verified(unpack(header, Elements(arrays, box[0].attributes)), "0" * 64, 1000)

@@ -107,6 +107,14 @@ def test_there_is_no_circle(house):
     assert _circle(house) == []
 
 
+def test_model_files_know_no_estimator(house):
+    below = {"stacked.errors", "stacked.text", "stacked.chunks", "stacked._version"}
+    files = {module: names for module, names in house.items() if f"{module}.".startswith("stacked.files.")}
+    assert len(files) > 15
+    for module, names in files.items():
+        assert {name for name in names if not f"{name}.".startswith("stacked.files.")} <= below, module
+
+
 def test_imports_go_one_way(house):
     upwards = {(module, name) for module, names in house.items() for name in names if _floor(name) > _floor(module)}
     assert upwards <= {("stacked.__main__", "stacked.cli")}  # `python -m stacked` is the command line

@@ -11,7 +11,7 @@ from stacked.errors import ModelFileError
 from stacked.files import read_info, read_model, write_model
 
 from .store_hostile import WEIGHT
-from .store_records import make_record, naive_digest
+from .store_records import assert_same, make_record, naive_digest
 from .store_threats import HOSTILE
 
 
@@ -129,6 +129,21 @@ def test_what_nobody_asks_for_is_never_opened(good):
         file["loop"] = file["/"]
         file.attrs["extra"] = "x"
     read_model(good)
+
+
+def test_what_the_manifest_does_not_list_is_not_read(good):
+    expected = read_model(good)
+    with h5py.File(good, "r+") as file:
+        file["encoder/0/extra"] = np.full(3, np.nan)
+        file["encoder/7/weight"] = np.zeros((2, 2), "c8")
+        file["encoder/0"].attrs["extra"] = np.nan
+    assert_same(read_model(good), expected)
+
+
+def test_a_file_larger_than_what_it_declares_reads_the_same(good):
+    expected = read_model(good)
+    good.write_bytes(good.read_bytes() + b"\xff" * (1 << 20))
+    assert_same(read_model(good), expected)
 
 
 def test_read_only_media(good):

@@ -1,6 +1,6 @@
 """Model files: one HDF5 file, format version 1, written whole and atomically, read through one gate.
 
-``record`` holds the typed record that callers see, ``layout`` every name, shape and type that a file of that record has,
+``record`` holds the typed record that callers see, ``manifest`` every name, shape and type in a file, which its config lists,
 ``cursor`` what is known of unfinished training, ``elements`` the record as flat arrays and attributes, ``image`` those as
 HDF5 bytes, ``gate`` (with ``attributes``, ``datasets`` and ``chunks``) the only way back, ``digest`` the checksum,
 ``atomic`` the write to disk, ``lock`` what keeps a second process from it. Nothing here knows an estimator, and nothing here
@@ -10,8 +10,8 @@ runs a model: the layer above evaluates the probe.
 from .atomic import check_writable, write_atomically
 from .cursor import CURSOR
 from .info import read_info
-from .layout_rules import MAX_LAYERS
 from .lock import locked
+from .manifest_rules import MAX_LAYERS
 from .reader import read_model
 from .record import (
     FORMAT_VERSION,

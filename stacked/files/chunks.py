@@ -11,7 +11,7 @@ from h5py import h5z
 
 from ..chunks import FILTERS as DECODED
 from ..chunks import ChunkError, Chunks, filters_of
-from .layout import ArraySpec
+from .manifest import ArraySpec
 from .refusal import refusal
 
 FILTERS = {code: DECODED[code] for code in (h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32)}

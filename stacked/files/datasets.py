@@ -12,7 +12,7 @@ from h5py import h5d, h5s, h5t
 
 from .chunks import FILTERS, MAX_RATIO, read_chunks
 from .elements import type_name
-from .layout import ArraySpec
+from .manifest import ArraySpec
 from .refusal import one_line, refusal
 
 _CLASSES = {

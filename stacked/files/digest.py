@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from .elements import Elements
+from .manifest import type_text
 
 
 def digest_of(elements: Elements) -> str:
@@ -36,7 +37,7 @@ def digest_of(elements: Elements) -> str:
             total.update(f"{name} utf-8 {len(block)}\n".encode() + block)
         else:
             array = _little(value)
-            total.update(f"{name} {_type(array.dtype)} {_shape(array.shape)}\n".encode())
+            total.update(f"{name} {type_text(array.dtype)} {_shape(array.shape)}\n".encode())
             total.update(array.reshape(-1).view(np.uint8).data)
     return total.hexdigest()
 
@@ -44,10 +45,6 @@ def digest_of(elements: Elements) -> str:
 def _little(value: Any) -> np.ndarray:
     array = np.asarray(value, order="C")
     return array.astype(array.dtype.newbyteorder("<"), copy=False)
-
-
-def _type(dtype: np.dtype) -> str:
-    return dtype.str if dtype.names is None else ",".join(dtype[name].str for name in dtype.names)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

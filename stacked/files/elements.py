@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .layout import ArraySpec
+from .manifest import ArraySpec
 from .record import HISTORY_DTYPE
 from .refusal import refusal
 

@@ -22,7 +22,7 @@ from ..errors import ModelFileError
 from .attributes import read_attribute
 from .datasets import read_dataset, stored_bytes
 from .elements import check_finite
-from .layout import ATTRIBUTE_BYTES, ArraySpec
+from .manifest import ATTRIBUTE_BYTES, ArraySpec
 from .refusal import MAX_DETAIL, inside, one_line, refusal
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -55,7 +55,7 @@ class Gate:
         declared = sum(spec.nbytes for spec in specs.values())
         if declared > MAX_INFLATION * self.size:
             text = f"declares arrays of {declared:,} bytes in a file of {self.size:,}, more than {MAX_INFLATION} times"
-            raise refusal("/@config: layout", text)
+            raise refusal("/@config: manifest", text)
         return {path: self._array(path, spec) for path, spec in specs.items()}
 
     def _array(self, path: str, spec: ArraySpec) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The root's attributes: which format, which kind of model, and the config that gives the layout of all the rest."""
+"""The root's attributes: which format, which kind of model, and the config, whose manifest lists all the rest."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ModelFileError
-from ..registry import KINDS
 from . import expect, strict_json
-from .layout import Layout
-from .layout_rules import parse_layout
+from .manifest import Manifest
+from .manifest_rules import parse_manifest
 from .record import FORMAT_NAME, FORMAT_VERSION, PRECISIONS
 from .refusal import refusal, shown
 
@@ -21,14 +20,14 @@ CONFIG = "/@config"
 class Header:
     kind: str
     params: dict[str, Any]
-    layout: Layout
+    manifest: Manifest
     stacked_version: str
 
 
 def header_attributes(header: Header) -> dict[str, Any]:
     """``/@name`` -> value of every attribute of the root but the digest."""
-    layout = header.layout
-    config = {"params": header.params, "precision": layout.precision, "layout": layout.to_json()}
+    manifest = header.manifest
+    config = {"params": header.params, "precision": manifest.precision, "manifest": manifest.to_json()}
     return {
         "/@format": FORMAT_NAME,
         "/@format_version": FORMAT_VERSION,
@@ -60,12 +59,10 @@ def read_header_attributes(attribute: Callable[[str, str], Any]) -> dict[str, An
 
 
 def parse_header(attributes: dict[str, Any]) -> Header:
-    """The header that these attributes give, with its layout checked."""
-    kind = attributes["/@kind"]
-    if kind not in KINDS:
-        raise refusal("/@kind", f"unknown kind of model {shown(kind)}, expected one of {', '.join(KINDS)}")
+    """The header that these attributes give, with its manifest checked; whether the kind of model is known is not asked here."""
+    kind = expect.name(attributes["/@kind"], "/@kind")
     config = strict_json.parse(attributes[CONFIG], CONFIG)
-    config = expect.table(config, CONFIG, ("params", "precision", "layout"))
+    config = expect.table(config, CONFIG, ("params", "precision", "manifest"))
     params = expect.table(config["params"], f"{CONFIG}: params")
     precision = expect.one_of(config["precision"], f"{CONFIG}: precision", PRECISIONS)
-    return Header(kind, params, parse_layout(config["layout"], kind, precision), attributes["/@stacked_version"])
+    return Header(kind, params, parse_manifest(config["manifest"], precision), attributes["/@stacked_version"])

@@ -15,8 +15,11 @@ from .record import FORMAT_NAME, FORMAT_VERSION, LayerArrays, ModelRecord
 def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     """A JSON-able summary of the model file at ``path``, which is read whole and verified as by ``read_model``.
 
-    Keys: format, version, stacked_version, kind, precision, params, layers (part, n_in, n_out, activation), parameters
-    (their number), units, classes, input, history (per phase: epochs, loss, validation_loss, seconds), probe_rows,
+    Whether its parts make a model is not asked: what no estimator would load is shown too.
+
+    Keys: format, version, stacked_version, kind, precision, params, layers (part, kind and the attributes of each), parameters
+    (their number), units (kind and attributes), classes, input, history (per phase: epochs, loss, validation_loss, seconds),
+    probe_rows,
     checkpoint (None, or its cursor, arrays and their bytes), digest, file_size.
     """
     record, digest, file_size = read_verified(path)
@@ -27,9 +30,9 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
         "kind": record.kind,
         "precision": record.precision,
         "params": record.params,
-        "layers": _layer_table(record),
-        "parameters": sum(layer.weight.size + layer.bias.size for _, layer in _layers(record)),
-        "units": [_unit(unit.kind, unit.arrays["weight"]) for unit in record.units],
+        "layers": [_group({"part": part, "kind": x.kind}, x.attributes) for part, x in _layers(record)],
+        "parameters": sum(array.size for _, layer in _layers(record) for array in layer.arrays.values()),
+        "units": [_group({"kind": unit.kind}, unit.attributes) for unit in record.units],
         "classes": None if record.classes is None else record.classes.tolist(),
         "input": vars(record.input) | {"sample_shape": list(record.input.sample_shape)},
         "history": {phase: _phase(rows) for phase, rows in record.history.items()},
@@ -45,15 +48,9 @@ def _layers(record: ModelRecord) -> list[tuple[str, LayerArrays]]:
     return layers if record.head is None else [*layers, ("head", record.head)]
 
 
-def _layer_table(record: ModelRecord) -> list[dict[str, Any]]:
-    return [
-        {"part": part, "n_in": x.weight.shape[0], "n_out": x.weight.shape[1], "activation": x.activation}
-        for part, x in _layers(record)
-    ]
-
-
-def _unit(kind: str, weight: np.ndarray) -> dict[str, Any]:
-    return {"kind": kind, "n_visible": weight.shape[0], "n_hidden": weight.shape[1]}
+def _group(own: dict[str, Any], attributes: dict[str, Any]) -> dict[str, Any]:
+    """Its own entries first, and an attribute of such a name not instead of them."""
+    return own | attributes | own
 
 
 def _phase(rows: np.ndarray) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from . import expect, strict_json
 from .cursor import CURSOR, check_cursor
 from .elements import Elements, check_array
 from .header import Header, header_attributes, parse_header
-from .layout import MAX_DIMENSIONS, Layout, layout_of
+from .manifest import MAX_DIMENSIONS, by_group, manifest_of
 from .record import INPUT_DTYPES, PRECISIONS, Checkpoint, InputSpec, LayerArrays, ModelRecord, Probe, UnitArrays
 from .refusal import inside, one_line, refusal, shown
 
@@ -21,47 +21,41 @@ def pack(record: ModelRecord) -> Elements:
     """The elements of ``record``; arrays are taken as they are where type and order allow it."""
     expect.one_of(record.precision, "precision", PRECISIONS)
     found = _arrays(record)
-    layout = layout_of(record, found.get("/classes"))
-    attributes = header_attributes(Header(record.kind, record.params, layout, __version__))
     # Parsed back, so that the writer stands under every rule of the reader.
+    attributes = header_attributes(Header(record.kind, record.params, manifest_of(record, found), __version__))
     header = parse_header(attributes)
-    arrays = {}
-    for path, spec in header.layout.arrays().items():
-        if path not in found:
-            raise refusal(path, "missing")
-        arrays[path] = check_array(path, found[path], spec)
-    elements = Elements(arrays, attributes | _attributes(record))
+    arrays = {path: check_array(path, found[path], spec) for path, spec in header.manifest.arrays.items()}
+    elements = Elements(arrays, attributes | _attributes(header, record))
     unpack(header, elements)
     return elements
 
 
 def _arrays(record: ModelRecord) -> dict[str, np.ndarray]:
-    arrays: dict[str, np.ndarray] = {}
-    for path, layer in _layers(record).items():
-        arrays |= {f"{path}/weight": layer.weight, f"{path}/bias": layer.bias}
-    if record.classes is not None:
-        arrays["/classes"] = _stored_labels(record.classes)
-    for i, unit in enumerate(record.units):
-        arrays |= {f"/units/{i}/{name}": array for name, array in unit.arrays.items()}
-    arrays |= {f"/history/{phase}": rows for phase, rows in record.history.items()}
+    groups = {path: part.arrays for path, part in _parts(record).items()}
+    groups["/history"] = record.history
     if record.probe is not None:
-        arrays |= {"/probe/input": record.probe.input, "/probe/output": record.probe.output}
+        groups["/probe"] = vars(record.probe)
     if record.checkpoint is not None:
-        arrays |= {f"/checkpoint/{name}": array for name, array in record.checkpoint.arrays.items()}
-    return arrays
+        if not record.checkpoint.arrays:
+            raise refusal("/checkpoint", "expected at least one array")
+        groups["/checkpoint"] = record.checkpoint.arrays
+    arrays = {f"{path}/{name}": array for path, group in groups.items() for name, array in group.items()}
+    return arrays if record.classes is None else arrays | {"/classes": _stored_labels(record.classes)}
 
 
-def _layers(record: ModelRecord) -> dict[str, LayerArrays]:
-    layers = {f"/encoder/{i}": layer for i, layer in enumerate(record.encoder)}
-    layers |= {f"/decoder/{i}": layer for i, layer in enumerate(record.decoder)}
-    return layers if record.head is None else layers | {"/head": record.head}
+def _parts(record: ModelRecord) -> dict[str, LayerArrays | UnitArrays]:
+    parts: dict[str, LayerArrays | UnitArrays] = {f"/encoder/{i}": layer for i, layer in enumerate(record.encoder)}
+    parts |= {f"/decoder/{i}": layer for i, layer in enumerate(record.decoder)}
+    parts |= {f"/units/{i}": unit for i, unit in enumerate(record.units)}
+    return parts if record.head is None else parts | {"/head": record.head}
 
 
-def _attributes(record: ModelRecord) -> dict[str, Any]:
-    attributes: dict[str, Any] = {f"{path}@activation": layer.activation for path, layer in _layers(record).items()}
+def _attributes(header: Header, record: ModelRecord) -> dict[str, Any]:
+    groups = header.manifest.groups().items()
+    attributes = {f"{path}@{name}": value for path, group in groups for name, value in group.items()}
     for i, unit in enumerate(record.units):
         key = f"/units/{i}@params"
-        attributes |= {f"/units/{i}@kind": unit.kind, key: strict_json.dump(unit.params, key)}
+        attributes[key] = strict_json.dump(unit.params, key)
     attributes |= {
         "/input@scale": float(record.input.scale),
         "/input@offset": float(record.input.offset),
@@ -83,29 +77,38 @@ def _stored_labels(classes: np.ndarray) -> np.ndarray:
 
 
 def unpack(header: Header, elements: Elements) -> ModelRecord:
-    """The record of these elements: all arrays of the layout are there and checked, attributes are checked here."""
-    arrays, layout = elements.arrays, header.layout
+    """The record of these elements: all arrays of the manifest are there and checked, attributes are checked here."""
+    manifest, groups = header.manifest, by_group(elements.arrays)
+    layers = {path: _layer(elements, path, record, groups) for path, record in manifest.groups().items()}
     return ModelRecord(
         kind=header.kind,
         params=header.params,
-        encoder=tuple(_layer(elements, f"/encoder/{i}") for i in range(len(layout.encoder))),
-        decoder=tuple(_layer(elements, f"/decoder/{i}") for i in range(len(layout.decoder))),
-        head=None if layout.head is None else _layer(elements, "/head"),
-        classes=None if layout.classes is None else _labels(arrays["/classes"]),
-        units=tuple(_unit(elements, layout, i) for i in range(len(layout.units))),
-        input=_input(elements, layout),
-        history={phase: arrays[f"/history/{phase}"] for phase in layout.history},
-        probe=None if layout.probe is None else Probe(arrays["/probe/input"], arrays["/probe/output"]),
-        checkpoint=None if layout.checkpoint is None else _checkpoint(elements, layout.checkpoint),
-        precision=layout.precision,
+        encoder=tuple(layers[f"/encoder/{i}"] for i in range(len(manifest.encoder))),
+        decoder=tuple(layers[f"/decoder/{i}"] for i in range(len(manifest.decoder))),
+        head=layers.get("/head"),
+        classes=None if "/classes" not in groups else _labels(groups["/classes"][""]),
+        units=tuple(_unit(elements, f"/units/{i}", layers[f"/units/{i}"]) for i in range(len(manifest.units))),
+        input=_input(elements),
+        history=groups.get("/history", {}),
+        probe=None if "/probe" not in groups else Probe(**groups["/probe"]),
+        checkpoint=None if "/checkpoint" not in groups else _checkpoint(elements, groups["/checkpoint"]),
+        precision=manifest.precision,
         stacked_version=header.stacked_version,
     )
 
 
-def _layer(elements: Elements, path: str) -> LayerArrays:
-    key = f"{path}@activation"
-    activation = expect.name(elements.attributes[key], key)
-    return LayerArrays(elements.arrays[f"{path}/weight"], elements.arrays[f"{path}/bias"], activation)
+def _layer(
+    elements: Elements, path: str, record: dict[str, Any], groups: dict[str, dict[str, np.ndarray]]
+) -> LayerArrays:
+    for name, expected in record.items():
+        found = elements.attributes[f"{path}@{name}"]
+        if found != expected:
+            raise refusal(f"{path}@{name}", f"expected {shown(expected)} as in the config, found {shown(found)}")
+    return LayerArrays(record["kind"], {k: v for k, v in record.items() if k != "kind"}, groups.get(path, {}))
+
+
+def _unit(elements: Elements, path: str, group: LayerArrays) -> UnitArrays:
+    return UnitArrays(group.kind, group.attributes, _json_table(elements, f"{path}@params"), group.arrays)
 
 
 def _labels(stored: np.ndarray) -> np.ndarray:
@@ -121,14 +124,7 @@ def _labels(stored: np.ndarray) -> np.ndarray:
     return labels
 
 
-def _unit(elements: Elements, layout: Layout, index: int) -> UnitArrays:
-    path, unit = f"/units/{index}", layout.units[index]
-    expect.one_of(elements.attributes[f"{path}@kind"], f"{path}@kind", (unit.kind,))
-    params = _json_table(elements, f"{path}@params")
-    return UnitArrays(unit.kind, params, {name: elements.arrays[f"{path}/{name}"] for name in unit.arrays})
-
-
-def _input(elements: Elements, layout: Layout) -> InputSpec:
+def _input(elements: Elements) -> InputSpec:
     scale, offset, shape, dtype = (
         elements.attributes[f"/input@{name}"] for name in ("scale", "offset", "sample_shape", "dtype")
     )
@@ -139,14 +135,10 @@ def _input(elements: Elements, layout: Layout) -> InputSpec:
         raise refusal("/input@sample_shape", f"expected 1 to {MAX_DIMENSIONS} dimensions, found {len(shape)}")
     for length in shape:
         expect.size(length, "/input@sample_shape")
-    if math.prod(shape) != layout.encoder[0][0]:
-        text = f"expected a shape of {layout.encoder[0][0]} values as the encoder takes, found {shape}"
-        raise refusal("/input@sample_shape", text)
     return InputSpec(scale, offset, shape, expect.one_of(dtype, "/input@dtype", INPUT_DTYPES))
 
 
-def _checkpoint(elements: Elements, names: Any) -> Checkpoint:
-    arrays = {name: elements.arrays[f"/checkpoint/{name}"] for name in names}
+def _checkpoint(elements: Elements, arrays: dict[str, np.ndarray]) -> Checkpoint:
     return Checkpoint(check_cursor(_json_table(elements, CURSOR)), arrays)
 
 

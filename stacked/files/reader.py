@@ -44,7 +44,6 @@ def read_verified(path: str | os.PathLike[str]) -> Verified:
 def _read_elements(gate: Gate) -> tuple[Header, Elements]:
     attributes: dict[str, Any] = read_header_attributes(gate.attribute)
     header = parse_header(attributes)
-    arrays = gate.arrays(header.layout.arrays())
-    return header, Elements(
-        arrays, attributes | {k: gate.attribute(k, v) for k, v in header.layout.attributes().items()}
-    )
+    arrays = gate.arrays(header.manifest.arrays)
+    kinds = header.manifest.attributes()
+    return header, Elements(arrays, attributes | {key: gate.attribute(key, kind) for key, kind in kinds.items()})

@@ -33,21 +33,22 @@ def weights_dtype(precision: str) -> np.dtype:
 
 @dataclass(frozen=True, eq=False)
 class LayerArrays:
-    """One dense layer, ``y = activation(x @ weight + bias)``: weight (n_in, n_out), bias (n_out,)."""
+    """One layer, of any ``kind``: its attributes (names, numbers, tuples of integers) and its arrays, of the weights' dtype.
 
-    weight: np.ndarray
-    bias: np.ndarray
-    activation: str
+    Which of them a kind has is for those to say who build the layer.
+    """
+
+    kind: str
+    attributes: dict[str, Any]
+    arrays: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
 class UnitArrays:
-    """One unit as pretrained: ``kind`` is the name of its class, ``params`` its JSON-able parameters.
-
-    ``arrays``: weight (V, H), visible_bias (V,), hidden_bias (H,), and decoder_weight (H, V) of an untied Autoencoder.
-    """
+    """One unit as pretrained: ``kind`` is the name of its class, ``params`` its JSON-able parameters, the others as of a layer."""
 
     kind: str
+    attributes: dict[str, Any]
     params: dict[str, Any]
     arrays: dict[str, np.ndarray]
 
@@ -64,7 +65,7 @@ class InputSpec:
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """A few rows (B, V) and what the model answered when it was saved (B, n_out)."""
+    """A few rows (B, ...) and what the model answered when it was saved (B, ...)."""
 
     input: np.ndarray
     output: np.ndarray

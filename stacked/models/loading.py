@@ -17,7 +17,9 @@ from ..settings import MAX_SEED, SCALINGS, choice, flag, precision_dtype, whole
 from ..text import one_line, shown
 from ..training.loop import Record
 from ..units.base import Unit
+from .dense_layers import check_shapes
 from .model import Model
+from .parts import check_parts
 from .probe import check_probe
 from .stack import Stack
 
@@ -50,12 +52,15 @@ def load(path: str | PathLike[str], *, allow_unfinished: bool = False) -> Any:
 def from_record(record: ModelRecord, path: str | PathLike[str]) -> Model:
     """The estimator that a record describes; ``path`` is its file, for messages."""
     with of_file(path):
+        check_parts(record)
         with _described_at("/@config"):
             model = _build(record)
         if isinstance(model, Stack):
             for index, unit in enumerate(record.units):
                 with _described_at(f"/units/{index}@params"):
                     model.units_.append(_unit(unit, index, model, record.precision))
+        else:
+            _check_unit(model, record.units[0], 0)
         if record.probe is not None:
             check_probe(model, record.probe)
     return model
@@ -78,7 +83,7 @@ def _build(record: ModelRecord) -> Stack | Unit:
     model.seed_ = whole("seed", record.params["seed"], 0, MAX_SEED)
     model.scaling_ = _scaling(record)
     model.n_code_layers_ = len(record.encoder)
-    model.n_features_in_ = record.encoder[0].weight.shape[0]
+    model.n_features_in_ = record.encoder[0].attributes["n_in"]
     if record.classes is not None:
         model.classes_ = record.classes
     layers, sizes = _stack_layers(model, record) if isinstance(model, Stack) else _unit_layers(model)
@@ -114,7 +119,7 @@ def _stack_layers(model: Stack, record: ModelRecord) -> tuple[list[Layer], list[
     if model.n_code_layers_ != len(model.templates) and record.checkpoint is None:
         raise ValueError(f"{len(model.templates)} units, but {model.n_code_layers_} layers of an encoder")
     model.units_ = []
-    widths = [model.n_features_in_, *(layer.weight.shape[1] for layer in record.encoder)]
+    widths = [model.n_features_in_, *(layer.attributes["n_out"] for layer in record.encoder)]
     return model._layers(widths), [unit.n_hidden for unit in model.templates]
 
 
@@ -126,34 +131,39 @@ def _unit_layers(model: Unit) -> tuple[list[Layer], list[int]]:
 def _network(layers: list[Layer], stored: list[LayerArrays], precision: str) -> Network:
     """The network of ``layers`` with the stored parameters, which must have these very shapes and activations."""
     expected = [(layer.n_in, layer.n_out, layer.activation) for layer in layers]
-    found = [(*layer.weight.shape, layer.activation) for layer in stored]
+    found = [tuple(layer.attributes[name] for name in ("n_in", "n_out", "activation")) for layer in stored]
     if found != expected:
         raise ValueError(f"layers {found} where its parameters mean {expected}")
     network = Network.zeros(layers, precision)  # no larger than what was read
-    for index, arrays in enumerate(stored):
+    for index, layer in enumerate(stored):
         if layers[index].tied_to is None:
-            network.weight(index)[:] = arrays.weight
-        elif not np.array_equal(network.weight(index), arrays.weight):
+            network.weight(index)[:] = layer.arrays["weight"]
+        elif not np.array_equal(network.weight(index), layer.arrays["weight"]):
             raise ValueError(f"a tied decoder whose layer {index} is not the transposed encoder")
-        network.bias(index)[:] = arrays.bias
+        network.bias(index)[:] = layer.arrays["bias"]
     return network
 
 
 def _unit(stored: UnitArrays, index: int, stack: Stack, precision: str) -> Unit:
     unit = UNIT_CLASSES[stored.kind](**stored.params)
     unit.validate()
-    n_visible = stored.arrays["weight"].shape[0]
-    encoder, decoder = unit.layers(n_visible)
-    weight = stored.arrays["weight"]
-    halves = [
-        LayerArrays(weight, stored.arrays["hidden_bias"], encoder.activation),
-        LayerArrays(stored.arrays.get("decoder_weight", weight.T), stored.arrays["visible_bias"], decoder.activation),
-    ]
-    unit.network_ = _network([encoder, decoder], halves, precision)
+    _check_unit(unit, stored, index)
+    n_visible = stored.attributes["n_visible"]
+    unit.network_ = Network.zeros(unit.layers(n_visible), precision)  # no larger than what was read
+    for name, view in unit._arrays().items():
+        view[:] = stored.arrays[name]
     unit.n_features_in_, unit.n_code_layers_, unit.seed_ = n_visible, 1, stack.seed_
     unit.scaling_ = stack.scaling_ if index == 0 else identity(n_visible, precision_dtype(precision).name)
     unit.history_ = [record for record in stack.history_ if record.unit == index]
     return unit
+
+
+def _check_unit(unit: Unit, stored: UnitArrays, index: int) -> None:
+    """A refusal of arrays that are not those of the unit that its parameters give."""
+    expected, found = int(unit.n_hidden), stored.attributes["n_hidden"]
+    if found != expected:
+        raise refusal(f"/units/{index}@n_hidden", f"expected {expected} as its parameters say, found {found}")
+    check_shapes(f"/units/{index}", stored.arrays, unit._array_shapes(stored.attributes["n_visible"]))
 
 
 def _records(history: dict[str, np.ndarray], model: Stack | Unit) -> list[Record]:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ModelFileError
-from ..files import HISTORY_DTYPE, Checkpoint, InputSpec, LayerArrays, ModelRecord, UnitArrays
-from ..network import Network
+from ..files import HISTORY_DTYPE, Checkpoint, InputSpec, ModelRecord, UnitArrays
 from ..registry import UNIT_NAMES, is_registered
 from ..training.loop import Record
+from .dense_layers import dense_record
+from .parts import check_parts
 from .probe import probe_of
 
 if TYPE_CHECKING:
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def to_record(model: "Model", checkpoint: Checkpoint | None = None) -> ModelRecord:
-    """The plain record of a fitted estimator, or with ``checkpoint`` of one in training."""
+    """The plain record of a fitted estimator, or with ``checkpoint`` of one in training; its parts are those of a model."""
     network, n_code = model.network_, model.n_code_layers_
-    arrays = [_layer_arrays(network, index) for index in range(len(network.layers))]
+    arrays = [dense_record(network, index) for index in range(len(network.layers))]
     classes = getattr(model, "classes_", None)
     scaling = model.scaling_
-    return ModelRecord(
+    record = ModelRecord(
         kind=model.kind,
         params={
             # a stack that did not come to its upper units is saved without them
@@ -44,6 +45,7 @@ def to_record(model: "Model", checkpoint: Checkpoint | None = None) -> ModelReco
         precision=model.precision,
         stacked_version="",
     )
+    return check_parts(record)
 
 
 def jsonable(value: Any) -> Any:
@@ -73,13 +75,9 @@ def _class_name(unit: "Unit") -> str:
     return type(unit).__name__
 
 
-def _layer_arrays(network: Network, index: int) -> LayerArrays:
-    weight = np.ascontiguousarray(network.weight(index))
-    return LayerArrays(weight, network.bias(index), network.layers[index].activation)
-
-
 def _unit_arrays(unit: "Unit") -> UnitArrays:
-    return UnitArrays(_class_name(unit), _params(unit), unit._arrays())
+    sizes = {"n_visible": int(unit.n_features_in_), "n_hidden": int(unit.n_hidden)}
+    return UnitArrays(_class_name(unit), sizes, _params(unit), unit._arrays())
 
 
 def _stored_classes(classes: np.ndarray) -> np.ndarray:

@@ -78,9 +78,15 @@ class Unit(Reconstructor):
         return [self]
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        """The arrays that a model file keeps, by the names and shapes of its `registry.Home`."""
+        """The arrays that a model file keeps, as views of the network."""
         arrays = {"weight": self.weight_, "visible_bias": self.visible_bias_, "hidden_bias": self.hidden_bias_}
         return arrays if self.tied else {**arrays, "decoder_weight": self.network_.weight(1)}
+
+    def _array_shapes(self, n_visible: int) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of `_arrays`, by the parameters alone."""
+        n_hidden = int(self.n_hidden)
+        shapes = {"weight": (n_visible, n_hidden), "visible_bias": (n_visible,), "hidden_bias": (n_hidden,)}
+        return shapes if self.tied else {**shapes, "decoder_weight": (n_hidden, n_visible)}
 
     def layers(self, n_visible: int) -> tuple[Layer, Layer]:
         """The unit as a two-layer network."""
