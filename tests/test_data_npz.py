@@ -126,4 +126,4 @@ def test_a_sparse_matrix_of_few_numbers_and_many_rows(tmp_path):
     one = dict(
         format=np.array(b"coo"), shape=np.array([1 << 50, 2]), data=np.ones(1), row=np.array([0]), col=np.array([0])
     )
-    refused("the memory available", write(tmp_path / "a.npz", one))
+    refused("rows and columns with numbers in them", write(tmp_path / "a.npz", one))

@@ -1,8 +1,8 @@
 """Tables of numbers as text: .csv and .tsv, compressed by gzip or not, with or without a header line.
 
-A first line is a header when it names a label column, or has text where the second line has a number. A column called
-label, labels, class, target or y is taken out of the features. Text states no precision: values become float32 where
-that holds every one exactly, otherwise float64.
+A first line is a header when it names a label column, or has text where the second line has a number; text beside numbers must
+be names then. A column called label, labels, class, target or y is taken out of the features. Text states no precision: values
+become float32 where that holds every one exactly, otherwise float64.
 """
 
 import csv
@@ -23,6 +23,7 @@ from .labels import from_text
 from .rows import BLOCK_ROWS, ArrayRows, Rows
 
 _LABEL_NAMES = ("label", "labels", "class", "target", "y")
+_MISSING = ("na", "n/a", "nan", "null", "none", "missing")
 _LONGEST_LINE = 1 << 24
 _BLOCK_CELLS = 1 << 18  # converted at once: blocks of wide lines are shorter, down to one line
 _SHOWN = 40
@@ -78,7 +79,7 @@ def _records(path: Path, name: str) -> Iterator[tuple[list[str], Iterator[_Recor
             start = list(itertools.islice(records, 2))
             if not start:
                 raise DataError(f"{name}: expected a table of numbers, found no lines")
-            header = [one_line(cell) for cell in start[0].cells] if _is_header(start) else []
+            header = [one_line(cell) for cell in start[0].cells] if _is_header(start, name) else []
             yield header, itertools.chain(start[1:] if header else start, records)
         finally:
             text.detach()
@@ -114,15 +115,31 @@ class _Lines:
             yield line
 
 
-def _is_header(start: list[_Record]) -> bool:
+def _is_header(start: list[_Record], name: str) -> bool:
+    """Whether the first line names the columns: with a usual name for labels, or with text over a number in the second line."""
     first = start[0].cells
     if any(cell.strip().lower() in _LABEL_NAMES for cell in first):
         return True
     below: Iterable[str] = start[1].cells if len(start) > 1 else itertools.repeat("")
-    return any(
-        not _is_number(cell) and (not under.strip() or _is_number(under))
+    words = [
+        cell
         for cell, under in zip(first, below, strict=False)
-    )
+        if not _is_number(cell) and (not under.strip() or _is_number(under))
+    ]
+    numbers = [cell for cell in first if _is_number(cell)]
+    odd = [word for word in words if not _is_name(word)]
+    if odd and numbers:  # a missing value, or a number that is none: taken for a header, the row would be lost
+        raise DataError(
+            f"{name}: line {start[0].line}: expected names of columns or numbers, found both, {odd[0][:_SHOWN]!r} and"
+            f" {numbers[0][:_SHOWN]!r}"
+        )
+    return bool(words)
+
+
+def _is_name(cell: str) -> bool:
+    """Whether a cell may be the name of a column: it begins with a letter, and is no usual word for a missing value."""
+    word = cell.strip().lower()
+    return word[:1].isalpha() and word not in _MISSING
 
 
 def _label_column(header: list[str]) -> int | None:
