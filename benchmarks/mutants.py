@@ -190,10 +190,12 @@ def _try(mutant: dict[str, Any], tests: list[str]) -> tuple[str, str]:
         Path("chosen.txt").write_text("\n".join(tests))
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "@chosen.txt"]
         try:
-            code = subprocess.run(command, capture_output=True, timeout=LIMIT_S).returncode
+            done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S)
         except subprocess.TimeoutExpired:
             return NOTICED, patch
-    return {0: "survived", 1: NOTICED, 2: NOTICED}.get(code, f"pytest ended with {code}"), patch
+    if done.returncode in (1, 2) or "ERROR collecting" in done.stdout:
+        return NOTICED, patch
+    return "survived" if done.returncode == 0 else f"pytest ended with {done.returncode}", patch
 
 
 def _where(mutant: dict[str, Any]) -> str:
