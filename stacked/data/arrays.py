@@ -16,8 +16,9 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from ..errors import DataError
+from ..text import one_line
 from . import memory
-from .files import MAX_DEFLATE_RATIO, check_declared, one_line, read_exactly, reading
+from .files import MAX_DEFLATE_RATIO, check_declared, read_exactly, reading
 from .keys import Shape, choose_data, choose_labels, label_keys, listing
 from .labels import optional_labels
 from .rows import ArrayRows, Rows

@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from ..errors import DataError
-from .files import one_line
+from ..text import one_line
 from .keys import Shape, listing
 
 MAX_OBJECTS, MAX_DEPTH = 10_000, 32  # in which data are looked for

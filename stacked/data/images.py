@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from ..text import one_line
 from . import memory
-from .files import one_line, reading
+from .files import reading
 from .rows import ArrayRows, Rows
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".ppm", ".pbm", ".tif", ".tiff", ".webp"}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from ..errors import DataError
-from .files import one_line
+from ..text import one_line
 
 Shape = tuple[int, ...]
 

@@ -12,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import DataError
+from ..text import one_line
 from .arrays import open_npz, read_npy, read_npz_labels
 from .builtin import BUILTIN_NAMES, is_builtin, open_builtin
-from .files import SUPPORTED, exists, first_bytes, is_gzip, one_line, reading
+from .files import SUPPORTED, exists, first_bytes, is_gzip, reading
 from .hdf5 import open_hdf5, read_hdf5_labels
 from .idx import is_idx, read_idx
 from .images import open_images

@@ -17,8 +17,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import DataError
+from ..text import one_line
 from . import memory
-from .files import one_line, open_stream, reading
+from .files import open_stream, reading
 from .labels import from_text
 from .rows import BLOCK_ROWS, ArrayRows, Rows
 

@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 
 from ..errors import ModelFileError
-from .refusal import file_name, one_line
+from ..text import one_line
+from .refusal import file_name
 
 BLOCK = 1 << 20
 STALE_SECONDS = 600  # a temporary file this old is what a killed process left

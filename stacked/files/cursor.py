@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..text import shown
 from . import expect
-from .refusal import refusal, shown
+from .refusal import refusal
 
 CURSOR = "/checkpoint@cursor"
 PHASES = ("pretrain", "finetune")

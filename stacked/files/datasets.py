@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from h5py import h5d, h5s, h5t
 
+from ..text import one_line
 from .chunks import FILTERS, MAX_RATIO, read_chunks
 from .elements import type_name
 from .manifest import ArraySpec
-from .refusal import one_line, refusal
+from .refusal import refusal
 
 _CLASSES = {
     h5t.STRING: "text",

@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from .refusal import refusal, shown
+from ..text import shown
+from .refusal import refusal
 
 MAX_SIZE = 2**31
 _NAME = re.compile(r"[A-Za-z0-9_]{1,64}")

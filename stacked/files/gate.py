@@ -19,11 +19,12 @@ import numpy as np
 from h5py import h5a, h5d, h5g, h5l, h5o
 
 from ..errors import ModelFileError
+from ..text import one_line
 from .attributes import read_attribute
 from .datasets import read_dataset, stored_bytes
 from .elements import check_finite
 from .manifest import ATTRIBUTE_BYTES, ArraySpec
-from .refusal import MAX_DETAIL, inside, one_line, refusal
+from .refusal import MAX_DETAIL, inside, refusal
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # Weights hardly compress, velocities and histories do; what inflates further than this is a bomb.

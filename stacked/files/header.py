@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ModelFileError
+from ..text import shown
 from . import expect, strict_json
 from .manifest import Manifest
 from .manifest_rules import parse_manifest
 from .record import FORMAT_NAME, FORMAT_VERSION, PRECISIONS
-from .refusal import refusal, shown
+from .refusal import refusal
 
 CONFIG = "/@config"
 

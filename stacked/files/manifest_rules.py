@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..text import shown
 from . import expect
 from .manifest import MAX_DIMENSIONS, ArraySpec, Manifest, by_group, type_text
 from .record import HISTORY_DTYPE, weights_dtype
-from .refusal import refusal, shown
+from .refusal import refusal
 
 WHERE = "/@config: manifest"
 ARRAYS = f"{WHERE}.arrays"

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
+from ..text import one_line, shown
 from . import expect, strict_json
 from .cursor import CURSOR, check_cursor
 from .elements import Elements, check_array
 from .header import Header, header_attributes, parse_header
 from .manifest import MAX_DIMENSIONS, by_group, manifest_of
 from .record import INPUT_DTYPES, PRECISIONS, Checkpoint, InputSpec, LayerArrays, ModelRecord, Probe, UnitArrays
-from .refusal import inside, one_line, refusal, shown
+from .refusal import inside, refusal
 
 
 def pack(record: ModelRecord) -> Elements:

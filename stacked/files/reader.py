@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
+from ..text import shown
 from .digest import digest_of
 from .elements import Elements
 from .gate import Gate, open_gate
 from .header import Header, parse_header, read_header_attributes
 from .pack import unpack
 from .record import ModelRecord
-from .refusal import of_file, refusal, shown
+from .refusal import of_file, refusal
 
 
 def read_model(path: str | os.PathLike[str]) -> ModelRecord:

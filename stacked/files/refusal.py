@@ -10,10 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import ModelFileError
-from ..text import escaped, one_line, shown
-
-__all__ = ["MAX_DETAIL", "file_name", "inside", "of_file", "one_line", "refusal", "shown"]
-
+from ..text import escaped, one_line
 
 MAX_NAME, MAX_DETAIL = 4096, 200  # characters of a path, and of another library's message
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .refusal import one_line, refusal, shown
+from ..text import one_line, shown
+from .refusal import refusal
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32

@@ -76,12 +76,8 @@ class RBM(Unit, RBMParameters):
 
     def _machine(self, n_visible: int) -> kernel.Machine:
         visible, hidden = UNIT_KINDS[self.visible], UNIT_KINDS[self.hidden]
-        n_hidden, k, persistent = (
-            int(self.n_hidden),
-            int(self.k),
-            bool(self.persistent),
-        )  # not of NumPy's narrower types
-        return kernel.Machine(n_visible, n_hidden, visible, hidden, k, persistent)
+        # numbers of Python's own, not of NumPy's narrower types
+        return kernel.Machine(n_visible, int(self.n_hidden), visible, hidden, int(self.k), bool(self.persistent))
 
     def _per_row(self, function: Any, X: Any) -> np.ndarray:
         rows, scaled = self._fitted_rows(X)
