@@ -2,7 +2,7 @@
 
 A network is a layer table and one flat parameter vector. Row l of the table says what layer l is (`Column`):
 
-    n_in, n_out, activation code, offset of the weights, offset of the biases, transposed
+    n_in, n_out, activation code, offset of the weights, offset of the biases, transposed, kind
 
 Weights of all layers come first in the vector, biases after them. A ``transposed`` (tied) layer uses the matrix (n_out, n_in)
 of an earlier layer the other way round and adds to the same gradient.
@@ -55,7 +55,7 @@ def workspace(table: np.ndarray, n_params: int, batch_size: int, dtype: np.dtype
     if runs_in_panels(dtype):
         packed = packed_network.pack_network(table, batch_size, bfloat16)
     else:
-        packed = packed_network.pack_network(np.array([[1, 1, 0, 0, 1, 0]]), 1)
+        packed = packed_network.pack_network(np.array([[1, 1, 0, 0, 1, 0, 0]]), 1)
     return Workspace(rows[0], rows[1], layers[0], layers[1], np.zeros(n_params, dtype), packed)
 
 

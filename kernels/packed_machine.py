@@ -42,7 +42,7 @@ class Packed(NamedTuple):
     n rows of the model. ``hidden_t`` holds transposes: of the sample, and of the mean given the data for persistent chains.
     """
 
-    table: np.ndarray  # (2, 6) the layers v -> h and, tied, h -> v
+    table: np.ndarray  # (2, 7) the layers v -> h and, tied, h -> v
     params: np.ndarray
     velocity: np.ndarray
     rows: int
@@ -64,10 +64,10 @@ class Packed(NamedTuple):
 @jit
 def layer_table(machine):
     """The layer table of a machine's flat vector: v -> h and, tied, h -> v."""
-    table = np.zeros((2, 6), np.int64)
+    table = np.zeros((2, 7), np.int64)
     n_weights = machine.n_visible * machine.n_hidden
-    table[0] = (machine.n_visible, machine.n_hidden, int(machine.hidden), 0, n_weights, 0)
-    table[1] = (machine.n_hidden, machine.n_visible, int(machine.visible), 0, n_weights + machine.n_hidden, 1)
+    table[0] = (machine.n_visible, machine.n_hidden, int(machine.hidden), 0, n_weights, 0, 0)
+    table[1] = (machine.n_hidden, machine.n_visible, int(machine.visible), 0, n_weights + machine.n_hidden, 1, 0)
     return table
 
 

@@ -42,7 +42,7 @@ class Packed(NamedTuple):
     transpose; row 0 belongs to the input. The transposes exist where a product needs them.
     """
 
-    table: np.ndarray  # (L, 6) offsets into the packed vectors
+    table: np.ndarray  # (L, 7) offsets into the packed vectors
     params: np.ndarray
     velocity: np.ndarray
     squares: np.ndarray
@@ -116,7 +116,7 @@ def _word_matrices(table: np.ndarray, training: bool) -> list[tuple[int, int, in
     return matrices
 
 
-NET = typeof(pack_network(np.array([[1, 1, 0, 0, 1, 0]]), 1))
+NET = typeof(pack_network(np.array([[1, 1, 0, 0, 1, 0, 0]]), 1))
 
 
 @jit

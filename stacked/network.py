@@ -250,8 +250,8 @@ def _require_memory(layers: Sequence[Layer], nbytes: int) -> None:
 
 
 def _layer_table(layers: Sequence[Layer]) -> tuple[np.ndarray, int]:
-    """The kernels' layer table (L, 6) int64 and the total number of weights."""
-    table = np.zeros((len(layers), 6), np.int64)
+    """The kernels' layer table (L, 7) int64 and the total number of weights."""
+    table = np.zeros((len(layers), 7), np.int64)
     n_weights = 0
     for index, layer in enumerate(layers):
         tied = layer.tied_to is not None

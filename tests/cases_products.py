@@ -104,6 +104,7 @@ def dense_network(
             weights[i if i < n_own else n_layers - 1 - i],
             biases[i],
             i >= n_own,
+            0,
         )
         for i, name in enumerate(activations)
     ]
@@ -113,7 +114,7 @@ def dense_network(
 def dense_params(dtype: np.dtype, seed: int, table: np.ndarray, n_weights: int, n_params: int) -> np.ndarray:
     """Weights that keep the size of what passes through, and small biases."""
     params = normal(dtype, seed, n_params, scale=0.1)
-    for n_in, n_out, _, start, _, _ in table:
+    for n_in, n_out, _, start, *_ in table:
         block = params[start : start + n_in * n_out]
         block[:] = normal(dtype, seed + int(start), block.size, scale=n_in**-0.5)
     return params

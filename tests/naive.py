@@ -242,7 +242,7 @@ def add_penalty(params, n_weights, l1, l2, gradient):
 
 def _matrix(layer, vector):
     """The matrix (n_in, n_out) that a row of the layer table applies, as a view of ``vector``."""
-    n_in, n_out, _, start, _, transposed = layer
+    n_in, n_out, _, start, _, transposed, *_ = layer
     block = vector[start : start + n_in * n_out]
     return block.reshape(n_out, n_in).T if transposed else block.reshape(n_in, n_out)
 
@@ -251,7 +251,7 @@ def _layer_outputs(table, params, loss, inputs):
     """The input and then every layer's output; the last are logits under the cross-entropies."""
     values, params = [_float64(inputs)], _float64(params)
     for number, layer in enumerate(table):
-        _, n_out, activation, _, bias, _ = layer
+        _, n_out, activation, _, bias, *_ = layer
         is_logit = number == len(table) - 1 and loss != SQUARED_ERROR
         sums = product(values[-1], _matrix(layer, params)) + params[bias : bias + n_out]
         values.append(sums if is_logit else _activated(activation, sums))
@@ -276,7 +276,7 @@ def batch_gradient(table, params, objective, inputs, target, labels, outputs, de
     result, delta = np.zeros(params.size), np.empty_like(values[-1])
     total = loss_and_delta(objective.loss, table[-1][2], values[-1], target, labels, delta)
     for number in reversed(range(len(table))):
-        _, n_out, _, _, bias, _ = table[number]
+        _, n_out, _, _, bias, *_ = table[number]
         shared = _matrix(table[number], result)
         shared += product(values[number].T, delta)
         result[bias : bias + n_out] = delta.sum(axis=0)

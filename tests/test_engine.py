@@ -71,7 +71,7 @@ def test_dense_of_every_minibatch(batch_size, tied):
 def test_a_matrix_that_four_layers_share(transposed):
     sizes = (13, 37, 13, 37, 13)
     n_weights, biases = 13 * 37, 13 * 37 + np.cumsum([0, *sizes[1:]])
-    rows = [(sizes[i], sizes[i + 1], 2, 0, biases[i], transposed[i]) for i in range(4)]
+    rows = [(sizes[i], sizes[i + 1], 2, 0, biases[i], transposed[i], 0) for i in range(4)]
     table = np.array(rows, np.int64)
     results = []
     for dtype in (np.float32, np.float64):
