@@ -7,6 +7,7 @@ import numpy as np
 from stacked.kernels import dense, rbm
 from stacked.kernels.corruption import MASKING, NO_CORRUPTION, Corruption
 from stacked.kernels.losses import LOSSES
+from stacked.kernels.objective import Objective
 from stacked.kernels.random import fill_uniform, stream_key
 from stacked.kernels.rbm import Machine
 from stacked.kernels.samples import as_samples
@@ -52,7 +53,7 @@ def backprop(
     for index, W in enumerate(weights):
         net.weight(index)[:] = W
     velocity, squares = np.zeros_like(net.params), np.zeros_like(net.params)
-    objective = dense.Objective(LOSSES["cross_entropy"], corruption, net.n_weights)
+    objective = Objective(LOSSES["cross_entropy"], corruption, net.n_weights)
     update = Update(OPTIMIZERS[optimizer], rate, 0, 0.9 if optimizer == "adam" else 0.5, 0.0, 0.0)
     work = dense.workspace(net.table, len(net.params), batch_size, FLOAT32, net.bfloat16)
     rows = np.arange(len(X) // batch_size * batch_size)

@@ -8,7 +8,7 @@ KERNELS = {
     "random": ("philox", "fill_uniform", "fill_normal", "fill_uniform_matrix", "fill_normal_matrix", "shuffle"),
     "activations": ("activate", "differentiate"),
     "losses": ("squared_error", "cross_entropy", "softmax_cross_entropy", "loss_and_delta"),
-    "corruption": ("corrupt",),
+    "corruption": ("corrupt", "emphasis_row"),
     "samples": ("load_row", "load_rows", "load_batch"),
     "plain": ("layer_forward", "layer_backward", "weight_gradient", "column_sums"),
     "packing": ("transpose_panel",),

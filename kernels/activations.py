@@ -162,6 +162,21 @@ def _softmax(row):
 
 
 @jit
+def derivative(activation, output):
+    """f'(a) of a scalar ``output`` = f(a). Not for softmax."""
+    one, zero = like(1.0, output), like(0.0, output)
+    if activation == SIGMOID:
+        return output * (one - output)
+    if activation == TANH:
+        return one - output * output
+    if activation == RELU:
+        return one if output > zero else zero
+    if activation == SOFTPLUS:
+        return one - exp(-output)
+    return one
+
+
+@jit
 def differentiate(activation, output, delta):
     """Multiply ``delta`` (n,) in place by f'(a), where ``output`` (n,) = f(a). Not for softmax, whose Jacobian is full."""
     one, zero = output.dtype.type(1), output.dtype.type(0)

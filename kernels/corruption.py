@@ -16,12 +16,14 @@ CORRUPTIONS = {"none": NONE, "masking": MASKING, "salt_and_pepper": SALT_AND_PEP
 
 
 class Corruption(NamedTuple):
-    """Kind code, level, and the values that pepper and salt stand for."""
+    """Kind code, level, the values that pepper and salt stand for, and how much the losses of spoilt and of kept inputs count."""
 
     kind: int
     level: float
     low: float
     high: float
+    spoilt_weight: float = 1.0
+    kept_weight: float = 1.0
 
 
 NO_CORRUPTION = Corruption(NONE, 0.0, 0.0, 1.0)
@@ -51,3 +53,21 @@ def corrupt(corruption, key, epoch, row, clean, out):
         fill_normal(key, epoch, row, 0, 0, out)
         for j in range(out.shape[0]):
             out[j] = clean[j] + level * out[j]
+
+
+@jit
+def emphasises(corruption):
+    """Whether the losses of inputs have weights."""
+    return corruption.spoilt_weight != 1.0 or corruption.kept_weight != 1.0
+
+
+@jit
+def emphasis_row(corruption, key, epoch, row, out):
+    """out (V,) = weights of the losses of one row's inputs: one where `corrupt` chose to spoil, the other where it did not.
+
+    For noise that spoils some of the inputs: masking, salt and pepper (Vincent et al. 2010, section 3.4).
+    """
+    cast = out.dtype.type
+    fill_uniform(key, epoch, row, 0, 0, out)
+    for j in range(out.shape[0]):
+        out[j] = cast(corruption.spoilt_weight) if out[j] < cast(corruption.level) else cast(corruption.kept_weight)

@@ -15,22 +15,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import fused_dense, inference, packed_network
+from . import fused_network, inference, packed_network, program
 from ._jit import jit, runs_in_panels
-from .corruption import Corruption
+from .corruption import emphasis_row, emphasises
+from .layers import plain_steps
+from .layers.plain_steps import layer_weight
 from .losses import SOFTMAX_CROSS_ENTROPY, forward_activation, loss_and_delta
-from .packing import ACTIVATION, BIAS, N_IN, N_OUT, TRANSPOSED, WEIGHT
-from .plain import column_sums, layer_backward, layer_forward, weight_gradient
+from .packing import ACTIVATION, DENSE, KIND, N_IN, N_OUT
+from .penalties import needs_norms
 from .samples import load_batch, load_rows
+from .terms import KIND as PENALTY
+from .terms import (
+    LAYER,
+    Measured,
+    add_slopes,
+    add_weight_slopes,
+    changes_weights,
+    measure_columns,
+    measured,
+    sum_squares,
+    sum_statistics,
+)  # fmt: skip
 from .updates import add_penalty, apply_update
-
-
-class Objective(NamedTuple):
-    """What a dense network minimises: a loss code, the corruption of its input, and the number of weights that decay."""
-
-    loss: int
-    corruption: Corruption
-    n_weights: int
 
 
 class Workspace(NamedTuple):
@@ -38,40 +44,40 @@ class Workspace(NamedTuple):
 
     clean: np.ndarray  # (B, V)
     corrupted: np.ndarray  # (B, V)
+    emphasis: np.ndarray  # (B, V) weights of single losses
+    noise: np.ndarray  # (B, K) of a stochastic layer
     outputs: np.ndarray  # (B * sum of n_out,)
     deltas: np.ndarray  # (B * sum of n_out,)
     gradient: np.ndarray  # (P,)
+    measured: Measured  # of the terms
     packed: packed_network.Packed  # of the fused trainer
 
 
-def workspace(table: np.ndarray, n_params: int, batch_size: int, dtype: np.dtype, bfloat16: bool = False) -> Workspace:
+def workspace(
+    table: np.ndarray,
+    n_params: int,
+    batch_size: int,
+    dtype: np.dtype,
+    bfloat16: bool = False,
+    emphasis: bool = False,
+    gradient: bool = False,
+) -> Workspace:
     """Allocate the scratch for a layer table and minibatches of at most ``batch_size`` rows.
 
-    With ``bfloat16`` the products of the fused trainer round what they multiply; dtype is float32 then.
+    With ``bfloat16`` the products of the fused trainer round what they multiply; dtype is float32 then. ``emphasis`` makes room for
+    weights of single losses, ``gradient`` for `gradient_form`.
     """
     n_visible, width = int(table[0, N_IN]), int(table[:, N_OUT].sum())
     rows = np.zeros((2, batch_size, n_visible), dtype)
+    weights = np.zeros((batch_size if emphasis else 0, n_visible), dtype)
     layers = np.zeros((2, batch_size * width), dtype)
+    noise = np.zeros((batch_size, max((int(row[N_OUT]) for row in table if row[KIND] != DENSE), default=0)), dtype)
     if runs_in_panels(dtype):
-        packed = packed_network.pack_network(table, batch_size, bfloat16)
+        packed = packed_network.pack_network(table, batch_size, bfloat16, True, emphasis, gradient)
     else:
         packed = packed_network.pack_network(np.array([[1, 1, 0, 0, 1, 0, 0]]), 1)
-    return Workspace(rows[0], rows[1], layers[0], layers[1], np.zeros(n_params, dtype), packed)
-
-
-@jit
-def layer_weight(table, layer, vector):
-    """Weights of a layer as a view of a flat vector: (n_in, n_out), or (n_out, n_in) if the layer is transposed."""
-    n_in, n_out, start = table[layer, N_IN], table[layer, N_OUT], table[layer, WEIGHT]
-    flat = vector[start : start + n_in * n_out]
-    return flat.reshape((n_out, n_in)) if table[layer, TRANSPOSED] else flat.reshape((n_in, n_out))
-
-
-@jit
-def layer_bias(table, layer, vector):
-    """Biases of a layer, (n_out,), as a view of a flat vector."""
-    start = table[layer, BIAS]
-    return vector[start : start + table[layer, N_OUT]]
+    found = measured(int(table[:, N_OUT].max()))
+    return Workspace(rows[0], rows[1], weights, noise, layers[0], layers[1], np.zeros(n_params, dtype), found, packed)
 
 
 @jit
@@ -83,8 +89,11 @@ def layer_rows(table, layer, n_rows, buffer):
 
 
 @jit
-def forward(table, params, loss, inputs, outputs):
-    """Fill ``outputs`` with every layer's output for ``inputs`` (B, V); under a loss on logits the last layer stays linear."""
+def forward(table, params, loss, inputs, noise, outputs):
+    """Fill ``outputs`` with every layer's output for ``inputs`` (B, V); under a loss on logits the last layer stays linear.
+
+    noise (B, K) is what a stochastic layer draws, (B, 0) where there is none.
+    """
     below = inputs
     last = table.shape[0] - 1
     for layer in range(table.shape[0]):
@@ -92,51 +101,81 @@ def forward(table, params, loss, inputs, outputs):
         if layer == last:
             activation = forward_activation(loss, activation)
         out = layer_rows(table, layer, inputs.shape[0], outputs)
-        weight, bias = layer_weight(table, layer, params), layer_bias(table, layer, params)
-        layer_forward(below, weight, table[layer, TRANSPOSED] != 0, bias, activation, out)
+        plain_steps.forward(table, layer, params, activation, below, noise, out)
         below = out
 
 
 @jit
-def backward(table, params, inputs, outputs, deltas, gradient):
+def measure(table, params, terms, n_rows, outputs, found):
+    """Measure all terms on the outputs of a minibatch; the sum of their values, times their weights."""
+    total = 0.0
+    for term in range(terms.places.shape[0]):
+        layer = terms.places[term, LAYER]
+        n_out = table[layer, N_OUT]
+        sums, norms = np.zeros(n_out), np.zeros(n_out)
+        own = layer_rows(table, layer, n_rows, outputs)
+        sum_statistics(terms, term, table[layer, ACTIVATION], own, 0, sums)
+        if needs_norms(terms.places[term, PENALTY]):
+            sum_squares(layer_weight(table, layer, params), norms)
+        measure_columns(terms, term, 1.0 / n_rows, sums, norms, n_out, 0, found)
+        for value in found.values[term, :n_out]:
+            total += value
+    return total
+
+
+@jit
+def backward(table, params, terms, inputs, outputs, found, deltas, gradient):
     """Backpropagate the last layer's delta; ``gradient`` (P,) is overwritten, ``deltas`` filled from the top down."""
     n_rows = inputs.shape[0]
     gradient[:] = 0
     for step in range(table.shape[0]):
         layer = table.shape[0] - 1 - step
-        delta = layer_rows(table, layer, n_rows, deltas)
-        transposed = table[layer, TRANSPOSED] != 0
-        column_sums(delta, layer_bias(table, layer, gradient))
+        own, delta = layer_rows(table, layer, n_rows, outputs), layer_rows(table, layer, n_rows, deltas)
         below = layer_rows(table, layer - 1, n_rows, outputs) if layer else inputs
-        weight_gradient(below, delta, transposed, True, layer_weight(table, layer, gradient))
+        plain_steps.add_gradient(table, layer, below, delta, gradient)
         if layer:
-            weight = layer_weight(table, layer, params)
-            out = layer_rows(table, layer - 1, n_rows, deltas)
-            layer_backward(delta, weight, transposed, below, table[layer - 1, ACTIVATION], out)
+            activation, out = table[layer - 1, ACTIVATION], layer_rows(table, layer - 1, n_rows, deltas)
+            plain_steps.backward(table, layer, params, delta, below, activation, own, out)
+            add_slopes(terms, layer - 1, activation, below, 0, out.shape[1], found, out)
+        for term in range(terms.places.shape[0]):
+            if changes_weights(terms, term, layer):
+                weight, slopes = layer_weight(table, layer, params), layer_weight(table, layer, gradient)
+                add_weight_slopes(term, weight, 0, weight.shape[1], found, slopes)
 
 
 @jit
-def batch_gradient(table, params, objective, inputs, target, labels, outputs, deltas, gradient):
-    """Sum of the losses of one minibatch; ``gradient`` (P,) becomes that of their mean, without the penalty.
+def batch_gradient(table, params, objective, inputs, target, labels, work):
+    """Losses of one minibatch and values of its terms, summed over its rows, (2,); ``work.gradient`` becomes that of their mean.
 
-    inputs (B, V) is what the network sees, target (B, n_out) what it should answer, or labels (B,) for a classifier.
+    inputs (B, V) is what the network sees, target (B, n_out) what it should answer, or labels (B,) for a classifier; the workspace
+    holds the weights of single losses and the noise, as `load_minibatch` left them. Without the penalty on weights.
     """
-    last = table.shape[0] - 1
-    forward(table, params, objective.loss, inputs, outputs)
-    logits = layer_rows(table, last, inputs.shape[0], outputs)
-    delta = layer_rows(table, last, inputs.shape[0], deltas)
-    total = loss_and_delta(objective.loss, table[last, ACTIVATION], logits, target, labels, delta)
-    backward(table, params, inputs, outputs, deltas, gradient)
-    return total
+    last, n_rows, sums = table.shape[0] - 1, inputs.shape[0], np.zeros(2)
+    forward(table, params, objective.loss, inputs, work.noise[:n_rows], work.outputs)
+    logits, delta = layer_rows(table, last, n_rows, work.outputs), layer_rows(table, last, n_rows, work.deltas)
+    sums[1] = n_rows * measure(table, params, objective.terms, n_rows, work.outputs, work.measured)
+    activation, emphasis = table[last, ACTIVATION], work.emphasis[:n_rows]
+    sums[0] = loss_and_delta(objective.loss, activation, logits, target, labels, emphasis, delta)
+    backward(table, params, objective.terms, inputs, work.outputs, work.measured, work.deltas, work.gradient)
+    return sums
 
 
 @jit
 def loss_gradient(table, params, objective, l1, l2, inputs, target, labels, work):
-    """Gradient form: mean loss plus penalty for given parameters; its gradient lands in ``work.gradient`` (P,)."""
-    total = batch_gradient(
-        table, params, objective, inputs, target, labels, work.outputs, work.deltas, work.gradient
-    )  # fmt: skip
-    return total / inputs.shape[0] + add_penalty(params, objective.n_weights, l1, l2, work.gradient)
+    """Gradient form: mean loss, terms and penalty on weights for given parameters; its gradient lands in ``work.gradient`` (P,)."""
+    sums = batch_gradient(table, params, objective, inputs, target, labels, work)
+    return (sums[0] + sums[1]) / inputs.shape[0] + add_penalty(params, objective.n_weights, l1, l2, work.gradient)
+
+
+@jit
+def load_minibatch(objective, samples, positions, row_ids, key, epoch, work):
+    """Load rows ``positions`` (B,) into the workspace: clean, corrupted, weights of their losses."""
+    n_rows = positions.shape[0]
+    clean, corrupted = work.clean[:n_rows], work.corrupted[:n_rows]
+    load_batch(samples, positions, row_ids, objective.corruption, key, epoch, clean, corrupted)
+    if emphasises(objective.corruption):
+        for r in range(n_rows):
+            emphasis_row(objective.corruption, key, epoch, row_ids[r], work.emphasis[r])
 
 
 @jit
@@ -145,21 +184,18 @@ def train_plain(
     squares, work,
 ):  # fmt: skip
     """`train` by gradient form and update, in any dtype."""
-    total = 0.0
+    sums = np.zeros(2)
     classify = objective.loss == SOFTMAX_CROSS_ENTROPY
     for start in range(0, positions.shape[0], batch_size):
         chosen = positions[start : start + batch_size]
         n_rows = chosen.shape[0]
-        clean, corrupted = work.clean[:n_rows], work.corrupted[:n_rows]
-        ids = row_ids[start : start + batch_size]
-        load_batch(samples, chosen, ids, objective.corruption, key, epoch, clean, corrupted)
+        load_minibatch(objective, samples, chosen, row_ids[start : start + batch_size], key, epoch, work)
         goal = labels[chosen] if classify else labels
-        total += batch_gradient(
-            table, params, objective, corrupted, clean, goal, work.outputs, work.deltas, work.gradient
-        )  # fmt: skip
+        inputs, target = work.corrupted[:n_rows], work.clean[:n_rows]
+        sums += batch_gradient(table, params, objective, inputs, target, goal, work)
         apply_update(update, step, objective.n_weights, work.gradient, params, velocity, squares)
         step += 1
-    return total
+    return sums
 
 
 def train(
@@ -170,15 +206,16 @@ def train(
 
     params, velocity, squares (P,) are modified in place: in float32 by the fused trainer, otherwise by `train_plain`. labels (N,)
     int64 is indexed like the samples, or (0,). row_ids (n,) are the rows' numbers in the whole data set; step is the number of
-    minibatches taken before. Returns the sum of the losses, each taken just before its minibatch's update.
+    minibatches taken before. Returns the sums over the rows of losses and of terms, (2,), taken just before each update.
     """
     data = (table, params, objective, update, samples, labels, positions, row_ids, batch_size, key, epoch, step)
     if runs_in_panels(params.dtype):
-        return fused_dense.train(*data, velocity, squares, work.packed)
+        steps = program.program_for(table, objective, program.TRAIN)
+        return fused_network.train(steps, *data, velocity, squares, work.packed)
     return train_plain(*data, velocity, squares, work)
 
 
-train.kernels = {"float32": fused_dense.train, "float64": train_plain}  # type: ignore[attr-defined]
+train.kernels = {"float32": fused_network.train, "float64": train_plain}  # type: ignore[attr-defined]
 
 
 @jit
@@ -188,8 +225,7 @@ def infer_plain(table, params, samples, positions, out):
     load_rows(samples, positions, block)
     for layer in range(table.shape[0]):
         answer = np.empty((positions.shape[0], table[layer, N_OUT]), params.dtype)
-        weight, bias = layer_weight(table, layer, params), layer_bias(table, layer, params)
-        layer_forward(block, weight, table[layer, TRANSPOSED] != 0, bias, table[layer, ACTIVATION], answer)
+        plain_steps.answer(table, layer, params, table[layer, ACTIVATION], block, answer)
         block = answer
     out[:] = block
 

@@ -10,7 +10,7 @@ import numpy as np
 from numba import prange
 
 from ._jit import jit, parallel_jit
-from .activations import LINEAR, SOFTMAX, activate, differentiate, exp, log1p_unit, sigmoid
+from .activations import LINEAR, SOFTMAX, activate, differentiate, exp, like, log1p_unit, sigmoid
 
 SQUARED_ERROR, CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY = range(3)
 LOSSES = {
@@ -57,12 +57,37 @@ def softmax_cross_entropy(logits, label):
 
 
 @jit
-def loss_row(loss, activation, output, target, label, delta):
+def weighted_loss(loss, output, target, weights):
+    """The squared error, or the cross-entropy of logits, of one sample whose features count ``weights`` (n,)."""
+    total = 0.0
+    for j in range(output.shape[0]):
+        if loss == SQUARED_ERROR:
+            term = (output[j] - target[j]) * (output[j] - target[j])
+        else:
+            a = output[j]
+            term = (a if a > like(0.0, a) else like(0.0, a)) - a * target[j] + log1p_unit(exp(-abs(a)))
+        total += weights[j] * term
+    return total
+
+
+@jit
+def loss_row(loss, activation, output, target, label, weights, delta):
     """Loss of one sample; ``delta`` (n,) becomes its derivative with respect to the output layer's input.
 
     ``output`` (n,) holds the activated output for the squared error and logits for the cross-entropies. ``target`` (n,) is
-    read by the first two losses, ``label`` by the third.
+    read by the first two losses, ``label`` by the third. ``weights`` (n,) multiply the losses of features; (0,): all count alike.
     """
+    value = even_loss_row(loss, activation, output, target, label, delta)
+    if weights.shape[0]:
+        for j in range(delta.shape[0]):
+            delta[j] *= weights[j]
+        value = weighted_loss(loss, output, target, weights)
+    return value
+
+
+@jit
+def even_loss_row(loss, activation, output, target, label, delta):
+    """`loss_row` where all features count alike."""
     if loss == SQUARED_ERROR:
         two = output.dtype.type(2)
         for j in range(output.shape[0]):
@@ -82,10 +107,11 @@ def loss_row(loss, activation, output, target, label, delta):
 
 
 @parallel_jit
-def loss_and_delta(loss, activation, output, target, labels, delta):
+def loss_and_delta(loss, activation, output, target, labels, weights, delta):
     """Sum of the losses of a minibatch; ``delta`` (B, n) becomes the derivative for the *mean* loss.
 
-    output (B, n), target (B, n) or (0, 0), labels (B,) int64 or (0,). The short last minibatch is divided by its own size.
+    output (B, n), target (B, n) or (0, 0), labels (B,) int64 or (0,), weights of the single losses (B, n), or (0, 0) for none. The
+    short last minibatch is divided by its own size.
     """
     n_rows = output.shape[0]
     values = np.empty(n_rows)
@@ -93,7 +119,8 @@ def loss_and_delta(loss, activation, output, target, labels, delta):
     for r in prange(n_rows):
         label = labels[r] if loss == SOFTMAX_CROSS_ENTROPY else 0
         goal = target[r] if loss != SOFTMAX_CROSS_ENTROPY else delta[r]
-        values[r] = loss_row(loss, activation, output[r], goal, label, delta[r])
+        own = weights[r] if weights.shape[0] else delta[r, :0]
+        values[r] = loss_row(loss, activation, output[r], goal, label, own, delta[r])
         for j in range(delta.shape[1]):
             delta[r, j] *= share
     total = 0.0

@@ -1,12 +1,12 @@
 """A dense network in panels: packed parameters, the activations of a minibatch, and a panel of a layer's outputs.
 
-Training (`fused_dense`) and inference (`inference`) are made of it.
+Layers (`layers`), training (`fused_network`) and inference (`inference`) are made of it.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numba import get_thread_id, intp, typeof
+from numba import get_thread_id, intp, prange, typeof
 
 from . import packed_words
 from ._jit import jit, linked
@@ -16,7 +16,9 @@ from .instructions import PANEL
 from .packed_words import FACTOR, GRADIENT, NO_FORM, keep_weights, keep_words, pack_words
 from .packing import (
     CHUNK,
+    DENSE,
     GROUP,
+    KIND,
     N_IN,
     N_OUT,
     PANELS,
@@ -31,6 +33,7 @@ from .packing import (
     weight_panels,
 )  # fmt: skip
 from .product import activate_panel, multiply, multiply_transposed, outer
+from .terms import measured
 
 OUTPUT, OUTPUT_T, DELTA, DELTA_T = range(4)  # columns of Packed.offsets
 
@@ -51,17 +54,30 @@ class Packed(NamedTuple):
     offsets: np.ndarray
     activations: np.ndarray
     target: np.ndarray  # (blocks, panels, rows, PANEL)
+    emphasis: np.ndarray  # (blocks, panels, rows, PANEL) weights of the losses of single inputs, or no blocks
     losses: np.ndarray  # one a job of the output layer
+    values: np.ndarray  # what `terms.Measured` holds of the terms
+    gains: np.ndarray
+    weight_gains: np.ndarray
+    gradient: np.ndarray  # like params in the gradient form, else (0,)
     scratch: np.ndarray  # (threads, GROUP, CHUNK, PANEL)
     bfloat16: int  # whether products read words
     word_table: np.ndarray  # see `packed_words`; matrix 2 i is the outputs of layer i - 1, matrix 2 i + 1 its deltas
     words: np.ndarray
 
 
-def pack_network(table: np.ndarray, batch_size: int, bfloat16: bool = False, training: bool = True) -> Packed:
+def pack_network(
+    table: np.ndarray,
+    batch_size: int,
+    bfloat16: bool = False,
+    training: bool = True,
+    emphasis: bool = False,
+    gradient: bool = False,
+) -> Packed:
     """Allocate the packed form of a network and of minibatches of at most ``batch_size`` rows.
 
     With ``bfloat16`` products read words (`packed_words`) in place of transposes; without ``training`` only outputs are kept.
+    ``emphasis`` makes room for weights of single inputs, ``gradient`` for the gradient form.
     """
     packed, n_params = packed_table(table)
     rows = min(ROWS, -(-batch_size // PANEL) * PANEL)
@@ -73,7 +89,7 @@ def pack_network(table: np.ndarray, batch_size: int, bfloat16: bool = False, tra
     for index, count in enumerate(panels):
         layer = index - 1  # whose output this is
         above = index < len(table) and table[index, TRANSPOSED] and not bfloat16
-        below = layer > 0 and not table[layer, TRANSPOSED] and not bfloat16
+        below = layer > 0 and table[layer, KIND] == DENSE and not table[layer, TRANSPOSED] and not bfloat16
         wanted = (True, above, training and index > 0, training and below)
         for kind in (kind for kind in range(4) if wanted[kind]):
             offsets[index, kind] = position
@@ -90,7 +106,10 @@ def pack_network(table: np.ndarray, batch_size: int, bfloat16: bool = False, tra
         offsets=offsets,
         activations=aligned_zeros(position),
         target=aligned_zeros(n_blocks, panels[0], rows, PANEL),
+        emphasis=aligned_zeros(n_blocks if emphasis else 0, panels[0], rows, PANEL),
         losses=np.zeros(max(n_blocks * panels[-1], n_blocks * rows)),
+        **measured(max(widths))._asdict(),
+        gradient=aligned_zeros(n_params if gradient else 0),
         scratch=aligned_zeros(max_threads(), GROUP, CHUNK, PANEL),
         bfloat16=int(bfloat16),
         word_table=word_table,
@@ -104,9 +123,9 @@ def _word_matrices(table: np.ndarray, training: bool) -> list[tuple[int, int, in
     for index in range(len(table) + 1):
         n_columns = int(table[index - 1, N_OUT] if index else table[0, N_IN])
         outputs, deltas = (NO_FORM, NO_FORM), (NO_FORM, NO_FORM)
-        if index < len(table):
+        if index < len(table) and table[index, KIND] == DENSE:
             outputs = (RIGHT_T, RIGHT) if table[index, TRANSPOSED] else (LEFT, LEFT_T)
-        if index > 0:
+        if index > 0 and table[index - 1, KIND] == DENSE:
             deltas = (LEFT, LEFT_T) if table[index - 1, TRANSPOSED] else (RIGHT_T, RIGHT)
         if index == 1:
             deltas = (NO_FORM, deltas[1])  # no product goes below the first layer
@@ -242,6 +261,16 @@ def layer_panel(net, layer, activation, block, n_rows, panel):
     product_panel(net, layer, OUTPUT, layer, net.table[layer, TRANSPOSED], block, n_rows, panel, out)
     activate_panel(activation, bias_panels(net.table, layer, net.params)[panel], out[panel, :n_rows])
     keep_operand(net, layer + 1, OUTPUT, block, n_rows, panel)
+
+
+@linked(NET, intp, intp, intp, parallel=True)
+def keep_rows(net, index, kind, n_rows):
+    """Write outputs or deltas ``index`` that were made row by row in the forms that products will read."""
+    if is_operand(net, index, kind):
+        n_panels = panel_count(net.table[index - 1, N_OUT] if index else net.table[0, N_IN])
+        for job in prange(block_count(net, n_rows) * n_panels):
+            block, panel = job // n_panels, job % n_panels
+            keep_operand(net, index, kind, block, rows_in(net, block, n_rows), panel)
 
 
 @jit

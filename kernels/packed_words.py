@@ -25,7 +25,19 @@ from .bfloat16 import (
     write_weights,
 )  # fmt: skip
 from .instructions import LANES, PANEL
-from .packing import N_IN, N_OUT, PANELS, TABLE, TRANSPOSED, WEIGHT, aligned_zeros, is_owner, weight_panels
+from .packing import (
+    DENSE,
+    KIND,
+    N_IN,
+    N_OUT,
+    PANELS,
+    TABLE,
+    TRANSPOSED,
+    aligned_zeros,
+    is_owner,
+    shares_weights,
+    weight_panels,
+)  # fmt: skip
 
 NO_FORM = -1
 FACTOR, GRADIENT = 0, 2  # columns of the table: the form of a use; its place is the next
@@ -50,13 +62,17 @@ def pack_words(
         n_words = n_blocks * panels * rows * LANES
         places.append([*place(n_words, forms[0]), *place(n_words, forms[1]), panels])
     for layer, row in enumerate(table if bfloat16 else []):
+        if row[KIND] != DENSE:
+            places.append([NO_FORM, 0, NO_FORM, 0, 0])
+            continue
         n_rows, n_columns = (row[N_OUT], row[N_IN]) if row[TRANSPOSED] else (row[N_IN], row[N_OUT])
         form_rows = int(-(-n_rows // PANEL) * PANEL)
         n_words = int(-(-n_columns // PANEL)) * form_rows * LANES
         if is_owner.py_func(table, layer):
             places.append([*place(n_words, LEFT), *place(n_words, RIGHT), form_rows])
         else:
-            places.append(places[len(matrices) + int(np.argmax(table[:, WEIGHT] == row[WEIGHT]))])
+            first = next(other for other in range(layer) if shares_weights.py_func(table, other, layer))
+            places.append(places[len(matrices) + first])
     return np.array(places, np.int64).reshape(-1, 5), aligned_zeros(position).view(np.uint32)
 
 

@@ -26,6 +26,7 @@ ROWS = 128  # of a block; a multiple of PANEL
 COPIED_ROWS = 16  # of a matrix that is packed or unpacked
 _ALIGNMENT = 64  # bytes: a cache line and the longest vector
 N_IN, N_OUT, ACTIVATION, WEIGHT, BIAS, TRANSPOSED, KIND = range(7)  # columns of the layer table, see `dense`
+DENSE = 0  # kinds of layers
 
 
 def aligned_zeros(*shape: int) -> np.ndarray:
@@ -39,14 +40,15 @@ def aligned_zeros(*shape: int) -> np.ndarray:
 def packed_table(table: np.ndarray) -> tuple[np.ndarray, int]:
     """The layer table of the packed vector, and its length; biases are padded to whole panels."""
     packed, starts = table.copy(), {}
+    own = [row for row in packed if row[KIND] == DENSE]
     position = 0
-    for row in packed:
+    for row in own:
         if row[WEIGHT] not in starts:
             starts[int(row[WEIGHT])] = position
             n_rows, n_columns = (row[N_OUT], row[N_IN]) if row[TRANSPOSED] else (row[N_IN], row[N_OUT])
             position += int(panel_count.py_func(n_columns) * n_rows * PANEL)
         row[WEIGHT] = starts[int(row[WEIGHT])]
-    for row in packed:
+    for row in own:
         row[BIAS] = position
         position += int(panel_count.py_func(row[N_OUT]) * PANEL)
     return packed, position
@@ -66,11 +68,20 @@ def panel_width(panel, n_columns):
 
 @jit
 def is_owner(table, layer):
-    """Whether a layer is the first to use its weights; a tied one is not."""
+    """Whether a layer is the first to use its weights; a tied one is not, nor one without weights."""
+    if table[layer, KIND] != DENSE:
+        return False
     for other in range(layer):  # noqa: SIM110 (Numba knows no generators)
-        if table[other, WEIGHT] == table[layer, WEIGHT]:
+        if shares_weights(table, other, layer):
             return False
     return True
+
+
+@jit
+def shares_weights(table, layer, other):
+    """Whether two layers use one matrix."""
+    dense = table[layer, KIND] == DENSE and table[other, KIND] == DENSE
+    return dense and table[layer, WEIGHT] == table[other, WEIGHT]
 
 
 @linked(MATRIX, PANELS, intp, parallel=True)
@@ -115,6 +126,8 @@ def copy_vector(table, packed, flat, panels, direction):
             matrix = flat[start : start + n_in * n_out].reshape((n_rows, n_columns))
             copy_matrix(matrix, weight_panels(packed, layer, panels), direction)
         here, there = table[layer, BIAS], packed[layer, BIAS]
+        if table[layer, KIND] != DENSE:
+            continue
         if direction == UNPACK:
             flat[here : here + n_out] = panels[there : there + n_out]
         else:

@@ -16,8 +16,9 @@ from .checks import check_width
 from .data import BLOCK_ROWS, Rows
 from .data.memory import available_memory
 from .errors import DataError, SettingError
-from .kernels import dense
+from .kernels import dense, packing
 from .kernels.activations import ACTIVATIONS
+from .kernels.layers import plain_steps
 from .kernels.losses import LOSSES, forward_activation, loss_and_delta
 from .kernels.random import WEIGHTS, fill_uniform_matrix, stream_key
 from .kernels.samples import Samples, as_samples, load_rows
@@ -74,12 +75,12 @@ class Network:
 
     def weight(self, index: int) -> np.ndarray:
         """View (n_in, n_out) of a layer's weights; for a tied layer the transposed view of the matrix it shares."""
-        view = dense.layer_weight.py_func(self.table, index, self.params)
+        view = plain_steps.layer_weight.py_func(self.table, index, self.params)
         return view.T if self.layers[index].tied_to is not None else view
 
     def bias(self, index: int) -> np.ndarray:
         """View (n_out,) of a layer's biases."""
-        return dense.layer_bias.py_func(self.table, index, self.params)
+        return plain_steps.layer_bias.py_func(self.table, index, self.params)
 
     def writable(self) -> "Network":
         """This network, or a copy if its parameters are read-only, for example mapped from a file."""
@@ -132,7 +133,7 @@ class Network:
             check_bfloat16()
         table = self.table[first:last].copy()
         if logits_of is not None:
-            table[-1, dense.ACTIVATION] = forward_activation(LOSSES[logits_of], table[-1, dense.ACTIVATION])
+            table[-1, packing.ACTIVATION] = forward_activation(LOSSES[logits_of], table[-1, packing.ACTIVATION])
         return Answerer(table, self.params, dense.prepare(table, self.params, self.bfloat16))
 
     def loss(
@@ -155,8 +156,8 @@ class Network:
             answer(as_samples(block), np.arange(n), outputs)
             goal = np.zeros(0, np.int64) if labels is None else labels[_numbers(start, n, rows, subset)]
             target = block if labels is None else no_target
-            activation = self.table[-1, dense.ACTIVATION]
-            total += loss_and_delta(code, activation, outputs, target, goal, np.empty_like(outputs))
+            activation = self.table[-1, packing.ACTIVATION]
+            total += loss_and_delta(code, activation, outputs, target, goal, no_target, np.empty_like(outputs))
             count += n
         return total / count
 
@@ -190,7 +191,7 @@ class Answerer(NamedTuple):
     @property
     def n_out(self) -> int:
         """Numbers in an answer."""
-        return int(self.table[-1, dense.N_OUT])
+        return int(self.table[-1, packing.N_OUT])
 
     def block(self, table: np.ndarray, scale: float, offset: float) -> np.ndarray:
         """Answers (n, n_out) to raw rows (n, V)."""
@@ -255,12 +256,12 @@ def _layer_table(layers: Sequence[Layer]) -> tuple[np.ndarray, int]:
     n_weights = 0
     for index, layer in enumerate(layers):
         tied = layer.tied_to is not None
-        start = table[layer.tied_to, dense.WEIGHT] if tied else n_weights
+        start = table[layer.tied_to, packing.WEIGHT] if tied else n_weights
         table[index, :5] = layer.n_in, layer.n_out, ACTIVATIONS[layer.activation], start, 0
-        table[index, dense.TRANSPOSED] = tied
+        table[index, packing.TRANSPOSED] = tied
         n_weights += 0 if tied else int(layer.n_in) * int(layer.n_out)
     position = n_weights
     for index, layer in enumerate(layers):
-        table[index, dense.BIAS] = position
+        table[index, packing.BIAS] = position
         position += int(layer.n_out)
     return table, n_weights

@@ -114,7 +114,7 @@ def _vector_loss(name: str, n: int, scale: float) -> Case:
     return Case(f"losses.{name}", f"{n} of scale {scale:g}", make)
 
 
-def _loss_and_delta(loss: str, activation: str, n_rows: int, n: int) -> Case:
+def _loss_and_delta(loss: str, activation: str, n_rows: int, n: int, weighted: bool = False) -> Case:
     def make(dtype, seed):
         code, kind = LOSSES[loss], ACTIVATIONS[activation]
         is_squared = loss == "squared_error"
@@ -122,10 +122,12 @@ def _loss_and_delta(loss: str, activation: str, n_rows: int, n: int) -> Case:
         classify = code == SOFTMAX_CROSS_ENTROPY
         target = _NO_ROWS.astype(dtype) if classify else uniform(dtype, seed + 1, n_rows, n)
         labels = np.random.default_rng(seed).integers(0, n, n_rows if classify else 0)
-        args = (code, kind, output, target, labels, np.empty_like(output))
+        weights = uniform(dtype, seed + 2, n_rows if weighted else 0, n)
+        args = (code, kind, output, target, labels, weights, np.empty_like(output))
         return Problem(args, {"delta": ELEMENTWISE, "return": ELEMENTWISE})
 
-    return Case("losses.loss_and_delta", f"{loss} of {activation} {n_rows}x{n}", make)
+    label = f"{loss} of {activation}{', weighted' if weighted else ''} {n_rows}x{n}"
+    return Case("losses.loss_and_delta", label, make)
 
 
 def _activations(small: bool) -> list[Case]:
@@ -140,7 +142,8 @@ def _losses(small: bool) -> list[Case]:
     cases = [_vector_loss(loss, n, scale) for loss, n, scale in product(LOSSES, sizes, scales)]
     pairs = [("squared_error", name) for name, code in ACTIVATIONS.items() if code != SOFTMAX]
     pairs += [("cross_entropy", "sigmoid"), ("softmax_cross_entropy", "softmax")]
-    return cases + [_loss_and_delta(*pair, *shape) for pair, shape in product(pairs, shapes)]
+    cases += [_loss_and_delta(*pair, *shape) for pair, shape in product(pairs, shapes)]
+    return cases + [_loss_and_delta(*pair, *shapes[-1], weighted=True) for pair in pairs[:-1]]
 
 
 # ---- corruption, samples, updates ------------------------------------------------------------------------------------
@@ -161,6 +164,14 @@ def _corrupt(kind: str, n: int) -> Case:
         return Problem(args, {"out": _noise_tolerance(kind)})
 
     return Case("corruption.corrupt", f"{kind} {n}", make)
+
+
+def _emphasis_row(kind: str, n: int) -> Case:
+    def make(dtype, seed):
+        noise = corruption_of(kind)._replace(spoilt_weight=1.5, kept_weight=0.25)
+        return Problem((noise, key(seed), 2, 11, np.empty(n, dtype)), {"out": EXACT})
+
+    return Case("corruption.emphasis_row", f"{kind} {n}", make)
 
 
 def raw_rows(raw: str, seed: int, *shape: int) -> np.ndarray:
@@ -234,6 +245,7 @@ def elementwise_cases(small: bool) -> list[Case]:
     schedules = ((0, 0), (7, 10), (12, 10)) if small else ((7, 0),)
     raws = ("uint8", "float32", "float64") if small else ("uint8",)
     cases = [_corrupt(kind, n) for kind, n in product(CORRUPTIONS, sizes)]
+    cases += [_emphasis_row("masking", n) for n in sizes]
     cases += [_load_row(raw, n) for raw, n in product(raws, sizes)]
     cases += [_load_rows(raw, *t) for raw, t in product(raws, tables)]
     cases += [_load_batch(raw, kind, *t) for raw, kind, t in product(raws, CORRUPTIONS, tables)]

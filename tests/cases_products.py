@@ -7,8 +7,11 @@ import numpy as np
 from stacked.kernels import dense, rbm
 from stacked.kernels.activations import ACTIVATIONS
 from stacked.kernels.losses import LOSSES
+from stacked.kernels.objective import Objective
+from stacked.kernels.penalties import L1, SPARSITY
 from stacked.kernels.rbm import Machine
 from stacked.kernels.sampling import UNIT_KINDS
+from stacked.kernels.terms import as_terms
 from stacked.kernels.updates import Update
 
 from .cases_elementwise import corruption_of, key, normal, output_of, samples_of, uniform, update_of
@@ -120,11 +123,15 @@ def dense_params(dtype: np.dtype, seed: int, table: np.ndarray, n_weights: int, 
     return params
 
 
-_NETWORKS = {  # sizes, activations, tied, loss
+_TERMS = ((L1, 0, 0.02, 0.0), (SPARSITY, 1, 0.3, 0.05), (SPARSITY, 0, 0.1, 0.1))
+_NETWORKS = {  # sizes, activations, tied, loss, and for some terms, and weights of the losses of spoilt and of kept inputs
     "tied sigmoid": ((13, 7, 13), ("sigmoid", "sigmoid"), True, "cross_entropy"),
     "one layer": ((5, 3), ("softmax",), False, "softmax_cross_entropy"),
     "classifier": ((17, 11, 6, 4), ("relu", "tanh", "softmax"), False, "softmax_cross_entropy"),
     "deep tied": ((13, 8, 3, 8, 13), ("softplus", "linear", "tanh", "linear"), True, "squared_error"),
+    "penalised": ((13, 7, 5, 13), ("sigmoid", "sigmoid", "linear"), False, "squared_error", _TERMS),
+    "tied and penalised": ((13, 7, 13), ("sigmoid", "sigmoid"), True, "cross_entropy", _TERMS[::2], (2.0, 0.5)),
+    "emphasised": ((13, 7, 13), ("relu", "tanh"), False, "squared_error", (), (1.0, 0.0)),
     "several tiles": ((530, 261, 530), ("tanh", "sigmoid"), True, "squared_error"),
 }
 _BENCH_NETWORKS = {
@@ -142,15 +149,18 @@ class _Dense:
     """A network of the tables above and a minibatch for it."""
 
     def __init__(self, spec: tuple, dtype: np.dtype, seed: int, n_rows: int, capacity: int, corruption: str = "none"):
-        sizes, activations, tied, loss = spec
+        sizes, activations, tied, loss, terms, counts = (*spec, *((), (1.0, 1.0))[len(spec) - 4 :])
         self.table, n_weights, n_params = dense_network(sizes, activations, tied)
         self.params = dense_params(dtype, seed, self.table, n_weights, n_params)
-        self.objective = dense.Objective(LOSSES[loss], corruption_of(corruption), n_weights)
+        noise, emphasis = corruption_of(corruption), counts != (1.0, 1.0)
+        noise = noise._replace(spoilt_weight=counts[0], kept_weight=counts[1])
+        self.objective = Objective(LOSSES[loss], noise, n_weights, as_terms(*terms))
         self.inputs = uniform(dtype, seed, n_rows, sizes[0])
         classify = loss == "softmax_cross_entropy"
         self.target = np.empty((0, 0), dtype) if classify else uniform(dtype, seed + 1, n_rows, sizes[-1])
         self.labels = np.random.default_rng(seed).integers(0, sizes[-1], n_rows if classify else 0)
-        self.work = dense.workspace(self.table, n_params, capacity, dtype)
+        self.work = dense.workspace(self.table, n_params, capacity, dtype, emphasis=emphasis)
+        self.work.emphasis[:] = uniform(dtype, seed + 2, *self.work.emphasis.shape)
 
 
 def _network_flops(spec: tuple) -> float:
@@ -160,7 +170,7 @@ def _network_flops(spec: tuple) -> float:
 def _forward(name: str, spec: tuple, n_rows: int) -> Case:
     def make(dtype, seed):
         net = _Dense(spec, dtype, seed, n_rows, n_rows + 3)
-        args = (net.table, net.params, net.objective.loss, net.inputs, net.work.outputs)
+        args = (net.table, net.params, net.objective.loss, net.inputs, net.work.noise[:n_rows], net.work.outputs)
         return Problem(args, {"outputs": PRODUCT})
 
     return Case("dense.forward", f"{name}, {n_rows} rows", make, n_rows * _network_flops(spec))
@@ -182,8 +192,8 @@ def _batch_gradient(name: str, spec: tuple, n_rows: int) -> Case:
     def make(dtype, seed):
         net = _Dense(spec, dtype, seed, n_rows, n_rows + 3)
         batch = (net.inputs, net.target, net.labels)
-        args = (net.table, net.params, net.objective, *batch, net.work.outputs, net.work.deltas, net.work.gradient)
-        return Problem(args, {"gradient": PRODUCT, "return": PRODUCT}, ("outputs", "deltas"))
+        args = (net.table, net.params, net.objective, *batch, net.work)
+        return Problem(args, {"work.gradient": PRODUCT, "return": PRODUCT}, ("work",))
 
     return Case("dense.batch_gradient", f"{name}, {n_rows} rows", make, _gradient_flops(spec, n_rows))
 

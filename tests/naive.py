@@ -12,6 +12,8 @@ SQUARED_ERROR, CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY = range(3)
 NO_CORRUPTION, MASKING, SALT_AND_PEPPER, GAUSSIAN_NOISE = range(4)
 UINT8, FLOAT32, FLOAT64 = range(3)
 MOMENTUM, NESTEROV, ADAM = range(3)
+L1, SPARSITY = range(2)
+MARGIN = 1e-6  # of a mean activation
 GAUSSIAN, BERNOULLI, RECTIFIED = LINEAR, SIGMOID, RELU
 
 
@@ -138,7 +140,9 @@ def softmax_cross_entropy(logits, label):
     return np.logaddexp.reduce(_float64(logits)) - float(logits[label])
 
 
-def loss_and_delta(loss, activation, output, target, labels, delta):
+def loss_and_delta(loss, activation, output, target, labels, weights, delta):
+    if len(weights):
+        return _weighted(loss, activation, output, target, weights, delta)
     rows = range(len(output))
     if loss == SQUARED_ERROR:
         delta[:] = 2 * (_float64(output) - target) * _slope(activation, output) / len(output)
@@ -151,7 +155,41 @@ def loss_and_delta(loss, activation, output, target, labels, delta):
     return sum(softmax_cross_entropy(output[r], labels[r]) for r in rows)
 
 
+def _weighted(loss, activation, output, target, weights, delta):
+    """Losses whose features count ``weights`` (B, n), and their delta."""
+    out, goal, w = _float64(output), _float64(target), _float64(weights)
+    if loss == SQUARED_ERROR:
+        delta[:] = 2 * w * (out - goal) * _slope(activation, output) / len(output)
+        return (w * (out - goal) ** 2).sum()
+    delta[:] = w * (_activated(SIGMOID, output) - goal) / len(output)
+    return (w * (np.logaddexp(0, out) - goal * out)).sum()
+
+
+# ---- terms -----------------------------------------------------------------------------------------------------------
+
+
+def _penalty(kind, activation, target, a, weight):
+    """Value of a penalty on outputs ``a`` (B, n) of a layer with a ``weight`` (n_in, n), and its slopes for inputs and weights."""
+    own = _slope(activation, a) / len(a)
+    if kind == L1:
+        return np.abs(a).mean(axis=0).sum(), np.sign(a) * own, 0
+    m = np.clip(a.mean(axis=0), MARGIN, 1 - MARGIN)
+    divergence = target * np.log(target / m) + (1 - target) * np.log((1 - target) / (1 - m))
+    return divergence.sum(), (m - target) / (m * (1 - m)) * own, 0
+
+
+def _terms_on(terms, number):
+    for (kind, layer), (weight, target) in zip(terms.places, terms.numbers, strict=True):
+        if layer == number:
+            yield kind, weight, target
+
+
 # ---- corruption and samples ------------------------------------------------------------------------------------------
+
+
+def emphasis_row(corruption, key, epoch, row, out):
+    fill_uniform(key, epoch, row, 0, 0, out)
+    out[:] = np.where(out < out.dtype.type(corruption.level), corruption.spoilt_weight, corruption.kept_weight)
 
 
 def corrupt(corruption, key, epoch, row, clean, out):
@@ -258,7 +296,7 @@ def _layer_outputs(table, params, loss, inputs):
     return values
 
 
-def forward(table, params, loss, inputs, outputs):
+def forward(table, params, loss, inputs, noise, outputs):
     packed = np.concatenate([value.ravel() for value in _layer_outputs(table, params, loss, inputs)[1:]])
     outputs[: packed.size] = packed
 
@@ -270,30 +308,33 @@ def infer(table, params, prepared, samples, positions, out):
     out[:] = _layer_outputs(table, params, SQUARED_ERROR, clean)[-1]
 
 
-def batch_gradient(table, params, objective, inputs, target, labels, outputs, deltas, gradient):
-    """Backpropagation; ``outputs`` and ``deltas`` are scratch of the kernel and stay as they are."""
-    values = _layer_outputs(table, params, objective.loss, inputs)
-    result, delta = np.zeros(params.size), np.empty_like(values[-1])
-    total = loss_and_delta(objective.loss, table[-1][2], values[-1], target, labels, delta)
+def batch_gradient(table, params, objective, inputs, target, labels, work):
+    """Backpropagation; of the workspace the gradient is written, and the weights of single losses are read."""
+    values, flat = _layer_outputs(table, params, objective.loss, inputs), _float64(params)
+    result, delta, sums = np.zeros(params.size), np.empty_like(values[-1]), np.zeros(2)
+    emphasis = work.emphasis[: len(inputs)]
+    sums[0] = loss_and_delta(objective.loss, table[-1][2], values[-1], target, labels, emphasis, delta)
     for number in reversed(range(len(table))):
-        _, n_out, _, _, bias, *_ = table[number]
-        shared = _matrix(table[number], result)
+        _, n_out, activation, _, bias, *_ = table[number]
+        weight, shared = _matrix(table[number], flat), _matrix(table[number], result)
+        for kind, strength, goal in _terms_on(objective.terms, number):
+            value, slopes, weight_slopes = _penalty(kind, activation, goal, values[number + 1], weight)
+            sums[1] += len(inputs) * strength * value
+            delta = delta + strength * slopes
+            shared += strength * weight_slopes
         shared += product(values[number].T, delta)
         result[bias : bias + n_out] = delta.sum(axis=0)
         if number > 0:
-            delta = product(delta, _matrix(table[number], _float64(params)).T) * _slope(
-                table[number - 1][2], values[number]
-            )
-    gradient[:] = result
-    return total
+            delta = product(delta, weight.T) * _slope(table[number - 1][2], values[number])
+    work.gradient[:] = result
+    return sums
 
 
 def loss_gradient(table, params, objective, l1, l2, inputs, target, labels, work):
-    gradient = np.empty(params.size)
-    total = batch_gradient(table, params, objective, inputs, target, labels, None, None, gradient)
+    sums, gradient = batch_gradient(table, params, objective, inputs, target, labels, work), _float64(work.gradient)
     penalty = add_penalty(params, objective.n_weights, l1, l2, gradient)
     work.gradient[:] = gradient
-    return total / len(inputs) + penalty
+    return sums.sum() / len(inputs) + penalty
 
 
 def dense_train(
@@ -301,14 +342,18 @@ def dense_train(
     squares, work,
 ):  # fmt: skip
     """Minibatches in order, each a gradient of its own mean loss and one update."""
-    total, gradient = 0.0, np.empty(params.size)
+    sums, own = np.zeros(2), work._replace(gradient=np.empty(params.size))
+    weighs = len(work.emphasis) > 0
     for number, rows in enumerate(_minibatches(positions.size, batch_size)):
-        clean, corrupted = np.empty((2, rows.size, table[0][0]), params.dtype)
+        clean, corrupted, emphasis = np.empty((3, rows.size, table[0][0]), params.dtype)
         load_batch(samples, positions[rows], row_ids[rows], objective.corruption, key, epoch, clean, corrupted)
+        for r, row_id in enumerate(row_ids[rows]):
+            emphasis_row(objective.corruption, key, epoch, row_id, emphasis[r])
         goal = labels[positions[rows]] if objective.loss == SOFTMAX_CROSS_ENTROPY else None
-        total += batch_gradient(table, params, objective, corrupted, clean, goal, None, None, gradient)
-        apply_update(update, step + number, objective.n_weights, gradient, params, velocity, squares)
-    return total
+        own = own._replace(emphasis=emphasis if weighs else emphasis[:0])
+        sums += batch_gradient(table, params, objective, corrupted, clean, goal, own)
+        apply_update(update, step + number, objective.n_weights, own.gradient, params, velocity, squares)
+    return sums
 
 
 def _minibatches(n, batch_size):
@@ -438,7 +483,7 @@ _TWINS_OF = {
     "random": (philox, fill_uniform, fill_normal, fill_uniform_matrix, fill_normal_matrix, shuffle),
     "activations": (activate, differentiate),
     "losses": (squared_error, cross_entropy, softmax_cross_entropy, loss_and_delta),
-    "corruption": (corrupt,),
+    "corruption": (corrupt, emphasis_row),
     "samples": (load_row, load_rows, load_batch),
     "plain": (layer_forward, layer_backward, weight_gradient, column_sums),
     "updates": (apply_update, add_penalty),

@@ -50,7 +50,7 @@ def activate_panel(activation, bias, rows):
 def loss_panel(loss, activation, share, width, output, target, delta):
     columns = np.empty((len(output), width))
     empty = np.zeros(0, np.int64)
-    total = naive.loss_and_delta(loss, activation, output[:, :width], target[:, :width], empty, columns)
+    total = naive.loss_and_delta(loss, activation, output[:, :width], target[:, :width], empty, empty, columns)
     delta[:] = 0
     delta[:, :width] = columns * len(output) * share
     return total

@@ -19,6 +19,7 @@ from stacked.kernels import bfloat16, dense
 from stacked.kernels.cpu import thread_limit
 from stacked.kernels.instructions import HAS_BFLOAT16, PANEL
 from stacked.kernels.losses import SQUARED_ERROR
+from stacked.kernels.objective import Objective
 from stacked.kernels.packing import ROWS
 
 from . import naive, naive_panels
@@ -102,9 +103,9 @@ def test_dense_of_every_minibatch(name, batch_size, rounding):
 def test_a_matrix_that_four_layers_share(transposed, rounding):
     sizes, n_weights = (13, 37, 13, 37, 13), 13 * 37
     biases = n_weights + np.cumsum([0, *sizes[1:]])
-    table = np.array([(sizes[i], sizes[i + 1], 2, 0, biases[i], transposed[i]) for i in range(4)], np.int64)
+    table = np.array([(sizes[i], sizes[i + 1], 2, 0, biases[i], transposed[i], 0) for i in range(4)], np.int64)
     start = dense_params(np.dtype(np.float32), 1, table[:1], n_weights, int(biases[-1]))
-    objective, rows = dense.Objective(SQUARED_ERROR, corruption_of("none"), n_weights), np.arange(16)
+    objective, rows = Objective(SQUARED_ERROR, corruption_of("none"), n_weights), np.arange(16)
     results = []
     for dtype, train in ((np.float32, dense.train), (np.float64, naive.dense_train)):
         params = start.astype(dtype)

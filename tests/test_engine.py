@@ -11,6 +11,7 @@ from stacked.kernels.corruption import CORRUPTIONS
 from stacked.kernels.cpu import thread_limit
 from stacked.kernels.instructions import PANEL
 from stacked.kernels.losses import LOSSES
+from stacked.kernels.objective import Objective
 from stacked.kernels.packing import ROWS
 from stacked.kernels.sampling import UNIT_KINDS
 
@@ -77,7 +78,7 @@ def test_a_matrix_that_four_layers_share(transposed):
     for dtype in (np.float32, np.float64):
         params = dense_params(np.dtype(np.float32), 1, table[:1], n_weights, int(biases[-1])).astype(dtype)
         velocity, work = np.zeros_like(params), dense.workspace(table, len(params), 9, np.dtype(dtype))
-        objective = dense.Objective(LOSSES["squared_error"], corruption_of("none"), n_weights)
+        objective = Objective(LOSSES["squared_error"], corruption_of("none"), n_weights)
         rows = np.arange(20)
         data = (samples_of("uint8", 2, 20, 13), rows[:0], rows, rows, 9, key(3), 0, 0, velocity, velocity[:0], work)
         with thread_limit(None):
@@ -131,7 +132,7 @@ def _split_dense(parts, bfloat16):
     table, n_weights, n_params = dense_network((37, 21, 37), ("sigmoid", "sigmoid"), True)
     params = dense_params(np.dtype(np.float32), 1, table, n_weights, n_params)
     velocity, squares = np.zeros((2, n_params), np.float32)
-    objective = dense.Objective(LOSSES["cross_entropy"], corruption_of("masking"), n_weights)
+    objective = Objective(LOSSES["cross_entropy"], corruption_of("masking"), n_weights)
     samples, rows, step = samples_of("uint8", 1, 60, 37), np.arange(60), 0
     for part in np.split(rows, parts):
         work = dense.workspace(table, n_params, 8, np.dtype(np.float32), bfloat16)

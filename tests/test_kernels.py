@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numba.core.dispatcher import Dispatcher
 
-from stacked.kernels import KERNELS, activations, bfloat16, corruption, losses, samples, sampling, updates
+from stacked.kernels import KERNELS, activations, bfloat16, corruption, losses, penalties, samples, sampling, updates
 from stacked.kernels._jit import Linked
 
 from . import naive, naive_panels
@@ -23,6 +23,10 @@ HELPERS = {
     "activations.sigmoid": "a scalar, measured through activate",
     "activations.softplus": "a scalar, measured through activate",
     "losses.loss_row": "one row of loss_and_delta",
+    "losses.even_loss_row": "one row of loss_and_delta",
+    "losses.weighted_loss": "one row of loss_and_delta",
+    "corruption.emphasises": "a question about a corruption",
+    "activations.derivative": "a scalar, seen through the slopes of terms",
     "losses.forward_activation": "chooses a code, seen through dense.forward",
     "plain.multiply_tile": "one tile of layer_forward",
     "plain.affine_tile": "one tile of layer_forward before its activation",
@@ -30,6 +34,7 @@ HELPERS = {
     "plain.tile_bounds": "index arithmetic, seen through every product of several tiles",
     "packing.panel_count": "index arithmetic, seen through every product",
     "packing.panel_width": "index arithmetic, seen through every product",
+    "packing.shares_weights": "a question about the layer table, seen through tied networks",
     "packing.is_owner": "a question about the layer table, seen through tied networks",
     "packing.copy_matrix": "half of copy_vector",
     "packing.copy_vector": "seen through training: what it packs is what it unpacks",
@@ -53,10 +58,10 @@ HELPERS = {
     "rbm.train_plain": "rbm.train in float64",
     "updates.learning_rate_at": "a scalar, seen through the schedules of apply_update",
     "updates.penalty_slope": "a scalar, seen through add_penalty",
-    "dense.layer_weight": "a view",
-    "dense.layer_bias": "a view",
     "dense.layer_rows": "a view",
     "dense.backward": "the second half of batch_gradient",
+    "dense.measure": "terms, seen through batch_gradient",
+    "dense.load_minibatch": "load_batch and emphasis_row",
     "rbm.split": "views",
     "rbm.gibbs_reconstruct": "the loop inside divergence_gradient",
     "rbm.hidden_free_energy": "one unit of free_energy",
@@ -134,6 +139,7 @@ def test_every_public_compiled_function_is_a_kernel_or_a_helper():
         (corruption, ("MASKING", "SALT_AND_PEPPER")),
         (samples, ("UINT8", "FLOAT32", "FLOAT64")),
         (updates, ("MOMENTUM", "NESTEROV", "ADAM")),
+        (penalties, ("L1", "SPARSITY", "MARGIN")),
         (bfloat16, ("LEFT", "RIGHT", "LEFT_T", "RIGHT_T")),
         (sampling, ("GAUSSIAN", "BERNOULLI", "RECTIFIED")),
     ],

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from stacked.kernels import dense
+from stacked.kernels import dense, packing
 from stacked.kernels.activations import ACTIVATIONS, activate, differentiate
 from stacked.kernels.corruption import NO_CORRUPTION
+from stacked.kernels.layers import plain_steps
 from stacked.kernels.losses import LOSSES, REQUIRED_ACTIVATION
+from stacked.kernels.objective import Objective
 
 from .cases_elementwise import normal, uniform
 from .cases_products import dense_network
@@ -24,7 +26,7 @@ class _Net:
 
     def __init__(self, sizes, activations, tied, loss):
         self.table, n_weights, n_params = dense_network(sizes, activations, tied)
-        self.objective = dense.Objective(LOSSES[loss], NO_CORRUPTION, n_weights)
+        self.objective = Objective(LOSSES[loss], NO_CORRUPTION, n_weights)
         self.inputs, self.target = uniform(np.float64, 1, N_ROWS, sizes[0]), uniform(np.float64, 2, N_ROWS, sizes[-1])
         self.labels = np.arange(N_ROWS) % sizes[-1]
         self.work = dense.workspace(self.table, n_params, N_ROWS, np.dtype(np.float64))
@@ -38,14 +40,14 @@ class _Net:
         """Smallest |pre-activation| of any unit."""
         below, sums = self.inputs, []
         for layer in range(len(self.table)):
-            matrix = dense.layer_weight(self.table, layer, self.params)
-            bias = dense.layer_bias(self.table, layer, self.params)
-            below = below @ (matrix.T if self.table[layer, dense.TRANSPOSED] else matrix) + bias
+            matrix = plain_steps.layer_weight(self.table, layer, self.params)
+            bias = plain_steps.layer_bias(self.table, layer, self.params)
+            below = below @ (matrix.T if self.table[layer, packing.TRANSPOSED] else matrix) + bias
             sums.append(np.abs(below).min())
-            if self.table[layer, dense.ACTIVATION] == ACTIVATIONS["softmax"]:
+            if self.table[layer, packing.ACTIVATION] == ACTIVATIONS["softmax"]:
                 break
             for row in below:
-                activate(self.table[layer, dense.ACTIVATION], row)
+                activate(self.table[layer, packing.ACTIVATION], row)
         return min(sums)
 
     def loss(self, params, l1, l2):
@@ -110,9 +112,8 @@ def test_batch_gradient_leaves_the_penalty_out():
     net = _Net((5, 4, 5), ("sigmoid", "sigmoid"), True, "cross_entropy")
     plain = net.loss(net.params, 0.0, 0.0)
     gradient = net.work.gradient.copy()
-    total = dense.batch_gradient(
-        net.table, net.params, net.objective, net.inputs, net.target, net.labels, net.work.outputs, net.work.deltas,
-        net.work.gradient,
-    )  # fmt: skip
+    batch = (net.inputs, net.target, net.labels)
+    total, terms = dense.batch_gradient(net.table, net.params, net.objective, *batch, net.work)
+    assert terms == 0
     assert total == pytest.approx(N_ROWS * plain, rel=1e-14)
     assert np.array_equal(net.work.gradient, gradient)

@@ -7,6 +7,7 @@ import pytest
 from scipy.special import expit
 
 from stacked.kernels import activations, corruption, dense, losses, plain, rbm, samples, sampling, updates
+from stacked.kernels.objective import Objective
 from stacked.kernels.random import CHAINS, CORRUPTION, SAMPLING, stream_key
 
 from .cases_elementwise import corruption_of, normal, samples_of, uniform
@@ -25,7 +26,7 @@ class Autoencoder(NamedTuple):
 
     table: np.ndarray
     params: np.ndarray
-    objective: dense.Objective
+    objective: Objective
     data: np.ndarray
     work: dense.Workspace
 
@@ -50,7 +51,7 @@ class Autoencoder(NamedTuple):
 def autoencoder(kind="none"):
     table, n_weights, n_params = dense_network((12, 5, 12), ("sigmoid", "sigmoid"), True)
     params = dense_params(FLOAT64, 1, table, n_weights, n_params)
-    objective = dense.Objective(losses.CROSS_ENTROPY, corruption_of(kind), n_weights)
+    objective = Objective(losses.CROSS_ENTROPY, corruption_of(kind), n_weights)
     data = uniform(FLOAT64, 1, 9, 12)
     return Autoencoder(table, params, objective, data, dense.workspace(table, n_params, 9, FLOAT64))
 
@@ -249,10 +250,12 @@ def test_10_losses_do_not_overflow(dtype):
     delta = np.empty_like(logits)
     sigmoid, softmax = activations.SIGMOID, activations.SOFTMAX
     no_labels, no_target = np.empty(0, np.int64), np.empty((0, 0), dtype)
-    value = losses.loss_and_delta(losses.CROSS_ENTROPY, sigmoid, logits, target, no_labels, delta)
+    value = losses.loss_and_delta(losses.CROSS_ENTROPY, sigmoid, logits, target, no_labels, no_target, delta)
     assert value == pytest.approx(2 * BIG + np.log(2), rel=1e-6)
     np.testing.assert_allclose(delta, [[1, -1, -0.5]], rtol=1e-6)
-    value = losses.loss_and_delta(losses.SOFTMAX_CROSS_ENTROPY, softmax, logits, no_target, np.array([1]), delta)
+    value = losses.loss_and_delta(
+        losses.SOFTMAX_CROSS_ENTROPY, softmax, logits, no_target, np.array([1]), no_target, delta
+    )
     assert value == pytest.approx(2 * BIG, rel=1e-6)
     np.testing.assert_allclose(delta, [[1, -1, 0]], rtol=1e-6, atol=1e-30)
 

@@ -14,6 +14,7 @@ import pytest
 
 from stacked.kernels import cpu, dense, rbm
 from stacked.kernels.losses import CROSS_ENTROPY
+from stacked.kernels.objective import Objective
 
 from .cases_elementwise import corruption_of, key, samples_of, update_of
 from .cases_products import dense_network, dense_params, machine_of, machine_params
@@ -29,7 +30,7 @@ NAMES = [f"{trainer} {shape}" for trainer in TRAINERS for shape in SHAPES]
 def _dense_args(n_visible, n_hidden, n, batch_size, bfloat16):
     table, n_weights, n_params = dense_network((n_visible, n_hidden, n_visible), ("sigmoid", "sigmoid"), True)
     params = dense_params(FLOAT32, 1, table, n_weights, n_params)
-    objective = dense.Objective(CROSS_ENTROPY, corruption_of("masking"), n_weights)
+    objective = Objective(CROSS_ENTROPY, corruption_of("masking"), n_weights)
     rows = np.arange(n)[::-1].copy()
     flat = np.zeros((2, n_params), FLOAT32)
     args = (table, params, objective, update_of("adam"), samples_of("uint8", 1, n, n_visible), rows[:0], rows, rows + 9)

@@ -12,7 +12,7 @@ import pytest
 
 import stacked
 from stacked import RBM, Autoencoder
-from stacked.kernels import _jit, bfloat16, dense, fused_dense, fused_rbm, inference, rbm
+from stacked.kernels import _jit, bfloat16, dense, fused_network, fused_rbm, inference, rbm
 
 ROOT = Path(stacked.__file__).resolve().parent.parent
 ROWS = np.random.default_rng(0).integers(0, 256, (40, 12), np.uint8)
@@ -64,7 +64,7 @@ def test_float32_goes_to_the_plain_kernels(monkeypatch):
 
     for module, name in ((rbm, "train_plain"), (dense, "train_plain"), (dense, "infer_plain")):
         monkeypatch.setattr(module, name, partial(spy, name))
-    for module, name in ((fused_dense, "train"), (fused_rbm, "train"), (inference, "prepare")):
+    for module, name in ((fused_network, "train"), (fused_rbm, "train"), (inference, "prepare")):
         monkeypatch.setattr(module, name, None)  # they are not asked
     monkeypatch.setattr(_jit, "TESTED", False)
     few = {"epochs": 1, "batch_size": 15, "random_state": 0}

@@ -9,6 +9,7 @@ import scipy.optimize
 from stacked.kernels import dense
 from stacked.kernels.corruption import NO_CORRUPTION
 from stacked.kernels.losses import LOSSES
+from stacked.kernels.objective import Objective
 from stacked.network import Layer, Network
 from stacked.training.plan import Plan
 from stacked.training.solvers import minimize_batch
@@ -30,7 +31,7 @@ def _minimized(plan, dtype="float64", classify=False):
     network.params[network.n_weights :] = np.linspace(-1, 1, len(network.params) - network.n_weights)
     before = network.params.copy()
     loss = LOSSES["softmax_cross_entropy" if classify else "cross_entropy"]
-    objective = dense.Objective(loss, NO_CORRUPTION, network.n_weights)
+    objective = Objective(loss, NO_CORRUPTION, network.n_weights)
     x = X.astype(dtype)
     work = dense.workspace(network.table, len(network.params), 9, np.dtype(dtype))
     answer = minimize_batch(network, objective, plan, (x, x, LABELS if classify else LABELS[:0]), work)

@@ -4,6 +4,7 @@ import numpy as np
 
 from stacked.kernels import dense, rbm
 from stacked.kernels.losses import LOSSES
+from stacked.kernels.objective import Objective
 
 from .cases_elementwise import corruption_of, key, samples_of, update_of
 from .cases_products import dense_network, dense_params, machine_params
@@ -16,7 +17,7 @@ def dense_args(dtype, network, optimizer, corruption, batch_size, n, bfloat16=Fa
     params = dense_params(np.dtype(np.float32), 1, table, n_weights, n_params).astype(dtype)
     classify = loss == "softmax_cross_entropy"
     labels = np.random.default_rng(1).integers(0, sizes[-1], n if classify else 0)
-    objective = dense.Objective(LOSSES[loss], corruption_of(corruption), n_weights)
+    objective = Objective(LOSSES[loss], corruption_of(corruption), n_weights)
     # Adam divides by the root of the squares: with none before, a gradient near 0 would be blown up to a full step.
     velocity, squares = np.zeros_like(params), np.full_like(params, 0.01)
     update = update_of(optimizer, 20, 0.0, 1e-3)._replace(learning_rate=0.01)
@@ -42,8 +43,9 @@ def rbm_args(dtype, machine, optimizer, batch_size, n, n_chains=7, bfloat16=Fals
 def train_dense(*args, train=dense.train):
     """What a training of a network leaves behind, by name."""
     arguments = dense_args(*args)
-    total = train(*arguments)
-    return {"params": arguments[1], "velocity": arguments[12], "squares": arguments[13], "loss": np.array([total])}
+    loss, terms = train(*arguments)
+    left = {"params": arguments[1], "velocity": arguments[12], "squares": arguments[13]}
+    return {**left, "loss": np.array([loss]), "terms": np.array([terms])}
 
 
 def train_rbm(*args, train=rbm.train):

@@ -7,6 +7,7 @@ line search is one iteration of the solver.
 import numpy as np
 
 from ..kernels import dense
+from ..kernels.objective import Objective
 from ..network import Network
 from .plan import Plan
 
@@ -16,7 +17,7 @@ METHODS = {"cg": "CG", "lbfgs": "L-BFGS-B"}
 def loss_at(
     flat: np.ndarray,
     network: Network,
-    objective: dense.Objective,
+    objective: Objective,
     plan: Plan,
     batch: tuple[np.ndarray, np.ndarray, np.ndarray],
     work: dense.Workspace,
@@ -28,7 +29,7 @@ def loss_at(
 
 def minimize_batch(
     network: Network,
-    objective: dense.Objective,
+    objective: Objective,
     plan: Plan,
     batch: tuple[np.ndarray, np.ndarray, np.ndarray],
     work: dense.Workspace,

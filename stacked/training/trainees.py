@@ -10,6 +10,7 @@ from ..kernels import dense
 from ..kernels import rbm as rbm_kernel
 from ..kernels.corruption import NO_CORRUPTION, Corruption
 from ..kernels.losses import LOSSES
+from ..kernels.objective import Objective
 from ..kernels.random import CHAINS, CORRUPTION, SAMPLING, stream_key
 from ..kernels.samples import load_batch
 from ..kernels.updates import Update
@@ -90,7 +91,7 @@ class DenseTrainee:
         self.network, self.loss, self.plan, self.params = network, loss, plan, network.params
         self._rows, self._scaled, self._labels = rows, scaled, labels
         self._key = stream_key(seed, CORRUPTION, unit)
-        self.objective = dense.Objective(LOSSES[loss], corruption, network.n_weights)
+        self.objective = Objective(LOSSES[loss], corruption, network.n_weights)
         self._squares = np.zeros_like(self.params) if plan.optimizer == "adam" else np.zeros(0, self.params.dtype)
         self.arrays = {"params": self.params}
         if not self._by_line_search:
@@ -110,11 +111,12 @@ class DenseTrainee:
         """Backpropagation on ``rows`` of a window; the summed loss."""
         if self._by_line_search:
             return self._line_searches(window, rows, batch_size, epoch)
-        return dense.train(
+        sums = dense.train(
             self.network.table, self.params, self.objective, update, window.samples, window.labels,
             window.positions[rows], window.row_ids[rows], batch_size, self._key, epoch, step, self.arrays["velocity"],
             self._squares, self._scratch.get(batch_size),
         )  # fmt: skip
+        return float(sums[0])
 
     def _line_searches(self, window: Window, rows: slice, batch_size: int, epoch: int) -> float:
         """A few line searches of conjugate gradient or L-BFGS on each minibatch, as Hinton & Salakhutdinov 2006 did."""

@@ -1,0 +1,120 @@
+"""The fused trainer of networks: packed weights, epilogues, and updates applied tile by tile.
+
+A minibatch is a program (`program`): load the rows, forward, the loss and its delta, and for every layer from the top the delta of
+the layer below, then gradient and update of its own weights. Every instruction is a parallel region over independent panels or
+rows; threads share them out, and no sum is ever split among them.
+"""
+
+import numpy as np
+from numba import intp, prange, typeof
+
+from ._jit import jit, linked
+from .corruption import NO_CORRUPTION, corrupt, emphasis_row
+from .layers import steps
+from .objective import Batch
+from .packed_network import DELTA, NET, block_panels, keep_rows
+from .packed_network import OUTPUT as OUTPUTS
+from .packed_words import keep_all_weights
+from .packing import N_IN, NUMBERS, PACK, UNPACK, copy_vector, scatter_row
+from .panel_objective import measure, output_layer, row_losses
+from .program import BACKWARD, FORWARD, LOAD, MEASURE, OUTPUT, ROW_LOSSES
+from .random import KEY
+from .samples import SAMPLES, load_row
+from .terms import NO_TERMS
+from .updates import ADAM, Update
+
+NOISE = typeof(NO_CORRUPTION)
+NO_UPDATE = Update(0, 0.0, 0, 0.0, 0.0, 0.0)
+
+
+@linked(NET, SAMPLES, NUMBERS, NUMBERS, NOISE, KEY, intp, parallel=True)
+def load(net, samples, positions, row_ids, corruption, key, epoch):
+    """Load a minibatch into the input and the target, and the weights of its losses where there are any."""
+    inputs, target, emphasis = block_panels(net, 0, OUTPUTS), net.target, net.emphasis
+    n_visible = net.table[0, N_IN]
+    for r in prange(positions.shape[0]):
+        clean, noisy = np.empty(n_visible, np.float32), np.empty(n_visible, np.float32)
+        load_row(samples, positions[r], clean)
+        corrupt(corruption, key, epoch, row_ids[r], clean, noisy)
+        scatter_row(clean, target[r // net.rows], r % net.rows)
+        scatter_row(noisy, inputs[r // net.rows], r % net.rows)
+        if emphasis.shape[0]:
+            emphasis_row(corruption, key, epoch, row_ids[r], noisy)
+            scatter_row(noisy, emphasis[r // net.rows], r % net.rows)
+
+
+@jit
+def execute(program, net, objective, update, step, batch):
+    """Carry out a program for one minibatch; the sums of its losses and of its terms, (2,)."""
+    n_rows, sums = batch.positions.shape[0], np.zeros(2)
+    for number in range(program.shape[0]):
+        operation, place = program[number]
+        if operation == LOAD:
+            load(net, batch.samples, batch.positions, batch.row_ids, objective.corruption, batch.key, batch.epoch)
+            keep_rows(net, 0, OUTPUTS, n_rows)
+        elif operation == FORWARD:
+            steps.forward(net, place, objective, batch)
+        elif operation == MEASURE:
+            sums[1] += measure(net, place, objective.terms, n_rows, batch.share) / batch.share
+        elif operation == OUTPUT:
+            sums[0] += output_layer(net, place, objective.loss, n_rows, batch.share)
+        elif operation == ROW_LOSSES:
+            sums[0] += row_losses(net, objective.loss, batch.labels, batch.positions, batch.share)
+            keep_rows(net, place + 1, DELTA, n_rows)
+        elif operation == BACKWARD:
+            steps.backward(net, place, objective.terms, n_rows)
+        else:
+            steps.change(net, place, operation, objective.terms, update, step, n_rows)
+    return sums
+
+
+@jit
+def copy_state(table, params, velocity, squares, update, net, direction):
+    """PACK parameters and what the optimiser keeps, or UNPACK them."""
+    copy_vector(table, net.table, params, net.params, direction)
+    copy_vector(table, net.table, velocity, net.velocity, direction)
+    if update.optimizer == ADAM:
+        copy_vector(table, net.table, squares, net.squares, direction)
+    if direction == PACK:
+        keep_all_weights(net)
+
+
+@jit
+def train(
+    program, table, params, objective, update, samples, labels, positions, row_ids, batch_size, key, epoch, step, velocity,
+    squares, net,
+):  # fmt: skip
+    """`dense.train` in float32, with products of either kind; params, velocity and, for Adam, squares are modified in place."""
+    copy_state(table, params, velocity, squares, update, net, PACK)
+    sums = np.zeros(2)
+    for start in range(0, positions.shape[0], batch_size):
+        chosen, ids = positions[start : start + batch_size], row_ids[start : start + batch_size]
+        batch = Batch(samples, labels, chosen, ids, key, epoch, 1.0 / chosen.shape[0])
+        sums += execute(program, net, objective, update, step, batch)
+        step += 1
+    copy_state(table, params, velocity, squares, update, net, UNPACK)
+    return sums
+
+
+@jit
+def write_gradient(program, table, params, objective, batch, gradient, net):
+    """``gradient`` (P,) = the packed gradient of one minibatch's mean, of which a row has the batch's share; the sums of `execute`.
+
+    The program is in the gradient form. Tiles are those of `train`, written where it would apply them.
+    """
+    copy_vector(table, net.table, params, net.params, PACK)
+    keep_all_weights(net)
+    sums = execute(program, net, objective, NO_UPDATE, 0, batch)
+    copy_vector(table, net.table, gradient, net.gradient, UNPACK)
+    return sums
+
+
+@jit
+def apply_gradient(program, table, params, update, step, gradient, velocity, squares, net):
+    """One update by a ``gradient`` (P,), tile by tile as `train` makes it; params, velocity and squares are modified in place."""
+    copy_state(table, params, velocity, squares, update, net, PACK)
+    copy_vector(table, net.table, gradient, net.gradient, PACK)
+    for number in range(program.shape[0]):
+        operation, layer = program[number]
+        steps.change(net, layer, operation, NO_TERMS, update, step, 0)
+    copy_state(table, params, velocity, squares, update, net, UNPACK)

@@ -1,0 +1,161 @@
+"""Dense layers, ``y = f(x W + b)``: their three steps in panels. A tied layer applies the transpose of an earlier layer's matrix.
+
+The plain steps are in `plain`.
+"""
+
+import numpy as np
+from numba import float64, get_thread_id, intp, prange
+
+from .._jit import jit, linked
+from ..activations import differentiate
+from ..instructions import PANEL
+from ..losses import forward_activation
+from ..packed_network import (
+    DELTA,
+    NET,
+    OUTPUT,
+    block_count,
+    block_panels,
+    gradient_panels,
+    keep_operand,
+    keep_updated,
+    layer_panel,
+    product_panel,
+    rows_in,
+)  # fmt: skip
+from ..packing import (
+    ACTIVATION,
+    BIAS,
+    CHUNK,
+    GROUP,
+    N_IN,
+    N_OUT,
+    PANELS,
+    TRANSPOSED,
+    WEIGHT,
+    is_owner,
+    panel_count,
+    panel_width,
+    shares_weights,
+    weight_panels,
+)  # fmt: skip
+from ..product import clear_padding, sum_rows
+from ..program import APPLY, WRITE
+from ..terms import TERMS, add_slopes, add_weight_slopes, changes_weights
+from ..updates import ADAM, learning_rate_at, update_packed
+from ..updates import UPDATE as UPDATE_TYPE
+
+
+@linked(NET, intp, intp, intp, parallel=True)
+def forward(net, layer, loss, n_rows):
+    """Outputs of one layer; those of the last stay linear where the loss takes logits."""
+    n_panels, activation = panel_count(net.table[layer, N_OUT]), net.table[layer, ACTIVATION]
+    if layer == net.table.shape[0] - 1:
+        activation = forward_activation(loss, activation)
+    for job in prange(block_count(net, n_rows) * n_panels):
+        block, panel = job // n_panels, job % n_panels
+        layer_panel(net, layer, activation, block, rows_in(net, block, n_rows), panel)
+
+
+@linked(NET, intp, TERMS, intp, intp, intp)
+def finish_delta(net, layer, terms, block, panel, n_rows):
+    """From the derivative for a panel of a layer's outputs to that for its inputs: f', terms, and the forms that products read."""
+    rows, width, activation = (
+        rows_in(net, block, n_rows),
+        panel_width(panel, net.table[layer, N_OUT]),
+        net.table[layer, ACTIVATION],
+    )
+    outputs = block_panels(net, layer + 1, OUTPUT)[block, panel, :rows]
+    delta = block_panels(net, layer + 1, DELTA)[block, panel, :rows]
+    differentiate(activation, outputs.reshape(outputs.size), delta.reshape(delta.size))
+    add_slopes(terms, layer, activation, outputs, panel * PANEL, width, net, delta)
+    clear_padding(width, delta)
+    keep_operand(net, layer + 1, DELTA, block, rows, panel)
+
+
+@linked(NET, intp, TERMS, intp, parallel=True)
+def backward(net, layer, terms, n_rows):
+    """Delta of the layer below ``layer``: delta @ W.T, finished."""
+    n_panels = panel_count(net.table[layer, N_IN])
+    deltas, transposed = block_panels(net, layer, DELTA), 1 - net.table[layer, TRANSPOSED]
+    for job in prange(block_count(net, n_rows) * n_panels):
+        block, panel = job // n_panels, job % n_panels
+        rows = rows_in(net, block, n_rows)
+        product_panel(net, layer + 1, DELTA, layer, transposed, block, rows, panel, deltas[block])
+        finish_delta(net, layer - 1, terms, block, panel, n_rows)
+
+
+# ---- update: by tiles of GROUP panels and CHUNK rows of weights ------------------------------------------------------
+
+
+@linked(NET, intp, TERMS, intp, intp, intp, intp, intp, PANELS)
+def weights_gradient(net, layer, terms, n_rows, panel, n_panels, first, stop, out):
+    """out[q, : stop - first] = rows first to stop of the gradient of some panels of weights, over the layers that use them."""
+    n_wide = net.table[layer, N_IN if net.table[layer, TRANSPOSED] else N_OUT]
+    for user in range(layer, net.table.shape[0]):
+        if shares_weights(net.table, user, layer):
+            gradient_panels(net, user, first, stop, panel, n_panels, n_rows, 1 if user > layer else 0, out)
+    weight = weight_panels(net.table, layer, net.params)
+    for q in range(n_panels):
+        column, width, tile = (panel + q) * PANEL, panel_width(panel + q, n_wide), out[q, : stop - first]
+        for term in range(terms.places.shape[0]):
+            if changes_weights(terms, term, layer):
+                add_weight_slopes(term, weight[panel + q, first:stop], column, width, net, tile)
+        clear_padding(width, tile)  # keeps that of the weights zero
+
+
+@jit
+def settle(net, operation, update, rate, step, begin, gradient, is_weight):
+    """Update packed parameters from ``begin`` on by their ``gradient`` (n,), or WRITE it, or APPLY what was written."""
+    end = begin + gradient.shape[0]
+    if operation == WRITE:
+        net.gradient[begin:end] = gradient
+        return
+    found = net.gradient[begin:end] if operation == APPLY else gradient
+    squares = net.squares[begin:end] if update.optimizer == ADAM else net.squares
+    update_packed(update, rate, step, found, net.params[begin:end], net.velocity[begin:end], squares, is_weight)
+
+
+@linked(NET, intp, intp, TERMS, UPDATE_TYPE, float64, intp, intp, intp, intp, intp)
+def change_weights(net, layer, operation, terms, update, rate, step, n_rows, panel, first, stop):
+    """Gradient and update of at most GROUP panels of weights, rows first:stop of them; see `settle`."""
+    weight, gradient = weight_panels(net.table, layer, net.params), net.scratch[get_thread_id()]
+    n_high = weight.shape[1]
+    stop, n_panels = min(stop, n_high), min(GROUP, weight.shape[0] - panel)
+    if operation != APPLY:
+        weights_gradient(net, layer, terms, n_rows, panel, n_panels, first, stop, gradient)
+    for q in range(n_panels):
+        begin, n = net.table[layer, WEIGHT] + ((panel + q) * n_high + first) * PANEL, (stop - first) * PANEL
+        flat = gradient[q].reshape(CHUNK * PANEL)
+        settle(net, operation, update, rate, step, begin, flat[:n], 1)
+        if operation != WRITE:
+            keep_updated(net, layer, panel + q, first, stop)
+
+
+@linked(NET, intp, intp, UPDATE_TYPE, float64, intp, intp, intp)
+def change_biases(net, layer, operation, update, rate, step, n_rows, panel):
+    """Gradient and update of one panel of a layer's biases; see `settle`."""
+    gradient = np.zeros(PANEL, np.float32)
+    deltas = block_panels(net, layer + 1, DELTA)
+    for block in range(block_count(net, n_rows)):
+        sum_rows(deltas[block, panel, : rows_in(net, block, n_rows)], gradient)
+    settle(net, operation, update, rate, step, net.table[layer, BIAS] + panel * PANEL, gradient, 0)
+
+
+@linked(NET, intp, intp, TERMS, UPDATE_TYPE, intp, intp, parallel=True)
+def change(net, layer, operation, terms, update, step, n_rows):
+    """UPDATE a layer's biases, and its weights unless it borrows them; or WRITE their gradients, or APPLY those."""
+    rate = learning_rate_at(update, step)
+    n_biases = panel_count(net.table[layer, N_OUT])
+    weight = weight_panels(net.table, layer, net.params)
+    owner = is_owner(net.table, layer)
+    n_chunks = -(-weight.shape[1] // CHUNK)
+    n_jobs = -(-weight.shape[0] // GROUP) * n_chunks if owner else n_biases
+    for job in prange(n_jobs):
+        if owner:
+            first = job % n_chunks * CHUNK
+            change_weights(
+                net, layer, operation, terms, update, rate, step, n_rows, job // n_chunks * GROUP, first, first + CHUNK
+            )  # fmt: skip
+        for panel in range(job * n_biases // n_jobs, (job + 1) * n_biases // n_jobs):
+            change_biases(net, layer, operation, update, rate, step, n_rows, panel)

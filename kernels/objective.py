@@ -1,0 +1,35 @@
+"""What a network minimises: the loss, how its input is spoilt, terms; and a minibatch of rows, with their share in the mean."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .corruption import Corruption
+from .random import Key
+from .samples import Samples
+from .terms import NO_TERMS, Terms
+
+
+class Objective(NamedTuple):
+    """A loss code, the corruption of the input, the number of weights that decay, and the terms that are added to the loss."""
+
+    loss: int
+    corruption: Corruption
+    n_weights: int
+    terms: Terms = NO_TERMS
+
+
+class Batch(NamedTuple):
+    """Rows ``positions`` (B,) of ``samples``, and of ``labels`` (N,) or (0,).
+
+    row_ids (B,) are their numbers in the whole data set, which with ``key`` and ``epoch`` give random numbers. ``share`` is a row's
+    share in the mean: one over the number of rows that a step takes, of which these may be a part.
+    """
+
+    samples: Samples
+    labels: np.ndarray
+    positions: np.ndarray
+    row_ids: np.ndarray
+    key: Key
+    epoch: int
+    share: float

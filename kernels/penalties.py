@@ -1,0 +1,74 @@
+"""Penalties on the outputs of a layer, one column (a unit) at a time.
+
+With a the outputs of a unit, m the mean over the minibatch of a statistic s(a), and n the squared norm of the unit's weights, a
+penalty is a value v(m, n), its slope for the unit's input, and for some a slope for the unit's weights w:
+
+                 s(a)     v(m, n)
+    L1           |a|      m
+    SPARSITY     a        t log(t / m) + (1 - t) log((1 - t) / (1 - m)): Kullback-Leibler divergence to the target t
+
+A new kind is a code, a row here and a branch in each of the functions below; the engine knows none of them.
+"""
+
+import math
+
+from ._jit import jit
+from .activations import derivative, like
+
+L1, SPARSITY = range(2)
+PENALTIES = {"l1": L1, "sparsity": SPARSITY}
+MARGIN = 1e-6  # a mean activation is kept this far from 0 and 1, where the divergence is infinite
+
+
+@jit
+def needs_norms(kind):
+    """Whether the penalty reads the norms of the units' weights."""
+    return kind < 0
+
+
+@jit
+def reaches_weights(kind):
+    """Whether the penalty has a slope for the weights beside that for the units' inputs."""
+    return kind < 0
+
+
+@jit
+def statistic(kind, activation, target, a, column):
+    """s(a) of one output; ``column`` is the unit's number."""
+    if kind == L1:
+        return abs(a)
+    return a
+
+
+@jit
+def value(kind, target, mean, norm):
+    """v(m, n) in float64."""
+    if kind == SPARSITY:
+        m = min(max(mean, MARGIN), 1.0 - MARGIN)
+        return target * math.log(target / m) + (1.0 - target) * math.log((1.0 - target) / (1.0 - m))
+    return mean
+
+
+@jit
+def gain(kind, target, mean, norm):
+    """What of the slope is the same for all rows, in float64."""
+    if kind == SPARSITY:
+        m = min(max(mean, MARGIN), 1.0 - MARGIN)
+        return (1.0 - target) / (1.0 - m) - target / m
+    return 1.0
+
+
+@jit
+def slope(kind, activation, target, a, column):
+    """ds/dx of one output a = f(x): times `gain` and the row's share, the derivative of v for the unit's input x."""
+    if kind == L1:
+        zero = like(0.0, a)
+        sign = like(1.0, a) if a > zero else (-like(1.0, a) if a < zero else zero)
+        return sign * derivative(activation, a)
+    return derivative(activation, a)
+
+
+@jit
+def weight_gain(kind, mean):
+    """dv/dw is this, in float64, times w."""
+    return 0.0 * mean
