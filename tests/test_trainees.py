@@ -11,7 +11,8 @@ from stacked.kernels.corruption import CORRUPTIONS, NO_CORRUPTION, Corruption
 from stacked.kernels.losses import LOSSES
 from stacked.kernels.random import CHAINS, CORRUPTION, SAMPLING, stream_key
 from stacked.kernels.samples import as_samples
-from stacked.network import Layer, Network
+from stacked.layers import Dense
+from stacked.network import Network
 from stacked.training import solvers
 from stacked.training.feed import Window
 from stacked.training.loop import update_settings
@@ -33,15 +34,15 @@ def _window(labels=NO_LABELS):
 
 
 def _dense(plan, unit=3, seed=9, corruption=NOISE, labels=None, loss="cross_entropy"):
-    last = Layer(3, 3, "softmax") if labels is not None else Layer(3, 4, "sigmoid", 0)
-    network = Network.zeros([Layer(4, 3, "sigmoid"), last], "float64")
+    last = Dense(3, 3, "softmax") if labels is not None else Dense(3, 4, "sigmoid", 0)
+    network = Network.zeros([Dense(4, 3, "sigmoid"), last], "float64")
     network.randomize(0, 0)
     return DenseTrainee(network, loss, plan, ROWS, SCALED, seed, unit, corruption, labels)
 
 
 def _machine_trainee(persistent, n_chains=5, unit=3, seed=9):
     machine = rbm_kernel.Machine(4, 3, 1, 1, 2, persistent)
-    network = Network.zeros([Layer(4, 3, "sigmoid"), Layer(3, 4, "sigmoid", 0)], "float64")
+    network = Network.zeros([Dense(4, 3, "sigmoid"), Dense(3, 4, "sigmoid", 0)], "float64")
     return RBMTrainee(network, machine, ROWS, SCALED, seed, unit, n_chains)
 
 
@@ -98,7 +99,7 @@ def test_a_network_is_trained_on_the_chosen_rows_with_its_own_stream(optimizer, 
 
 
 def test_without_corruption_none_is_the_default():
-    network = Network.zeros([Layer(4, 4, "sigmoid")], "float64")
+    network = Network.zeros([Dense(4, 4, "sigmoid")], "float64")
     assert DenseTrainee(network, "cross_entropy", _plan(), ROWS, SCALED, 0, 0).objective.corruption == NO_CORRUPTION
 
 

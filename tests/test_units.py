@@ -10,8 +10,9 @@ from stacked.kernels.corruption import CORRUPTIONS, NONE
 from stacked.kernels.losses import LOSSES
 from stacked.kernels.random import CORRUPTION, SAMPLING, SHUFFLE, WEIGHTS, stream_key
 from stacked.kernels.sampling import UNIT_KINDS
+from stacked.layers import Dense
 from stacked.models import stack as stack_module
-from stacked.network import Layer, Network
+from stacked.network import Network
 from stacked.scaling import fit_scaling
 from stacked.training.loop import Progress
 from stacked.training.plan import remedy, training_plan
@@ -177,7 +178,7 @@ def test_an_autoencoder_starts_with_uniform_weights_of_its_own_stream_layer_by_l
      ("softmax", np.sqrt(6 / 70)), ("relu", np.sqrt(6 / 40)), ("softplus", np.sqrt(6 / 40))],
 )  # fmt: skip
 def test_weights_fill_the_range_that_suits_the_activation(activation, width):
-    network = Network.zeros([Layer(40, 30, activation), Layer(30, 40, "linear", 0)], "float64")
+    network = Network.zeros([Dense(40, 30, activation), Dense(30, 40, "linear", 0)], "float64")
     network.params[:] = 7
     network.randomize(0, 0)
     weight = network.weight(0)
@@ -188,7 +189,7 @@ def test_weights_fill_the_range_that_suits_the_activation(activation, width):
 
 def test_layers_units_and_seeds_of_one_shape_have_different_weights():
     def drawn(seed, unit):
-        network = Network.zeros([Layer(8, 8, "sigmoid"), Layer(8, 8, "sigmoid"), Layer(8, 8, "sigmoid")], "float32")
+        network = Network.zeros([Dense(8, 8, "sigmoid"), Dense(8, 8, "sigmoid"), Dense(8, 8, "sigmoid")], "float32")
         network.randomize(seed, unit)
         return [network.weight(layer) for layer in range(3)]
 

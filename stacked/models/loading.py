@@ -10,14 +10,15 @@ import numpy as np
 
 from ..errors import ModelFileError, StackedError
 from ..files import MAX_LAYERS, LayerArrays, ModelRecord, UnitArrays, file_name, of_file, read_model, refusal
-from ..network import Layer, Network
+from ..layers import Layer
+from ..layers.records import check_shapes, layer_of
+from ..network import Network, fill
 from ..registry import MODELS, PACKAGE, UNITS
 from ..scaling import InputScaling, identity
 from ..settings import MAX_SEED, SCALINGS, choice, flag, precision_dtype, whole
 from ..text import one_line, shown
 from ..training.loop import Record
 from ..units.base import Unit
-from .dense_layers import check_shapes
 from .model import Model
 from .parts import check_parts
 from .probe import check_probe
@@ -129,19 +130,21 @@ def _unit_layers(model: Unit) -> tuple[list[Layer], list[int]]:
 
 
 def _network(layers: list[Layer], stored: list[LayerArrays], precision: str) -> Network:
-    """The network of ``layers`` with the stored parameters, which must have these very shapes and activations."""
-    expected = [(layer.n_in, layer.n_out, layer.activation) for layer in layers]
-    found = [tuple(layer.attributes[name] for name in ("n_in", "n_out", "activation")) for layer in stored]
+    """The network of ``layers`` with the stored parameters: each layer must be stored as this very one, untied."""
+    expected, found = [layer.untied() for layer in layers], [layer_of(record) for record in stored]
     if found != expected:
-        raise ValueError(f"layers {found} where its parameters mean {expected}")
+        raise ValueError(f"layers {_told(found)} where its parameters mean {_told(expected)}")
     network = Network.zeros(layers, precision)  # no larger than what was read
-    for index, layer in enumerate(stored):
-        if layers[index].tied_to is None:
-            network.weight(index)[:] = layer.arrays["weight"]
-        elif not np.array_equal(network.weight(index), layer.arrays["weight"]):
+    for index, (layer, record) in enumerate(zip(layers, stored, strict=True)):
+        arrays = network.arrays(index)
+        fill({name: arrays[name] for name in layer.owned}, record.arrays)
+        if not all(np.array_equal(array, record.arrays[name]) for name, array in arrays.items()):
             raise ValueError(f"a tied decoder whose layer {index} is not the transposed encoder")
-        network.bias(index)[:] = layer.arrays["bias"]
     return network
+
+
+def _told(layers: list[Layer]) -> list[tuple[Any, ...]]:
+    return [(layer.kind, *layer.attributes.values()) for layer in layers]
 
 
 def _unit(stored: UnitArrays, index: int, stack: Stack, precision: str) -> Unit:

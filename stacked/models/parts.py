@@ -7,12 +7,10 @@ import math
 from itertools import pairwise
 
 from ..files import LayerArrays, ModelRecord, UnitArrays, refusal
+from ..layers.records import check_attributes, check_record
 from ..registry import CLASSIFIER, KINDS, UNITS
 from ..text import shown
-from .dense_layers import KIND as DENSE
-from .dense_layers import check_attributes, check_dense
 
-LAYER_KINDS = {DENSE: check_dense}
 SINGLE_UNITS = {home.kind: name for name, home in UNITS.items()}
 
 
@@ -21,11 +19,7 @@ def check_parts(record: ModelRecord) -> ModelRecord:
     if record.kind not in KINDS:
         raise refusal("/@kind", f"unknown kind of model {shown(record.kind)}, expected one of {', '.join(KINDS)}")
     for path, layer in _layers(record).items():
-        if layer.kind not in LAYER_KINDS:
-            raise refusal(
-                f"{path}@kind", f"unknown kind of layer {shown(layer.kind)}, expected {', '.join(LAYER_KINDS)}"
-            )
-        LAYER_KINDS[layer.kind](path, layer)
+        check_record(path, layer)
     _check_counts(record)
     _check_chain(record)
     _check_units(record)

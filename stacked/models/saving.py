@@ -7,9 +7,9 @@ import numpy as np
 
 from ..errors import ModelFileError
 from ..files import HISTORY_DTYPE, Checkpoint, InputSpec, ModelRecord, UnitArrays
+from ..layers.records import record_of
 from ..registry import UNIT_NAMES, is_registered
 from ..training.loop import Record
-from .dense_layers import dense_record
 from .parts import check_parts
 from .probe import probe_of
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def to_record(model: "Model", checkpoint: Checkpoint | None = None) -> ModelRecord:
     """The plain record of a fitted estimator, or with ``checkpoint`` of one in training; its parts are those of a model."""
     network, n_code = model.network_, model.n_code_layers_
-    arrays = [dense_record(network, index) for index in range(len(network.layers))]
+    arrays = [record_of(layer, network.arrays(index)) for index, layer in enumerate(network.layers)]
     classes = getattr(model, "classes_", None)
     scaling = model.scaling_
     record = ModelRecord(

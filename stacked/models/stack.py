@@ -17,7 +17,8 @@ from ..checks import check_chain, check_range
 from ..data import Rows, Summary, summarize
 from ..errors import SettingError
 from ..inputs import rows_for
-from ..network import Layer, Network
+from ..layers import Dense, Layer
+from ..network import Network
 from ..registry import UNIT_NAMES
 from ..scaling import InputScaling, check_varies, fit_scaling
 from ..settings import check_products, precision_dtype, seed_from
@@ -244,7 +245,7 @@ class Stack(Model):
 
     def _encoder_layers(self, widths: list[int]) -> list[Layer]:
         pairs = zip(widths, widths[1:], self.templates, strict=False)
-        return [Layer(n_in, n_out, unit.code_activation) for n_in, n_out, unit in pairs]
+        return [Dense(n_in, n_out, unit.code_activation) for n_in, n_out, unit in pairs]
 
     def _finetune(
         self,

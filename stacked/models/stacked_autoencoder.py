@@ -3,7 +3,8 @@
 from typing import Any
 
 from ..data import Summary
-from ..network import Layer, Network
+from ..layers import Dense, Layer
+from ..network import Network
 from ..parameters import declared
 from ..scaling import InputScaling
 from ..training.losses import loss_for
@@ -33,7 +34,7 @@ class StackedAutoencoder(Reconstructor, Stack, StackedAutoencoderParameters):
     def _layers(self, widths: list[int]) -> list[Layer]:
         encoder = self._encoder_layers(widths)
         pairs = zip(widths, widths[1:], self.templates, strict=False)
-        decoder = [Layer(n_out, n_in, unit.output_activation) for n_in, n_out, unit in pairs]
+        decoder = [Dense(n_out, n_in, unit.output_activation) for n_in, n_out, unit in pairs]
         return encoder + decoder[::-1]
 
     def _unroll_top(self, network: Network) -> None:

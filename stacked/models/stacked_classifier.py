@@ -13,7 +13,8 @@ from ..data import Rows
 from ..data.missing import refuse_missing
 from ..errors import DataError
 from ..inputs import rows_for
-from ..network import Layer, Network
+from ..layers import Dense, Layer
+from ..network import Network
 from ..parameters import declared
 from ..training.feed import split_rows
 from .parameters import StackedClassifierParameters
@@ -89,7 +90,7 @@ class StackedClassifier(ClassifierMixin, Stack, StackedClassifierParameters):
     def _layers(self, widths: list[int]) -> list[Layer]:
         layers = self._encoder_layers(widths)
         if hasattr(self, "classes_"):
-            layers.append(Layer(widths[-1], len(self.classes_), "softmax"))
+            layers.append(Dense(widths[-1], len(self.classes_), "softmax"))
         return layers
 
     def _unroll_top(self, network: Network) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 from ..checks import check_range
 from ..data import Rows, Summary, summarize
 from ..inputs import rows_for
+from ..layers import Dense, Layer
 from ..models.model import Reconstructor
-from ..network import Layer, Network
+from ..network import Network
 from ..scaling import fit_scaling
 from ..settings import check_products, precision_dtype, seed_from
 from ..training.loop import Hooks, Record, Trainee, run
@@ -91,8 +92,8 @@ class Unit(Reconstructor):
     def layers(self, n_visible: int) -> tuple[Layer, Layer]:
         """The unit as a two-layer network."""
         n_hidden = int(self.n_hidden)
-        encoder = Layer(n_visible, n_hidden, self.code_activation)
-        return encoder, Layer(n_hidden, n_visible, self.output_activation, 0 if self.tied else None)
+        encoder = Dense(n_visible, n_hidden, self.code_activation)
+        return encoder, Dense(n_hidden, n_visible, self.output_activation, 0 if self.tied else None)
 
     def draw_weights(self, network: Network, seed: int, index: int) -> None:
         """Random starting weights, biases zero."""
