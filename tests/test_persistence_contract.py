@@ -190,6 +190,19 @@ UNFIT = {
         {"weight": np.zeros((6, 2), "f4"), "visible_bias": np.zeros(6, "f4"), "hidden_bias": np.zeros(2, "f4")},
         {**r.units[0].params, "n_hidden": 2},
     ),
+    "units of more layers than their parameters say": lambda r: replace(
+        r,
+        units=(
+            replace(
+                r.units[0],
+                attributes={"n_visible": 6, "n_hidden": 3, "n_code_layers": 2},
+                params={**r.units[0].params, "n_hidden": 3},
+            ),
+        ),
+    ),
+    "a unit of another activation than the stack's": lambda r: replace(
+        r, units=(replace(r.units[0], params={**r.units[0].params, "visible": "gaussian"}), r.units[1])
+    ),
     "a unit of other parameters": lambda r: replace(
         r, units=(r.units[0], replace(r.units[1], params={**r.units[1].params, "n_hidden": 2})), probe=None
     ),

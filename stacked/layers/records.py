@@ -33,7 +33,7 @@ def check_record(path: str, record: LayerArrays) -> None:
     check_shapes(path, record.arrays, layer.shapes)
 
 
-def check_attributes(path: str, attributes: dict[str, Any], expected: dict[str, type]) -> None:
+def check_attributes(path: str, attributes: dict[str, Any], expected: Mapping[str, type]) -> None:
     """A refusal unless exactly these attributes are there, of these types."""
     if {name: type(value) for name, value in attributes.items()} != expected:
         kinds = ", ".join(f"{name} ({kind.__name__})" for name, kind in expected.items())

@@ -10,11 +10,11 @@ from ..training.losses import loss_for
 from ..training.plan import Plan
 from ..training.trainees import DenseTrainee
 from .autoencoder_parameters import AutoencoderParameters
-from .base import Unit
+from .one_layer import OneLayerUnit
 
 
 @declared
-class Autoencoder(Unit, AutoencoderParameters):
+class Autoencoder(OneLayerUnit, AutoencoderParameters):
     """One-hidden-layer autoencoder.
 
     The attributes are those of `RBM`; ``history_`` holds the training loss per sample.

@@ -28,15 +28,19 @@ def prepare_unit(
     """
     plan = unit.validate()
     scaled = (scaling.scale, scaling.offset) if index == 0 else (1.0, 0.0)
-    network = Network.zeros(unit.layers(rows.n_columns), unit.precision)
+    halves = unit.layers(rows.n_columns)
+    network = Network.zeros(halves.whole, unit.precision)
     trainee = unit.trainee(network, rows, scaled, data, seed, index, plan)
     if resume is None:
         unit.draw_weights(network, seed, index)
-        network.bias(1)[:] = initial_output_bias(unit.output_activation, scaling if index == 0 else None, data)
-    where = f"unit {index} ({type(unit).__name__}, {rows.n_columns}-{unit.n_hidden})"
+        network.bias(len(network.layers) - 1)[:] = initial_output_bias(
+            unit.output_activation, scaling if index == 0 else None, data
+        )
+    sizes = "-".join(str(size) for size in (rows.n_columns, *(layer.n_out for layer in halves.encoder)))
+    where = f"unit {index} ({type(unit).__name__}, {sizes})"
     source = Source(rows, scaled, data, seed, index)
     phase, progress = prepare("pretrain", index, where, plan, trainee, source, resume)
     own = scaling if index == 0 else identity(rows.n_columns, rows.dtype.name)
-    unit.network_, unit.scaling_, unit.n_code_layers_, unit.seed_ = network, own, 1, seed
+    unit.network_, unit.scaling_, unit.n_code_layers_, unit.seed_ = network, own, len(halves.encoder), seed
     unit.n_features_in_, unit.history_ = rows.n_columns, progress.history
     return phase, progress

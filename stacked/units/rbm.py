@@ -14,7 +14,7 @@ from ..settings import choice
 from ..training.feed import BLOCK_ROWS
 from ..training.plan import Plan
 from ..training.trainees import RBMTrainee
-from .base import Unit
+from .one_layer import OneLayerUnit
 from .rbm_parameters import RBMParameters
 
 MEAN = {"bernoulli": "sigmoid", "gaussian": "linear", "rectified": "relu"}  # the activation that is a unit's mean
@@ -22,7 +22,7 @@ INITIAL_STD = 0.01  # of the weights (Hinton 2010, section 8)
 
 
 @declared
-class RBM(Unit, RBMParameters):
+class RBM(OneLayerUnit, RBMParameters):
     """Restricted Boltzmann machine.
 
     Attributes
