@@ -23,6 +23,6 @@ class DeepUnit(Unit, DeepUnitParameters):
         encoder = (Dense(n_visible, n_between, "tanh"), Dense(n_between, n_hidden, "sigmoid"))
         return Halves(encoder, (Dense(n_hidden, n_between, "tanh", 1), Dense(n_between, n_visible, "sigmoid", 0)))
 
-    def trainee(self, network, rows, scaled, data, seed, index, plan):
+    def trainee(self, network, source, plan):
         """Backpropagation of the cross-entropy."""
-        return DenseTrainee(network, "cross_entropy", plan, rows, scaled, seed, index)
+        return DenseTrainee(network, "cross_entropy", plan, source)

@@ -82,10 +82,10 @@ def test_a_stack_whose_parameters_were_changed_after_the_training_is_not_saved(t
 
 
 def test_a_stack_that_did_not_come_to_its_upper_units_is_saved_without_them(tmp_path, monkeypatch):
-    def prepare(unit, rows, scaling, data, seed, index, resume=None):
-        if index == 2:
+    def prepare(unit, source, scaling, resume=None):
+        if source.stream == 2:
             raise MemoryError
-        return prepare_unit(unit, rows, scaling, data, seed, index, resume)
+        return prepare_unit(unit, source, scaling, resume)
 
     monkeypatch.setattr(stack, "prepare_unit", prepare)
     model = StackedAutoencoder([RBM(5, **SHORT), RBM(4, **SHORT), RBM(3, **SHORT)], random_state=0)

@@ -180,7 +180,7 @@ def test_labels_are_numbered_in_sorted_order_row_by_row(small, monkeypatch):
     assert clf.classes_.tolist() == ["apple", "fig", "pear"]
     numbers = np.array([2, 0, 1])[np.arange(300) % 3]
     np.testing.assert_array_equal(phases[0].feed.labels, numbers)
-    np.testing.assert_array_equal(phases[0].trainee._labels, numbers)
+    np.testing.assert_array_equal(phases[0].trainee.source.labels, numbers)
     assert phases[0].feed.labels.dtype == np.int64 and phases[0].trainee.loss == "softmax_cross_entropy"
 
 

@@ -122,7 +122,7 @@ def _rows_with_mean(mean):
 @pytest.mark.parametrize("activation", MEANS)
 def test_a_silent_network_answers_with_the_clipped_mean(activation):
     mean, expected = MEANS[activation]
-    bias = initial_output_bias(activation, None, summarize(_rows_with_mean(mean)))
+    bias = initial_output_bias(activation, (1.0, 0.0), summarize(_rows_with_mean(mean)))
     np.testing.assert_allclose(ANSWER[activation](bias), expected, rtol=1e-9, atol=1e-12)
     assert bias.shape == (5,) and (activation != "relu" or bias.min() == 0)
 
@@ -131,7 +131,8 @@ def test_a_silent_network_answers_with_the_clipped_mean(activation):
 def test_the_mean_is_that_of_the_scaled_data(activation):
     rows = ArrayRows(np.array([[10.0, 30.0, 20.0], [20.0, 25.0, 12.0]]))
     data = summarize(rows)
-    bias = initial_output_bias(activation, fit_scaling("minmax", rows, data, FLOAT64), data)
+    scaling = fit_scaling("minmax", rows, data, FLOAT64)
+    bias = initial_output_bias(activation, (scaling.scale, scaling.offset), data)
     np.testing.assert_allclose(ANSWER[activation](bias), [0.25, 0.875, 0.3], rtol=1e-9)
 
 
@@ -258,7 +259,7 @@ def test_each_unit_has_its_own_plan_streams_and_scaling(small, phases):
     for phase, stream in zip(phases, streams, strict=True):
         raw = stream in (0, 2**20)
         scaled = (1 / (high - low), -low / (high - low)) if raw else (1.0, 0.0)
-        assert (phase.feed.scale, phase.feed.offset) == pytest.approx(scaled) == phase.trainee._scaled
+        assert (phase.feed.scale, phase.feed.offset) == pytest.approx(scaled) == phase.trainee.source.scaled
         assert phase.feed._key == stream_key(8, SHUFFLE, stream)
         assert phase.trainee._key == stream_key(8, CORRUPTION if stream else SAMPLING, stream)
     assert [phase.trainee.loss for phase in phases] == [

@@ -21,12 +21,12 @@ from ..inputs import rows_for
 from ..layers import Layer
 from ..network import Network, fill
 from ..registry import UNIT_NAMES
-from ..scaling import InputScaling, check_varies, fit_scaling
+from ..scaling import InputScaling, check_varies, fit_scaling, identity
 from ..settings import check_products, precision_dtype, seed_from
 from ..text import shown
 from ..training.feed import encoded, split_rows
 from ..training.loop import Hooks, Record, run
-from ..training.phase import Source, prepare
+from ..training.phase import Name, Source, prepare
 from ..training.plan import Plan, training_plan
 from ..training.start import Resume
 from ..training.trainees import DenseTrainee
@@ -38,6 +38,7 @@ from .model import Model
 
 FINETUNE = -1  # the "unit" of the second phase, in records and checkpoints
 _FINETUNE_STREAM = 2**20  # and in the keys of random streams
+_FINETUNING = Name("finetune", FINETUNE, "fine-tuning", "finetune_")
 Callback = Callable[[Record], Any]
 
 
@@ -111,10 +112,11 @@ class Stack(Model):
                 if not fitted:
                     self.seed_ = seed_from(self.random_state)
                 split_rows(rows.n_rows, plan.validation_fraction, self.seed_)
-                labels = self._accept(targets)
+                scaled, labels = self.scaling_.for_rows(rows, data), self._accept(targets)
+                source = Source(rows, scaled, data, self.seed_, _FINETUNE_STREAM, labels)
                 if not fitted:
-                    self._start_random(rows, data)
-            self._finetune(rows, data, labels, plan, Hooks(callback), checkpoint, resume)
+                    self._start_random(source)
+            self._finetune(source, plan, Hooks(callback), checkpoint, resume)
         return self
 
     @property
@@ -215,33 +217,35 @@ class Stack(Model):
     ) -> None:
         first = 0 if resume is None else resume.unit
         del self.units_[first:]
-        below, statistics = rows, data
-        scaling = self._scaling_for(rows, data)
+        below, scaling = rows, self._scaling_for(rows, data)
         for index, template in enumerate(self.templates):
             if index > 0:
-                scaled = (scaling.scale, scaling.offset) if index == 1 else (1.0, 0.0)
-                below = _codes(below, self.units_[index - 1], scaled, self.precision)
+                below = _codes(below, self.units_[index - 1], (scaling.scale, scaling.offset), self.precision)
+                scaling = identity(below.n_columns, below.dtype.name)
             if index < first:
                 continue
             statistics = data if index == 0 else summarize(below)
-            unit = self._clone(template)
-            self.units_.append(unit)
+            source = Source(below, (scaling.scale, scaling.offset), statistics, self.seed_, index)
+            self.units_.append(self._clone(template))
             hooks = Hooks(callback, checkpoint and checkpoint.at(self, "pretrain", index))
-            going_on = resume if resume is not None and index == first else None
-            before = len(self.history_)
-            try:
-                phase, progress = prepare_unit(unit, below, scaling, statistics, self.seed_, index, going_on)
-                run(phase, hooks, progress)
-            finally:
-                self.history_[before:] = unit.history_ if hasattr(unit, "history_") else []
+            self._train_unit(source, scaling, hooks, resume if index == first else None)
 
-    def _start_random(self, rows: Rows, data: Summary) -> None:
+    def _train_unit(self, source: Source, scaling: InputScaling, hooks: Hooks, resume: Resume | None) -> None:
+        """Train the uppermost unit so far, and note its history."""
+        unit, before = self.units_[-1], len(self.history_)
+        try:
+            phase, progress = prepare_unit(unit, source, scaling, resume)
+            run(phase, hooks, progress)
+        finally:
+            self.history_[before:] = unit.history_ if hasattr(unit, "history_") else []
+
+    def _start_random(self, source: Source) -> None:
         """An untrained network of the stack's shape."""
-        chain = chained(self.templates, rows.n_columns)
+        chain = chained(self.templates, source.rows.n_columns)
         self.units_, self.history_ = [], []
         self.network_ = Network.zeros(self._layers(chain), self.precision)
-        self.network_.randomize(self.seed_, _FINETUNE_STREAM)
-        self._start_output(self._scaling_for(rows, data), data)
+        self.network_.randomize(source.seed, source.stream)
+        self._start_output(source)
         self.n_code_layers_ = len(encoders(chain))
 
     def _unroll(self) -> Network:
@@ -254,23 +258,10 @@ class Stack(Model):
         self.n_code_layers_ = len(sources)
         return network
 
-    def _finetune(
-        self,
-        rows: Rows,
-        data: Summary,
-        labels: np.ndarray | None,
-        plan: Plan,
-        hooks: Hooks,
-        checkpoint: Any,
-        resume: Resume | None,
-    ) -> None:
-        scaled = self.scaling_.for_rows(rows, data)
-        source = Source(rows, scaled, data, self.seed_, _FINETUNE_STREAM, labels)
+    def _finetune(self, source: Source, plan: Plan, hooks: Hooks, checkpoint: Any, resume: Resume | None) -> None:
         self.network_ = self.network_.at(self.precision).writable()
-        trainee = DenseTrainee(
-            self.network_, self._loss(), plan, rows, scaled, self.seed_, _FINETUNE_STREAM, labels=labels
-        )
-        phase, progress = prepare("finetune", FINETUNE, "fine-tuning", plan, trainee, source, resume, "finetune_")
+        trainee = DenseTrainee(self.network_, self._loss(), plan, source)
+        phase, progress = prepare(_FINETUNING, plan, trainee, source, resume)
         hooks.checkpoint = checkpoint and checkpoint.at(self, "finetune", FINETUNE)
         before = [record for record in self.history_ if record.phase != "finetune"]
         try:
@@ -286,7 +277,7 @@ class Stack(Model):
         """Where parameters above the encoder come from, layer by layer; layers above these start at zero."""
         return []
 
-    def _start_output(self, scaling: InputScaling, data: Summary) -> None:
+    def _start_output(self, source: Source) -> None:
         """Starting biases of an untrained network's outputs."""
 
     def _loss(self) -> str:

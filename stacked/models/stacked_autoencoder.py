@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from ..data import Summary
 from ..layers import Layer
 from ..network import Network
 from ..parameters import declared
-from ..scaling import InputScaling
 from ..training.losses import loss_for
+from ..training.phase import Source
 from ..training.start import initial_output_bias
 from ..units.chain import Halves, decoders, encoders
 from .model import Reconstructor
@@ -39,9 +38,10 @@ class StackedAutoencoder(Reconstructor, Stack, StackedAutoencoderParameters):
         networks = [(unit.network_, unit.n_code_layers_) for unit in reversed(self.units_)]
         return [(network, i) for network, n_code in networks for i in range(n_code, len(network.layers))]
 
-    def _start_output(self, scaling: InputScaling, data: Summary) -> None:
+    def _start_output(self, source: Source) -> None:
         last = len(self.network_.layers) - 1
-        self.network_.bias(last)[:] = initial_output_bias(self.network_.layers[last].activation, scaling, data)
+        start = initial_output_bias(self.network_.layers[last].activation, source.scaled, source.data)
+        self.network_.bias(last)[:] = start
 
     def _loss(self) -> str:
         return loss_for(self.finetune_loss, self.templates[0].output_activation, "finetune_loss")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import check_range
-from ..data import Rows, Summary, summarize
+from ..data import summarize
 from ..inputs import rows_for
 from ..layers.base import Layer, Shapes
 from ..models.model import Reconstructor
@@ -17,6 +17,7 @@ from ..network import Network
 from ..scaling import fit_scaling
 from ..settings import check_products, precision_dtype, seed_from
 from ..training.loop import Hooks, Record, Trainee, run
+from ..training.phase import Source
 from ..training.plan import Plan, training_plan
 from .chain import Halves
 from .prepare import prepare_unit
@@ -46,7 +47,8 @@ class Unit(Reconstructor):
                 summary = summarize(rows)
                 scaling = fit_scaling(self.scaling, rows, summary, precision_dtype(self.precision))
                 check_range(self.output_activation, scaling, summary, f"{rows.name}, {type(self).__name__}")
-                phase, progress = prepare_unit(self, rows, scaling, summary, seed, 0)
+                source = Source(rows, (scaling.scale, scaling.offset), summary, seed, 0)
+                phase, progress = prepare_unit(self, source, scaling)
             run(phase, Hooks(callback), progress)
         return self
 
@@ -89,16 +91,7 @@ class Unit(Reconstructor):
         """Random starting weights, biases zero."""
         network.randomize(seed, index)
 
-    def trainee(
-        self,
-        network: Network,
-        rows: Rows,
-        scaled: tuple[float, float],
-        data: Summary,
-        seed: int,
-        index: int,
-        plan: Plan,
-    ) -> Trainee:
+    def trainee(self, network: Network, source: Source, plan: Plan) -> Trainee:
         """What the training loop drives."""
         raise NotImplementedError
 
