@@ -12,7 +12,8 @@ from stacked.kernels.random import fill_uniform, stream_key
 from stacked.kernels.rbm import Machine
 from stacked.kernels.samples import as_samples
 from stacked.kernels.updates import OPTIMIZERS, Update
-from stacked.network import Layer, Network
+from stacked.layers import Dense
+from stacked.network import Network
 
 KEY = stream_key(0, 0)
 FLOAT32 = np.dtype(np.float32)
@@ -48,7 +49,7 @@ def backprop(
     corruption: Corruption = NO_CORRUPTION, precision: str = "float32",
 ) -> Callable:  # fmt: skip
     """A pass of backpropagation by cross-entropy."""
-    layers = [Layer(*W.shape, name) for W, name in zip(weights, activations, strict=True)]
+    layers = [Dense(*W.shape, name) for W, name in zip(weights, activations, strict=True)]
     net = Network.zeros(layers, precision)
     for index, W in enumerate(weights):
         net.weight(index)[:] = W
@@ -87,7 +88,7 @@ def encode(X: np.ndarray, weights: list[np.ndarray], precision: str = "float32")
     from stacked.data import ArrayRows
 
     last = len(weights) - 1
-    layers = [Layer(*W.shape, "linear" if i == last else "sigmoid") for i, W in enumerate(weights)]
+    layers = [Dense(*W.shape, "linear" if i == last else "sigmoid") for i, W in enumerate(weights)]
     net = Network.zeros(layers, precision)
     for index, W in enumerate(weights):
         net.weight(index)[:] = W
@@ -97,7 +98,7 @@ def encode(X: np.ndarray, weights: list[np.ndarray], precision: str = "float32")
 
 def layer(X: np.ndarray, W: np.ndarray, precision: str = "float32") -> Callable:
     """The product X @ W, as inference makes it."""
-    net = Network.zeros([Layer(*W.shape, "linear")], precision)
+    net = Network.zeros([Dense(*W.shape, "linear")], precision)
     net.weight(0)[:] = W
     prepared, samples = dense.prepare(net.table, net.params, net.bfloat16), as_samples(X)
     out, rows = np.empty((len(X), W.shape[1]), FLOAT32), np.arange(len(X))

@@ -1,41 +1,31 @@
-"""The dense network: a layer table and one flat parameter vector with named views.
+"""The network: a chain of layers of any kind, as the kernels' table and one flat parameter vector with named views.
 
 Weights of all layers come first in the vector and biases after them. A tied layer owns no weights: it uses an earlier layer's
 matrix transposed. An RBM with weights W, hidden biases b and visible biases c is the two-layer tied network
 ``x -> f(x W + b) -> g(h W^T + c)``, and shares its flat vector with the RBM trainer.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
-from . import activations
 from .checks import check_width
 from .data import BLOCK_ROWS, Rows
 from .data.memory import available_memory
 from .errors import DataError, SettingError
 from .kernels import dense, packing
-from .kernels.activations import ACTIVATIONS
-from .kernels.layers import plain_steps
 from .kernels.losses import LOSSES, forward_activation, loss_and_delta
-from .kernels.random import WEIGHTS, fill_uniform_matrix, stream_key
+from .kernels.random import WEIGHTS, stream_key
 from .kernels.samples import Samples, as_samples, load_rows
+from .layers.base import Layer, Shapes
 from .settings import check_bfloat16, precision_dtype
 from .text import one_line
 
 _ANSWERED_ROWS = 8 * BLOCK_ROWS  # rows a call
-
-
-@dataclass(frozen=True)
-class Layer:
-    """n_in inputs, n_out outputs, the activation's name, and the index of the earlier layer whose weights it ties to."""
-
-    n_in: int
-    n_out: int
-    activation: str
-    tied_to: int | None = None
 
 
 @dataclass
@@ -73,14 +63,34 @@ class Network:
             )
         return replace(self, bfloat16=precision == "bfloat16")
 
+    def arrays(self, index: int) -> dict[str, np.ndarray]:
+        """Views of a layer's arrays, by the names and in the shapes that its kind gives.
+
+        Weights of a tied layer are transposed views of those that it shares.
+        """
+        layer, row = self.layers[index], self.table[index]
+        if layer.tied_to is None:
+            weights = self._views(row[packing.WEIGHT], layer.weights)
+        else:
+            shared = {name: shape[::-1] for name, shape in layer.weights.items()}
+            weights = {name: view.T for name, view in self._views(row[packing.WEIGHT], shared).items()}
+        return weights | self._views(row[packing.BIAS], layer.biases)
+
+    def _views(self, start: int, shapes: Shapes) -> dict[str, np.ndarray]:
+        """Views of arrays that lie one after another from ``start`` on."""
+        views, position = {}, int(start)
+        for name, shape in shapes.items():
+            stop = position + prod(shape)
+            views[name], position = self.params[position:stop].reshape(shape), stop
+        return views
+
     def weight(self, index: int) -> np.ndarray:
-        """View (n_in, n_out) of a layer's weights; for a tied layer the transposed view of the matrix it shares."""
-        view = plain_steps.layer_weight.py_func(self.table, index, self.params)
-        return view.T if self.layers[index].tied_to is not None else view
+        """View (n_in, n_out) of a dense layer's weights; for a tied layer the transposed view of the matrix it shares."""
+        return self.arrays(index)["weight"]
 
     def bias(self, index: int) -> np.ndarray:
         """View (n_out,) of a layer's biases."""
-        return plain_steps.layer_bias.py_func(self.table, index, self.params)
+        return self.arrays(index)["bias"]
 
     def writable(self) -> "Network":
         """This network, or a copy if its parameters are read-only, for example mapped from a file."""
@@ -92,20 +102,16 @@ class Network:
         for index, (mine, its) in enumerate(zip(self.layers, other.layers, strict=False)):
             if mine != its:
                 break
-            other.weight(index)[:] = self.weight(index)
-            other.bias(index)[:] = self.bias(index)
+            fill(other.arrays(index), self.arrays(index))
         return other
 
     def randomize(self, seed: int, unit: int) -> None:
-        """Draw all weights, uniform in the range that `activations` gives; biases 0."""
+        """Draw starting values for all layers, each as its kind does; what a kind does not draw is 0."""
         key = stream_key(seed, WEIGHTS, unit)
         self.params[:] = 0
         for index, layer in enumerate(self.layers):
             if layer.tied_to is None:
-                numbers = np.empty((layer.n_in, layer.n_out), self.params.dtype)
-                fill_uniform_matrix(key, index, 0, numbers)
-                spread = activations.ACTIVATIONS[layer.activation].spread
-                self.weight(index)[:] = (2 * numbers - 1) * spread(layer.n_in, layer.n_out)
+                layer.draw(self.arrays(index), key, index)
 
     def apply(
         self, rows: Rows, scale: float = 1.0, offset: float = 0.0, first: int = 0, last: int | None = None
@@ -234,10 +240,15 @@ def _numbers(start: int, n: int, rows: Rows, subset: np.ndarray | None) -> np.nd
     return subset[np.searchsorted(subset, start) : np.searchsorted(subset, stop)]
 
 
+def fill(views: dict[str, np.ndarray], arrays: Mapping[str, np.ndarray]) -> None:
+    """Copy arrays into the views of the same names."""
+    for name, view in views.items():
+        view[:] = arrays[name]
+
+
 def _n_params(layers: Sequence[Layer]) -> int:
-    """Number of weights and biases, in Python's integers, which do not wrap around."""
-    weights = sum(int(layer.n_in) * int(layer.n_out) for layer in layers if layer.tied_to is None)
-    return weights + sum(int(layer.n_out) for layer in layers)
+    """Number of weights and biases."""
+    return sum(layer.n_weights + layer.n_biases for layer in layers)
 
 
 def _require_memory(layers: Sequence[Layer], nbytes: int) -> None:
@@ -252,16 +263,10 @@ def _require_memory(layers: Sequence[Layer], nbytes: int) -> None:
 
 def _layer_table(layers: Sequence[Layer]) -> tuple[np.ndarray, int]:
     """The kernels' layer table (L, 7) int64 and the total number of weights."""
-    table = np.zeros((len(layers), 7), np.int64)
-    n_weights = 0
+    weights = list(accumulate((layer.n_weights for layer in layers), initial=0))
+    biases = list(accumulate((layer.n_biases for layer in layers), initial=weights[-1]))
+    rows: list[np.ndarray] = []
     for index, layer in enumerate(layers):
-        tied = layer.tied_to is not None
-        start = table[layer.tied_to, packing.WEIGHT] if tied else n_weights
-        table[index, :5] = layer.n_in, layer.n_out, ACTIVATIONS[layer.activation], start, 0
-        table[index, packing.TRANSPOSED] = tied
-        n_weights += 0 if tied else int(layer.n_in) * int(layer.n_out)
-    position = n_weights
-    for index, layer in enumerate(layers):
-        table[index, packing.BIAS] = position
-        position += int(layer.n_out)
-    return table, n_weights
+        weight = weights[index] if layer.tied_to is None else int(rows[layer.tied_to][packing.WEIGHT])
+        rows.append(layer.row(weight, biases[index]))
+    return np.stack(rows), weights[-1]

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from stacked.data import ArrayRows
-from stacked.network import Layer, Network
+from stacked.layers import Dense
+from stacked.network import Network
 from stacked.training.feed import Feed
 from stacked.training.loop import Phase
 from stacked.training.plan import Plan
@@ -22,7 +23,7 @@ class Scripted:
     loss = "squared_error"
 
     def __init__(self, loss=lambda call: 1.0, validation=lambda epoch: 1.0, reference=1.0, output="sigmoid"):
-        self.network = Network.zeros([Layer(3, 2, "sigmoid"), Layer(2, 3, output, 0)], "float64")
+        self.network = Network.zeros([Dense(3, 2, "sigmoid"), Dense(2, 3, output, 0)], "float64")
         self.params = self.network.params
         self.arrays = {"params": self.params}
         self.calls, self.validated, self.compiled = [], [], 0

@@ -49,7 +49,7 @@ def unit(rng, dtype, kind, visible, hidden, tied=True):
     if not tied:
         arrays["decoder_weight"] = normal(rng, dtype, hidden, visible)
     params = {"n_hidden": hidden, "learning_rate": 0.1, "tied": tied, "note": None}
-    return UnitArrays(kind, {"n_visible": visible, "n_hidden": hidden}, params, arrays)
+    return UnitArrays(kind, {"n_visible": visible, "n_hidden": hidden, "n_code_layers": 1}, params, arrays)
 
 
 def history(rows):

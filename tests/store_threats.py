@@ -252,7 +252,7 @@ HOSTILE = {
     ),
     "a million arrays": (
         config(manifest__arrays={f"/checkpoint/{i}": 0 for i in range(1_000_000)}),
-        "/@config: 24,889,384 bytes, at most 1,048,576 are read",
+        "/@config: 24,889,424 bytes, at most 1,048,576 are read",
     ),
     "2000 layers": (
         config(manifest__encoder=[DENSE] * 2000),

@@ -169,7 +169,8 @@ def test_info_in_json(home):
         ("encoder", 6, 5), ("encoder", 5, 3), ("decoder", 3, 5), ("decoder", 5, 6),
     ]  # fmt: skip
     assert found["units"] == [
-        {"kind": "RBM", "n_visible": 6, "n_hidden": 5}, {"kind": "RBM", "n_visible": 5, "n_hidden": 3},
+        {"kind": "RBM", "n_visible": 6, "n_hidden": 5, "n_code_layers": 1},
+        {"kind": "RBM", "n_visible": 5, "n_hidden": 3, "n_code_layers": 1},
     ]  # fmt: skip
     assert found["input"] == {"scale": 1.0, "offset": 0.0, "sample_shape": [6], "dtype": "float32"}
     tuning = [record for record in model.history_ if record.phase == "finetune"]

@@ -14,6 +14,7 @@ from stacked.models.saving import to_record
 from .store_records import layer, make_record, unit, with_arrays, with_attributes
 
 RNG = np.random.default_rng(1)
+SINGLE = make_record("rbm", unfinished=False)
 STACK, CLASSIFIER = make_record(unfinished=False), make_record("stacked_classifier", unfinished=False)
 
 
@@ -73,12 +74,12 @@ UNFIT = {
     "last layer": (replace(STACK, decoder=(dense(3, 5),)), "/decoder: the decoder gives 5 values for 6 inputs"),
     "two layers of an RBM": (
         replace(STACK, kind="rbm"),
-        "/@kind: expected one layer each way and one unit RBM, found (2, 2, 'RBM', 'RBM')",
+        "/@kind: expected one unit RBM, found ['RBM', 'RBM']",
     ),
     "a classifier as an RBM": (replace(CLASSIFIER, kind="rbm"), "/decoder: no layers"),
     "another unit": (
         replace(make_record("rbm", unfinished=False), kind="autoencoder"),
-        "/@kind: expected one layer each way and one unit Autoencoder, found (1, 1, 'RBM')",
+        "/@kind: expected one unit Autoencoder, found ['RBM']",
     ),
     "class of a unit": (
         with_unit(0, replace, kind="Popen"),
@@ -86,7 +87,7 @@ UNFIT = {
     ),
     "sizes of a unit": (
         with_unit(0, replace, attributes={"n_visible": 6}),
-        "/units/0: expected the attributes n_visible (int), n_hidden (int), found {'n_visible': 6}",
+        "/units/0: expected the attributes n_visible (int), n_hidden (int), n_code_layers (int), found {'n_visible': 6}",
     ),
     "chain of units": (
         with_unit(1, lambda old: rbm(5, 3)),
@@ -95,6 +96,34 @@ UNFIT = {
     "unit and encoder": (
         with_unit(1, lambda old: rbm(4, 2)),
         "/units/1: expected (4, 3) units as in the encoder, found (4, 2)",
+    ),
+    "a layer more than the unit's": (
+        replace(SINGLE, encoder=(*SINGLE.encoder, dense(4, 4))),
+        "/units: expected units of all 2 layers of the encoder, found 1",
+    ),
+    "a unit fewer": (
+        replace(STACK, units=STACK.units[:1]),
+        "/units: expected units of all 2 layers of the encoder, found 1",
+    ),
+    "a unit more": (
+        replace(STACK, units=(*STACK.units, rbm(3, 2))),
+        "/units/2@n_code_layers: expected at least one layer and at most the 0 left of the encoder, found 1",
+    ),
+    "no layer of a unit": (
+        with_unit(0, with_attributes, n_code_layers=0),
+        "/units/0@n_code_layers: expected at least one layer and at most the 2 left of the encoder, found 0",
+    ),
+    "fewer layers than none": (
+        with_unit(1, with_attributes, n_code_layers=-1),
+        "/units/1@n_code_layers: expected at least one layer and at most the 1 left of the encoder, found -1",
+    ),
+    "layers of a unit": (
+        with_unit(1, with_attributes, n_code_layers=2),
+        "/units/1@n_code_layers: expected at least one layer and at most the 1 left of the encoder, found 2",
+    ),
+    "a unit of two layers": (
+        replace(STACK, units=(with_attributes(rbm(6, 4), n_code_layers=2),)),
+        "/units/0: expected (6, 3) units as in the encoder, found (6, 4)",
     ),
     "head of an autoencoder": (
         replace(STACK, head=dense(6, 2), classes=CLASSIFIER.classes),

@@ -5,9 +5,10 @@ import pytest
 
 from stacked import DataError, SettingError, network
 from stacked.data import ArrayRows
-from stacked.network import Layer, Network
+from stacked.layers import Dense
+from stacked.network import Network
 
-LAYERS = (Layer(5, 4, "sigmoid"), Layer(4, 3, "tanh"), Layer(3, 4, "linear", 1), Layer(4, 5, "sigmoid"))
+LAYERS = (Dense(5, 4, "sigmoid"), Dense(4, 3, "tanh"), Dense(3, 4, "linear", 1), Dense(4, 5, "sigmoid"))
 X = np.random.default_rng(0).random((23, 5))
 ROWS = ArrayRows(X)
 SUBSETS = (None, np.arange(23), np.array([0]), np.array([3, 4, 22]), np.array([6, 7, 13, 14, 20, 21]))
@@ -94,7 +95,7 @@ def test_the_loss_is_the_mean_over_the_chosen_rows(loss, subset, net):
 
 @pytest.mark.parametrize("subset", SUBSETS)
 def test_the_loss_of_a_classifier_takes_each_rows_label(subset):
-    net = Network.zeros([Layer(5, 4, "sigmoid"), Layer(4, 3, "softmax")], "float64")
+    net = Network.zeros([Dense(5, 4, "sigmoid"), Dense(4, 3, "softmax")], "float64")
     net.randomize(0, 0)
     net.weight(1)[:] *= 9
     labels, chosen = np.random.default_rng(2).integers(0, 3, 23), np.arange(23) if subset is None else subset
@@ -125,7 +126,7 @@ def test_infinities_of_both_signs_and_sums_that_overflow_cause_no_warning(net):
 
 
 def test_an_answer_that_is_not_finite_is_named_by_its_first_row():
-    net, x = Network.zeros([Layer(5, 4, "linear")], "float64"), X.copy()
+    net, x = Network.zeros([Dense(5, 4, "linear")], "float64"), X.copy()
     x[8] = 1e308
     net.weight(0)[:, ::2], net.weight(0)[:, 1::2] = 9, -9
     with pytest.raises(DataError, match="rows from 7 on"):
@@ -135,9 +136,9 @@ def test_an_answer_that_is_not_finite_is_named_by_its_first_row():
 def test_a_network_regrown_keeps_the_leading_layers_that_are_the_same(net):
     for layers, kept in (
         (LAYERS[:2], 2),
-        ((*LAYERS[:2], Layer(3, 7, "softmax")), 2),
-        ((Layer(5, 4, "tanh"), *LAYERS[1:]), 0),
-        ((LAYERS[0], Layer(4, 6, "tanh"), Layer(6, 4, "linear", 1), LAYERS[3]), 1),
+        ((*LAYERS[:2], Dense(3, 7, "softmax")), 2),
+        ((Dense(5, 4, "tanh"), *LAYERS[1:]), 0),
+        ((LAYERS[0], Dense(4, 6, "tanh"), Dense(6, 4, "linear", 1), LAYERS[3]), 1),
         (LAYERS, 4),
     ):
         other = net.regrown(layers)

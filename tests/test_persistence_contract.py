@@ -82,10 +82,10 @@ def test_a_stack_whose_parameters_were_changed_after_the_training_is_not_saved(t
 
 
 def test_a_stack_that_did_not_come_to_its_upper_units_is_saved_without_them(tmp_path, monkeypatch):
-    def prepare(unit, rows, scaling, data, seed, index, resume=None):
-        if index == 2:
+    def prepare(unit, source, scaling, resume=None):
+        if source.stream == 2:
             raise MemoryError
-        return prepare_unit(unit, rows, scaling, data, seed, index, resume)
+        return prepare_unit(unit, source, scaling, resume)
 
     monkeypatch.setattr(stack, "prepare_unit", prepare)
     model = StackedAutoencoder([RBM(5, **SHORT), RBM(4, **SHORT), RBM(3, **SHORT)], random_state=0)
@@ -189,6 +189,19 @@ UNFIT = {
         r,
         {"weight": np.zeros((6, 2), "f4"), "visible_bias": np.zeros(6, "f4"), "hidden_bias": np.zeros(2, "f4")},
         {**r.units[0].params, "n_hidden": 2},
+    ),
+    "units of more layers than their parameters say": lambda r: replace(
+        r,
+        units=(
+            replace(
+                r.units[0],
+                attributes={"n_visible": 6, "n_hidden": 3, "n_code_layers": 2},
+                params={**r.units[0].params, "n_hidden": 3},
+            ),
+        ),
+    ),
+    "a unit of another activation than the stack's": lambda r: replace(
+        r, units=(replace(r.units[0], params={**r.units[0].params, "visible": "gaussian"}), r.units[1])
     ),
     "a unit of other parameters": lambda r: replace(
         r, units=(r.units[0], replace(r.units[1], params={**r.units[1].params, "n_hidden": 2})), probe=None

@@ -10,7 +10,8 @@ from stacked.kernels import dense
 from stacked.kernels.corruption import NO_CORRUPTION
 from stacked.kernels.losses import LOSSES
 from stacked.kernels.objective import Objective
-from stacked.network import Layer, Network
+from stacked.layers import Dense
+from stacked.network import Network
 from stacked.training.plan import Plan
 from stacked.training.solvers import minimize_batch
 
@@ -25,7 +26,7 @@ def _plan(optimizer="cg", line_searches=3, l1=0.0, l2=0.0):
 
 def _minimized(plan, dtype="float64", classify=False):
     """The network before and after, and the answer."""
-    layers = [Layer(6, 4, "sigmoid"), Layer(4, 3, "softmax") if classify else Layer(4, 6, "sigmoid")]
+    layers = [Dense(6, 4, "sigmoid"), Dense(4, 3, "softmax") if classify else Dense(4, 6, "sigmoid")]
     network = Network.zeros(layers, dtype)
     network.randomize(1, 0)
     network.params[network.n_weights :] = np.linspace(-1, 1, len(network.params) - network.n_weights)

@@ -5,8 +5,8 @@ import pytest
 
 from stacked import RBM, Autoencoder, DataError, SettingError, StackedAutoencoder, StackedClassifier
 from stacked.data import ArrayRows
+from stacked.layers import Dense
 from stacked.models import stack as stack_module
-from stacked.network import Layer
 from stacked.training.loop import Record
 from stacked.units import base as unit_module
 
@@ -40,8 +40,8 @@ def test_units_have_the_stacks_settings_and_its_patience_only_where_they_have_no
 
 def test_layers_are_the_encoders_and_then_the_decoders_turned_round(small):
     layers = (
-        Layer(64, 8, "sigmoid"), Layer(8, 6, "relu"), Layer(6, 3, "tanh"),
-        Layer(3, 6, "softplus"), Layer(6, 8, "linear"), Layer(8, 64, "sigmoid"),
+        Dense(64, 8, "sigmoid"), Dense(8, 6, "relu"), Dense(6, 3, "tanh"),
+        Dense(3, 6, "softplus"), Dense(6, 8, "linear"), Dense(8, 64, "sigmoid"),
     )  # fmt: skip
     pretrained, random = _deep().pretrain(small), _deep(finetune_optimizer="momentum").finetune(small)
     assert pretrained.network_.layers == random.network_.layers == layers
@@ -152,7 +152,7 @@ def test_a_head_starts_at_zero_on_the_pretrained_encoder(small, y):
     clf = _classifier().set_params(finetune_epochs=0).pretrain(small)
     codes = clf.transform(small)
     clf.finetune(small, y)
-    assert clf.network_.layers[-1] == Layer(3, 10, "softmax") and len(clf.network_.layers) == 4
+    assert clf.network_.layers[-1] == Dense(3, 10, "softmax") and len(clf.network_.layers) == 4
     assert not clf.network_.weight(3).any() and not clf.network_.bias(3).any()
     np.testing.assert_array_equal(clf.transform(small), codes)
 
@@ -180,7 +180,7 @@ def test_labels_are_numbered_in_sorted_order_row_by_row(small, monkeypatch):
     assert clf.classes_.tolist() == ["apple", "fig", "pear"]
     numbers = np.array([2, 0, 1])[np.arange(300) % 3]
     np.testing.assert_array_equal(phases[0].feed.labels, numbers)
-    np.testing.assert_array_equal(phases[0].trainee._labels, numbers)
+    np.testing.assert_array_equal(phases[0].trainee.source.labels, numbers)
     assert phases[0].feed.labels.dtype == np.int64 and phases[0].trainee.loss == "softmax_cross_entropy"
 
 

@@ -143,7 +143,7 @@ def test_info(tmp_path):
     assert info["layers"][1] == {"part": "encoder", "kind": "dense", "n_in": 4, "n_out": 3, "activation": "sigmoid"}
     assert info["layers"][2] == {"part": "head", "kind": "dense", "n_in": 3, "n_out": 2, "activation": "softmax"}
     assert info["parameters"] == 7 * 4 + 5 * 3 + 4 * 2
-    assert info["units"][0] == {"kind": "RBM", "n_visible": 6, "n_hidden": 4}
+    assert info["units"][0] == {"kind": "RBM", "n_visible": 6, "n_hidden": 4, "n_code_layers": 1}
     assert info["history"]["unit_0"] == {"epochs": 3, "loss": 1 / 3, "validation_loss": None, "seconds": 1.5}
     assert info["history"]["finetune"]["epochs"] == 0
     assert info["checkpoint"]["cursor"]["phase"] == "finetune"

@@ -4,17 +4,19 @@ import numpy as np
 import pytest
 
 from stacked import RBM, Autoencoder
-from stacked.data import ArrayRows
+from stacked.data import ArrayRows, summarize
 from stacked.kernels import dense
 from stacked.kernels import rbm as rbm_kernel
 from stacked.kernels.corruption import CORRUPTIONS, NO_CORRUPTION, Corruption
 from stacked.kernels.losses import LOSSES
 from stacked.kernels.random import CHAINS, CORRUPTION, SAMPLING, stream_key
 from stacked.kernels.samples import as_samples
-from stacked.network import Layer, Network
+from stacked.layers import Dense
+from stacked.network import Network
 from stacked.training import solvers
 from stacked.training.feed import Window
 from stacked.training.loop import update_settings
+from stacked.training.phase import Source
 from stacked.training.trainees import DenseTrainee, RBMTrainee, _Scratch
 
 from . import naive
@@ -32,17 +34,21 @@ def _window(labels=NO_LABELS):
     return Window(as_samples(DATA, *SCALED), labels, positions, positions + 100)
 
 
+def _source(seed, unit, labels=None):
+    return Source(ROWS, SCALED, summarize(ROWS), seed, unit, labels)
+
+
 def _dense(plan, unit=3, seed=9, corruption=NOISE, labels=None, loss="cross_entropy"):
-    last = Layer(3, 3, "softmax") if labels is not None else Layer(3, 4, "sigmoid", 0)
-    network = Network.zeros([Layer(4, 3, "sigmoid"), last], "float64")
+    last = Dense(3, 3, "softmax") if labels is not None else Dense(3, 4, "sigmoid", 0)
+    network = Network.zeros([Dense(4, 3, "sigmoid"), last], "float64")
     network.randomize(0, 0)
-    return DenseTrainee(network, loss, plan, ROWS, SCALED, seed, unit, corruption, labels)
+    return DenseTrainee(network, loss, plan, _source(seed, unit, labels), corruption)
 
 
 def _machine_trainee(persistent, n_chains=5, unit=3, seed=9):
     machine = rbm_kernel.Machine(4, 3, 1, 1, 2, persistent)
-    network = Network.zeros([Layer(4, 3, "sigmoid"), Layer(3, 4, "sigmoid", 0)], "float64")
-    return RBMTrainee(network, machine, ROWS, SCALED, seed, unit, n_chains)
+    network = Network.zeros([Dense(4, 3, "sigmoid"), Dense(3, 4, "sigmoid", 0)], "float64")
+    return RBMTrainee(network, machine, _source(seed, unit), n_chains)
 
 
 def _spy(monkeypatch, module, name, answer=6.5):
@@ -98,8 +104,8 @@ def test_a_network_is_trained_on_the_chosen_rows_with_its_own_stream(optimizer, 
 
 
 def test_without_corruption_none_is_the_default():
-    network = Network.zeros([Layer(4, 4, "sigmoid")], "float64")
-    assert DenseTrainee(network, "cross_entropy", _plan(), ROWS, SCALED, 0, 0).objective.corruption == NO_CORRUPTION
+    network = Network.zeros([Dense(4, 4, "sigmoid")], "float64")
+    assert DenseTrainee(network, "cross_entropy", _plan(), _source(0, 0)).objective.corruption == NO_CORRUPTION
 
 
 @pytest.mark.parametrize("optimizer", ["cg", "lbfgs"])

@@ -10,8 +10,9 @@ from stacked.kernels.corruption import CORRUPTIONS, NONE
 from stacked.kernels.losses import LOSSES
 from stacked.kernels.random import CORRUPTION, SAMPLING, SHUFFLE, WEIGHTS, stream_key
 from stacked.kernels.sampling import UNIT_KINDS
+from stacked.layers import Dense
 from stacked.models import stack as stack_module
-from stacked.network import Layer, Network
+from stacked.network import Network
 from stacked.scaling import fit_scaling
 from stacked.training.loop import Progress
 from stacked.training.plan import remedy, training_plan
@@ -121,7 +122,7 @@ def _rows_with_mean(mean):
 @pytest.mark.parametrize("activation", MEANS)
 def test_a_silent_network_answers_with_the_clipped_mean(activation):
     mean, expected = MEANS[activation]
-    bias = initial_output_bias(activation, None, summarize(_rows_with_mean(mean)))
+    bias = initial_output_bias(activation, (1.0, 0.0), summarize(_rows_with_mean(mean)))
     np.testing.assert_allclose(ANSWER[activation](bias), expected, rtol=1e-9, atol=1e-12)
     assert bias.shape == (5,) and (activation != "relu" or bias.min() == 0)
 
@@ -130,7 +131,8 @@ def test_a_silent_network_answers_with_the_clipped_mean(activation):
 def test_the_mean_is_that_of_the_scaled_data(activation):
     rows = ArrayRows(np.array([[10.0, 30.0, 20.0], [20.0, 25.0, 12.0]]))
     data = summarize(rows)
-    bias = initial_output_bias(activation, fit_scaling("minmax", rows, data, FLOAT64), data)
+    scaling = fit_scaling("minmax", rows, data, FLOAT64)
+    bias = initial_output_bias(activation, (scaling.scale, scaling.offset), data)
     np.testing.assert_allclose(ANSWER[activation](bias), [0.25, 0.875, 0.3], rtol=1e-9)
 
 
@@ -153,7 +155,7 @@ def _drawn(fill, key, layer, shape):
 
 @pytest.mark.parametrize("index", [0, 1, 5])
 def test_an_rbm_starts_with_small_normal_weights_of_its_own_stream(index):
-    network = Network.zeros(RBM(5).layers(9), "float64")
+    network = Network.zeros(RBM(5).layers(9).whole, "float64")
     RBM(5).draw_weights(network, 3, index)
     expected = 0.01 * _drawn(naive.fill_normal_matrix, stream_key(3, WEIGHTS, index), 0, (9, 5))
     np.testing.assert_allclose(network.weight(0), expected, rtol=1e-12)
@@ -163,7 +165,7 @@ def test_an_rbm_starts_with_small_normal_weights_of_its_own_stream(index):
 @pytest.mark.parametrize("index", [0, 1, 5])
 def test_an_autoencoder_starts_with_uniform_weights_of_its_own_stream_layer_by_layer(index):
     unit = Autoencoder(5, tied=False, output="linear")
-    network = Network.zeros(unit.layers(9), "float64")
+    network = Network.zeros(unit.layers(9).whole, "float64")
     unit.draw_weights(network, 3, index)
     for layer, (shape, width) in enumerate((((9, 5), 4), ((5, 9), 1))):
         numbers = _drawn(naive.fill_uniform_matrix, stream_key(3, WEIGHTS, index), layer, shape)
@@ -177,7 +179,7 @@ def test_an_autoencoder_starts_with_uniform_weights_of_its_own_stream_layer_by_l
      ("softmax", np.sqrt(6 / 70)), ("relu", np.sqrt(6 / 40)), ("softplus", np.sqrt(6 / 40))],
 )  # fmt: skip
 def test_weights_fill_the_range_that_suits_the_activation(activation, width):
-    network = Network.zeros([Layer(40, 30, activation), Layer(30, 40, "linear", 0)], "float64")
+    network = Network.zeros([Dense(40, 30, activation), Dense(30, 40, "linear", 0)], "float64")
     network.params[:] = 7
     network.randomize(0, 0)
     weight = network.weight(0)
@@ -188,7 +190,7 @@ def test_weights_fill_the_range_that_suits_the_activation(activation, width):
 
 def test_layers_units_and_seeds_of_one_shape_have_different_weights():
     def drawn(seed, unit):
-        network = Network.zeros([Layer(8, 8, "sigmoid"), Layer(8, 8, "sigmoid"), Layer(8, 8, "sigmoid")], "float32")
+        network = Network.zeros([Dense(8, 8, "sigmoid"), Dense(8, 8, "sigmoid"), Dense(8, 8, "sigmoid")], "float32")
         network.randomize(seed, unit)
         return [network.weight(layer) for layer in range(3)]
 
@@ -257,7 +259,7 @@ def test_each_unit_has_its_own_plan_streams_and_scaling(small, phases):
     for phase, stream in zip(phases, streams, strict=True):
         raw = stream in (0, 2**20)
         scaled = (1 / (high - low), -low / (high - low)) if raw else (1.0, 0.0)
-        assert (phase.feed.scale, phase.feed.offset) == pytest.approx(scaled) == phase.trainee._scaled
+        assert (phase.feed.scale, phase.feed.offset) == pytest.approx(scaled) == phase.trainee.source.scaled
         assert phase.feed._key == stream_key(8, SHUFFLE, stream)
         assert phase.trainee._key == stream_key(8, CORRUPTION if stream else SAMPLING, stream)
     assert [phase.trainee.loss for phase in phases] == [

@@ -1,6 +1,6 @@
 """Model files to estimators."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from os import PathLike
@@ -10,14 +10,16 @@ import numpy as np
 
 from ..errors import ModelFileError, StackedError
 from ..files import MAX_LAYERS, LayerArrays, ModelRecord, UnitArrays, file_name, of_file, read_model, refusal
-from ..network import Layer, Network
+from ..layers import Layer
+from ..layers.records import check_shapes, layer_of
+from ..network import Network, fill
 from ..registry import MODELS, PACKAGE, UNITS
 from ..scaling import InputScaling, identity
 from ..settings import MAX_SEED, SCALINGS, choice, flag, precision_dtype, whole
 from ..text import one_line, shown
 from ..training.loop import Record
 from ..units.base import Unit
-from .dense_layers import check_shapes
+from ..units.chain import chained
 from .model import Model
 from .parts import check_parts
 from .probe import check_probe
@@ -86,9 +88,7 @@ def _build(record: ModelRecord) -> Stack | Unit:
     model.n_features_in_ = record.encoder[0].attributes["n_in"]
     if record.classes is not None:
         model.classes_ = record.classes
-    layers, sizes = _stack_layers(model, record) if isinstance(model, Stack) else _unit_layers(model)
-    if [layer.n_out for layer in layers[: model.n_code_layers_]] != sizes[: model.n_code_layers_]:
-        raise ValueError(f"units of {sizes} hidden units, but other weights")
+    layers = _stack_layers(model, record) if isinstance(model, Stack) else _unit_layers(model)
     stored = [*record.encoder, *record.decoder] + ([record.head] if record.head is not None else [])
     model.network_ = _network(layers, stored, record.precision)
     model.history_ = _records(record.history, model)
@@ -113,35 +113,40 @@ def _scaling(record: ModelRecord) -> InputScaling:
     return InputScaling(given.scale, given.offset, tuple(given.sample_shape), given.dtype, mode, unit_range)
 
 
-def _stack_layers(model: Stack, record: ModelRecord) -> tuple[list[Layer], list[int]]:
-    """The layers that a stack's checked parameters mean, and the sizes of its units, which have yet to be loaded."""
+def _stack_layers(model: Stack, record: ModelRecord) -> list[Layer]:
+    """The layers that a stack's checked parameters mean; its units have yet to be loaded."""
     model.plan()
-    if model.n_code_layers_ != len(model.templates) and record.checkpoint is None:
-        raise ValueError(f"{len(model.templates)} units, but {model.n_code_layers_} layers of an encoder")
+    if len(model._built) != len(model.templates) and record.checkpoint is None:
+        raise ValueError(f"{len(model.templates)} units, but the {model.n_code_layers_} layers of an encoder of fewer")
     model.units_ = []
-    widths = [model.n_features_in_, *(layer.attributes["n_out"] for layer in record.encoder)]
-    return model._layers(widths), [unit.n_hidden for unit in model.templates]
+    return model._layers(chained(model._built, model.n_features_in_))
 
 
-def _unit_layers(model: Unit) -> tuple[list[Layer], list[int]]:
+def _unit_layers(model: Unit) -> list[Layer]:
     model.validate()
-    return list(model.layers(model.n_features_in_)), [model.n_hidden]
+    return list(model.layers(model.n_features_in_).whole)
 
 
 def _network(layers: list[Layer], stored: list[LayerArrays], precision: str) -> Network:
-    """The network of ``layers`` with the stored parameters, which must have these very shapes and activations."""
-    expected = [(layer.n_in, layer.n_out, layer.activation) for layer in layers]
-    found = [tuple(layer.attributes[name] for name in ("n_in", "n_out", "activation")) for layer in stored]
+    """The network of ``layers`` with the stored parameters: each layer must be stored as this very one, untied."""
+    expected, found = [layer.untied() for layer in layers], [layer_of(record) for record in stored]
     if found != expected:
-        raise ValueError(f"layers {found} where its parameters mean {expected}")
+        raise ValueError(_difference(found, expected))
     network = Network.zeros(layers, precision)  # no larger than what was read
-    for index, layer in enumerate(stored):
-        if layers[index].tied_to is None:
-            network.weight(index)[:] = layer.arrays["weight"]
-        elif not np.array_equal(network.weight(index), layer.arrays["weight"]):
+    for index, (layer, record) in enumerate(zip(layers, stored, strict=True)):
+        arrays = network.arrays(index)
+        fill({name: arrays[name] for name in layer.owned}, record.arrays)
+        if not all(np.array_equal(array, record.arrays[name]) for name, array in arrays.items()):
             raise ValueError(f"a tied decoder whose layer {index} is not the transposed encoder")
-        network.bias(index)[:] = layer.arrays["bias"]
     return network
+
+
+def _difference(found: Sequence[Layer], expected: Sequence[Layer]) -> str:
+    """What is first different in layers that were found."""
+    for index, (one, other) in enumerate(zip(found, expected, strict=False)):
+        if one != other:
+            return f"layer {index} is {one.kind} {one.attributes} where its parameters mean {other.kind} {other.attributes}"
+    return f"{len(found)} layers where its parameters mean {len(expected)}"
 
 
 def _unit(stored: UnitArrays, index: int, stack: Stack, precision: str) -> Unit:
@@ -149,20 +154,24 @@ def _unit(stored: UnitArrays, index: int, stack: Stack, precision: str) -> Unit:
     unit.validate()
     _check_unit(unit, stored, index)
     n_visible = stored.attributes["n_visible"]
-    unit.network_ = Network.zeros(unit.layers(n_visible), precision)  # no larger than what was read
-    for name, view in unit._arrays().items():
-        view[:] = stored.arrays[name]
-    unit.n_features_in_, unit.n_code_layers_, unit.seed_ = n_visible, 1, stack.seed_
+    halves = unit.layers(n_visible)
+    found, expected = halves.untied(), chained(stack._built, stack.n_features_in_)[index]
+    if found != expected:
+        raise ValueError(f"in the stack, {_difference(found.whole, expected.whole)}")
+    unit.network_ = Network.zeros(halves.whole, precision)  # no larger than what was read
+    unit.n_features_in_, unit.n_code_layers_, unit.seed_ = n_visible, len(halves.encoder), stack.seed_
     unit.scaling_ = stack.scaling_ if index == 0 else identity(n_visible, precision_dtype(precision).name)
+    fill(unit._arrays(), stored.arrays)
     unit.history_ = [record for record in stack.history_ if record.unit == index]
     return unit
 
 
 def _check_unit(unit: Unit, stored: UnitArrays, index: int) -> None:
     """A refusal of arrays that are not those of the unit that its parameters give."""
-    expected, found = int(unit.n_hidden), stored.attributes["n_hidden"]
-    if found != expected:
-        raise refusal(f"/units/{index}@n_hidden", f"expected {expected} as its parameters say, found {found}")
+    for name, expected in unit._sizes(stored.attributes["n_visible"]).items():
+        found = stored.attributes[name]
+        if found != expected:
+            raise refusal(f"/units/{index}@{name}", f"expected {expected} as its parameters say, found {found}")
     check_shapes(f"/units/{index}", stored.arrays, unit._array_shapes(stored.attributes["n_visible"]))
 
 

@@ -68,6 +68,11 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """The unfitted units that are trained one on another: none, but in a stack."""
         return []
 
+    @property
+    def _built(self) -> Any:
+        """Those of the templates that the network is made of."""
+        return self.templates
+
     def _trained_units(self) -> list[Any]:
         """The units as pretrained, from the data upwards."""
         raise NotImplementedError

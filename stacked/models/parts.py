@@ -7,12 +7,11 @@ import math
 from itertools import pairwise
 
 from ..files import LayerArrays, ModelRecord, UnitArrays, refusal
+from ..layers.records import check_attributes, check_record
 from ..registry import CLASSIFIER, KINDS, UNITS
 from ..text import shown
-from .dense_layers import KIND as DENSE
-from .dense_layers import check_attributes, check_dense
 
-LAYER_KINDS = {DENSE: check_dense}
+UNIT_ATTRIBUTES = {"n_visible": int, "n_hidden": int, "n_code_layers": int}
 SINGLE_UNITS = {home.kind: name for name, home in UNITS.items()}
 
 
@@ -21,11 +20,7 @@ def check_parts(record: ModelRecord) -> ModelRecord:
     if record.kind not in KINDS:
         raise refusal("/@kind", f"unknown kind of model {shown(record.kind)}, expected one of {', '.join(KINDS)}")
     for path, layer in _layers(record).items():
-        if layer.kind not in LAYER_KINDS:
-            raise refusal(
-                f"{path}@kind", f"unknown kind of layer {shown(layer.kind)}, expected {', '.join(LAYER_KINDS)}"
-            )
-        LAYER_KINDS[layer.kind](path, layer)
+        check_record(path, layer)
     _check_counts(record)
     _check_chain(record)
     _check_units(record)
@@ -42,15 +37,14 @@ def _layers(record: ModelRecord) -> dict[str, LayerArrays]:
 
 
 def _check_counts(record: ModelRecord) -> None:
-    """Every model encodes, all but a classifier decode, and a single unit is one layer there and one back."""
+    """Every model encodes, all but a classifier decode, and a single unit is kept as pretrained, too."""
     if not record.encoder:
         raise refusal("/encoder", "no layers")
     if bool(record.decoder) == (record.kind == CLASSIFIER):
         raise refusal("/decoder", "a classifier has none" if record.decoder else "no layers")
-    found = (len(record.encoder), len(record.decoder), *(unit.kind for unit in record.units))
-    if record.kind in SINGLE_UNITS and found != (1, 1, SINGLE_UNITS[record.kind]):
-        text = f"expected one layer each way and one unit {SINGLE_UNITS[record.kind]}, found {shown(found)}"
-        raise refusal("/@kind", text)
+    found = [unit.kind for unit in record.units]
+    if record.kind in SINGLE_UNITS and found != [SINGLE_UNITS[record.kind]]:
+        raise refusal("/@kind", f"expected one unit {SINGLE_UNITS[record.kind]}, found {shown(found)}")
 
 
 def _check_chain(record: ModelRecord) -> None:
@@ -66,23 +60,37 @@ def _check_chain(record: ModelRecord) -> None:
 
 
 def _check_units(record: ModelRecord) -> None:
-    """Units chain, and each has the sizes of its layer of the encoder."""
+    """Units chain, and each has the sizes of its span of the encoder, of which together they leave nothing; or there are none."""
     sizes = [_unit_sizes(f"/units/{i}", unit) for i, unit in enumerate(record.units)]
-    for i, ((_, hidden), (visible, _)) in enumerate(pairwise(sizes)):
-        if hidden != visible:
-            text = f"expected {hidden} visible units as unit {i} has hidden ones, found {visible}"
+    for i, (below, above) in enumerate(pairwise(sizes)):
+        if below["n_hidden"] != above["n_visible"]:
+            text = f"expected {below['n_hidden']} visible units as unit {i} has hidden ones, found {above['n_visible']}"
             raise refusal(f"/units/{i + 1}", text)
-    for i, (found, layer) in enumerate(zip(sizes, record.encoder, strict=False)):
-        expected = layer.attributes["n_in"], layer.attributes["n_out"]
-        if found != expected:
-            raise refusal(f"/units/{i}", f"expected {expected} units as in the encoder, found {found}")
+    start = 0
+    for i, unit in enumerate(sizes):
+        start = _check_span(f"/units/{i}", unit, record.encoder, start)
+    if sizes and start < len(record.encoder):
+        raise refusal("/units", f"expected units of all {len(record.encoder)} layers of the encoder, found {start}")
 
 
-def _unit_sizes(path: str, unit: UnitArrays) -> tuple[int, int]:
+def _check_span(path: str, unit: dict[str, int], encoder: tuple[LayerArrays, ...], start: int) -> int:
+    """Where the span of the encoder ends that a unit beginning at ``start`` is unrolled to."""
+    stop, left = start + unit["n_code_layers"], len(encoder) - start
+    if not start < stop <= len(encoder):
+        text = f"expected at least one layer and at most the {left} left of the encoder, found {stop - start}"
+        raise refusal(f"{path}@n_code_layers", text)
+    expected = encoder[start].attributes["n_in"], encoder[stop - 1].attributes["n_out"]
+    found = unit["n_visible"], unit["n_hidden"]
+    if found != expected:
+        raise refusal(path, f"expected {expected} units as in the encoder, found {found}")
+    return stop
+
+
+def _unit_sizes(path: str, unit: UnitArrays) -> dict[str, int]:
     if unit.kind not in UNITS:
         raise refusal(f"{path}@kind", f"expected one of {', '.join(UNITS)}, found {shown(unit.kind)}")
-    check_attributes(path, unit.attributes, {"n_visible": int, "n_hidden": int})
-    return unit.attributes["n_visible"], unit.attributes["n_hidden"]
+    check_attributes(path, unit.attributes, UNIT_ATTRIBUTES)
+    return unit.attributes
 
 
 def _check_head(record: ModelRecord) -> None:

@@ -1,5 +1,6 @@
 """Estimators to the records that model files hold."""
 
+from collections.abc import Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -7,9 +8,9 @@ import numpy as np
 
 from ..errors import ModelFileError
 from ..files import HISTORY_DTYPE, Checkpoint, InputSpec, ModelRecord, UnitArrays
+from ..layers.records import record_of
 from ..registry import UNIT_NAMES, is_registered
 from ..training.loop import Record
-from .dense_layers import dense_record
 from .parts import check_parts
 from .probe import probe_of
 
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
 def to_record(model: "Model", checkpoint: Checkpoint | None = None) -> ModelRecord:
     """The plain record of a fitted estimator, or with ``checkpoint`` of one in training; its parts are those of a model."""
     network, n_code = model.network_, model.n_code_layers_
-    arrays = [dense_record(network, index) for index in range(len(network.layers))]
+    arrays = [record_of(layer, network.arrays(index)) for index, layer in enumerate(network.layers)]
     classes = getattr(model, "classes_", None)
     scaling = model.scaling_
     record = ModelRecord(
         kind=model.kind,
         params={
             # a stack that did not come to its upper units is saved without them
-            "estimator": _params(model, n_code if checkpoint is None else None),
+            "estimator": _params(model, model._built if checkpoint is None else model.templates),
             "seed": model.seed_,
             "scaling": scaling.mode,
             "unit_range": scaling.unit_range,
@@ -59,13 +60,13 @@ def jsonable(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | str) else None
 
 
-def _params(model: "Model", n_units: int | None = None) -> dict[str, Any]:
-    """Parameters in JSON's types; of a stack's units the lowest ``n_units``."""
+def _params(model: "Model", units: Sequence["Unit"] = ()) -> dict[str, Any]:
+    """Parameters in JSON's types; of a stack's units those given."""
     params = {name: value for name, value in model.get_params(deep=False).items() if name != "units"}
     out = {name: jsonable(value) for name, value in params.items()}
     out["n_threads"] = None  # of the machine, not of the model
-    if model.templates:
-        out["units"] = [{"class": _class_name(unit), "params": _params(unit)} for unit in model.templates[:n_units]]
+    if units:
+        out["units"] = [{"class": _class_name(unit), "params": _params(unit)} for unit in units]
     return out
 
 
@@ -76,8 +77,7 @@ def _class_name(unit: "Unit") -> str:
 
 
 def _unit_arrays(unit: "Unit") -> UnitArrays:
-    sizes = {"n_visible": int(unit.n_features_in_), "n_hidden": int(unit.n_hidden)}
-    return UnitArrays(_class_name(unit), sizes, _params(unit), unit._arrays())
+    return UnitArrays(_class_name(unit), unit._sizes(unit.n_features_in_), _params(unit), unit._arrays())
 
 
 def _stored_classes(classes: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ below. What sits on top of the encoder is the subclass's: a mirrored decoder (`s
 from collections.abc import Callable
 from copy import copy as shallow_copy
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -17,24 +18,27 @@ from ..checks import check_chain, check_range
 from ..data import Rows, Summary, summarize
 from ..errors import SettingError
 from ..inputs import rows_for
-from ..network import Layer, Network
+from ..layers import Layer
+from ..network import Network, fill
 from ..registry import UNIT_NAMES
-from ..scaling import InputScaling, check_varies, fit_scaling
+from ..scaling import InputScaling, check_varies, fit_scaling, identity
 from ..settings import check_products, precision_dtype, seed_from
 from ..text import shown
 from ..training.feed import encoded, split_rows
 from ..training.loop import Hooks, Record, run
-from ..training.phase import Source, prepare
+from ..training.phase import Name, Source, prepare
 from ..training.plan import Plan, training_plan
 from ..training.start import Resume
 from ..training.trainees import DenseTrainee
 from ..units.autoencoder import Autoencoder
 from ..units.base import Unit
+from ..units.chain import Halves, chained, encoders
 from ..units.prepare import prepare_unit
 from .model import Model
 
 FINETUNE = -1  # the "unit" of the second phase, in records and checkpoints
 _FINETUNE_STREAM = 2**20  # and in the keys of random streams
+_FINETUNING = Name("finetune", FINETUNE, "fine-tuning", "finetune_")
 Callback = Callable[[Record], Any]
 
 
@@ -98,6 +102,7 @@ class Stack(Model):
         check_products(self.precision, finetune_optimizer=plan.optimizer)
         fitted = hasattr(self, "network_")
         if fitted:
+            self._check_complete()
             self._check_unchanged()
         with self._threads():
             with self._all_or_nothing():
@@ -107,10 +112,11 @@ class Stack(Model):
                 if not fitted:
                     self.seed_ = seed_from(self.random_state)
                 split_rows(rows.n_rows, plan.validation_fraction, self.seed_)
-                labels = self._accept(targets)
+                scaled, labels = self.scaling_.for_rows(rows, data), self._accept(targets)
+                source = Source(rows, scaled, data, self.seed_, _FINETUNE_STREAM, labels)
                 if not fitted:
-                    self._start_random(rows, data)
-            self._finetune(rows, data, labels, plan, Hooks(callback), checkpoint, resume)
+                    self._start_random(source)
+            self._finetune(source, plan, Hooks(callback), checkpoint, resume)
         return self
 
     @property
@@ -122,6 +128,12 @@ class Stack(Model):
     def visible_activation(self) -> str:  # type: ignore[override]
         """Activation that models the data: that of the bottom unit."""
         return self.templates[0].output_activation
+
+    @property
+    def _built(self) -> Any:
+        """The templates that the network is made of: the lower ones, where pretraining did not come to the others."""
+        ends = accumulate(len(halves.encoder) for halves in chained(self.templates, self.n_features_in_))
+        return self.templates[: sum(end <= self.n_code_layers_ for end in ends)]
 
     def _trained_units(self) -> list[Unit]:
         """The units as pretrained, from the data upwards."""
@@ -169,21 +181,24 @@ class Stack(Model):
 
     def _check_unchanged(self) -> None:
         """SettingError if units or precision are not those that the network was built with."""
-        if self.n_code_layers_ < len(self.templates):
-            raise SettingError(
-                f"units: only {self.n_code_layers_} of {len(self.templates)} were pretrained; pretrain again, or resume"
-            )
-        widths = [self.n_features_in_, *(unit.n_hidden for unit in self.templates)]
-        layers = self._layers(widths)
-        if self.network_.layers != tuple(layers) or self.network_.params.dtype != precision_dtype(self.precision):
+        built = chained(self._built, self.n_features_in_)
+        same = self.network_.layers == tuple(self._layers(built)) and (
+            not self.units_ or chained(self.units_, self.n_features_in_) == built
+        )
+        if not same or self.network_.params.dtype != precision_dtype(self.precision):
             raise SettingError(
                 "units: these, or the precision, are not what the network was pretrained with; pretrain again"
             )
 
+    def _check_complete(self) -> None:
+        """SettingError if pretraining did not come to the upper units."""
+        found, expected = len(self._built), len(self.templates)
+        if found < expected:
+            raise SettingError(f"units: only {found} of {expected} were pretrained; pretrain again, or resume")
+
     def _check_savable(self) -> None:
-        """As `_check_unchanged`, but a stack that did not come to its upper units is saved without them."""
-        if self.n_code_layers_ >= len(self.templates):
-            self._check_unchanged()
+        """As `_check_unchanged`: a stack that did not come to its upper units is saved without them."""
+        self._check_unchanged()
 
     def _scaling_for(self, rows: Rows, data: Summary) -> InputScaling:
         scale, offset = self.scaling_.for_rows(rows, data)
@@ -202,67 +217,51 @@ class Stack(Model):
     ) -> None:
         first = 0 if resume is None else resume.unit
         del self.units_[first:]
-        below, statistics = rows, data
-        scaling = self._scaling_for(rows, data)
+        below, scaling = rows, self._scaling_for(rows, data)
         for index, template in enumerate(self.templates):
             if index > 0:
-                scaled = (scaling.scale, scaling.offset) if index == 1 else (1.0, 0.0)
-                below = _codes(below, self.units_[index - 1], scaled, self.precision)
+                below = _codes(below, self.units_[index - 1], (scaling.scale, scaling.offset), self.precision)
+                scaling = identity(below.n_columns, below.dtype.name)
             if index < first:
                 continue
             statistics = data if index == 0 else summarize(below)
-            unit = self._clone(template)
-            self.units_.append(unit)
+            source = Source(below, (scaling.scale, scaling.offset), statistics, self.seed_, index)
+            self.units_.append(self._clone(template))
             hooks = Hooks(callback, checkpoint and checkpoint.at(self, "pretrain", index))
-            going_on = resume if resume is not None and index == first else None
-            before = len(self.history_)
-            try:
-                phase, progress = prepare_unit(unit, below, scaling, statistics, self.seed_, index, going_on)
-                run(phase, hooks, progress)
-            finally:
-                self.history_[before:] = unit.history_ if hasattr(unit, "history_") else []
+            self._train_unit(source, scaling, hooks, resume if index == first else None)
 
-    def _start_random(self, rows: Rows, data: Summary) -> None:
+    def _train_unit(self, source: Source, scaling: InputScaling, hooks: Hooks, resume: Resume | None) -> None:
+        """Train the uppermost unit so far, and note its history."""
+        unit, before = self.units_[-1], len(self.history_)
+        try:
+            phase, progress = prepare_unit(unit, source, scaling, resume)
+            run(phase, hooks, progress)
+        finally:
+            self.history_[before:] = unit.history_ if hasattr(unit, "history_") else []
+
+    def _start_random(self, source: Source) -> None:
         """An untrained network of the stack's shape."""
-        widths = [rows.n_columns, *(unit.n_hidden for unit in self.templates)]
+        chain = chained(self.templates, source.rows.n_columns)
         self.units_, self.history_ = [], []
-        self.network_ = Network.zeros(self._layers(widths), self.precision)
-        self.network_.randomize(self.seed_, _FINETUNE_STREAM)
-        self._start_output(self._scaling_for(rows, data), data)
-        self.n_code_layers_ = len(self.templates)
+        self.network_ = Network.zeros(self._layers(chain), self.precision)
+        self.network_.randomize(source.seed, source.stream)
+        self._start_output(source)
+        self.n_code_layers_ = len(encoders(chain))
 
     def _unroll(self) -> Network:
-        """The units as one network, with their weights and both kinds of biases."""
-        widths = [self.units_[0].n_features_in_, *(unit.n_hidden for unit in self.units_)]
-        network = Network.zeros(self._layers(widths), self.precision)
-        for index, unit in enumerate(self.units_):
-            network.weight(index)[:] = unit.weight_
-            network.bias(index)[:] = unit.hidden_bias_
-        self.n_code_layers_ = len(self.units_)
-        self._unroll_top(network)
+        """The units as one network, with all of their parameters."""
+        chain = chained(self.units_, self.units_[0].n_features_in_)
+        network = Network.zeros(self._layers(chain), self.precision)
+        sources = [(unit.network_, i) for unit in self.units_ for i in range(unit.n_code_layers_)]
+        for index, (source, i) in enumerate([*sources, *self._top_sources()]):
+            fill(network.arrays(index), source.arrays(i))
+        self.n_code_layers_ = len(sources)
         return network
 
-    def _encoder_layers(self, widths: list[int]) -> list[Layer]:
-        pairs = zip(widths, widths[1:], self.templates, strict=False)
-        return [Layer(n_in, n_out, unit.code_activation) for n_in, n_out, unit in pairs]
-
-    def _finetune(
-        self,
-        rows: Rows,
-        data: Summary,
-        labels: np.ndarray | None,
-        plan: Plan,
-        hooks: Hooks,
-        checkpoint: Any,
-        resume: Resume | None,
-    ) -> None:
-        scaled = self.scaling_.for_rows(rows, data)
-        source = Source(rows, scaled, data, self.seed_, _FINETUNE_STREAM, labels)
+    def _finetune(self, source: Source, plan: Plan, hooks: Hooks, checkpoint: Any, resume: Resume | None) -> None:
         self.network_ = self.network_.at(self.precision).writable()
-        trainee = DenseTrainee(
-            self.network_, self._loss(), plan, rows, scaled, self.seed_, _FINETUNE_STREAM, labels=labels
-        )
-        phase, progress = prepare("finetune", FINETUNE, "fine-tuning", plan, trainee, source, resume, "finetune_")
+        trainee = DenseTrainee(self.network_, self._loss(), plan, source)
+        phase, progress = prepare(_FINETUNING, plan, trainee, source, resume)
         hooks.checkpoint = checkpoint and checkpoint.at(self, "finetune", FINETUNE)
         before = [record for record in self.history_ if record.phase != "finetune"]
         try:
@@ -270,13 +269,15 @@ class Stack(Model):
         finally:
             self.history_ = before + progress.history
 
-    def _layers(self, widths: list[int]) -> list[Layer]:
+    def _layers(self, chain: list[Halves]) -> list[Layer]:
+        """The whole network's layers, for units of these layers."""
         raise NotImplementedError
 
-    def _unroll_top(self, network: Network) -> None:
-        raise NotImplementedError
+    def _top_sources(self) -> list[tuple[Network, int]]:
+        """Where parameters above the encoder come from, layer by layer; layers above these start at zero."""
+        return []
 
-    def _start_output(self, scaling: InputScaling, data: Summary) -> None:
+    def _start_output(self, source: Source) -> None:
         """Starting biases of an untrained network's outputs."""
 
     def _loss(self) -> str:
@@ -293,5 +294,5 @@ class Stack(Model):
 
 def _codes(below: Rows, unit: Unit, scaled: tuple[float, float], precision: str) -> Rows:
     """The data of the next unit: the clean codes of ``unit``, whose own data are ``below``."""
-    answer = unit.network_.at(precision).answerer(0, 1)
+    answer = unit.network_.at(precision).answerer(0, unit.n_code_layers_)
     return encoded(below, lambda table: answer.block(table, *scaled), answer.n_out, unit.network_.params.dtype)

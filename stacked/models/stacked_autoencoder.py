@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from ..data import Summary
-from ..network import Layer, Network
+from ..layers import Layer
+from ..network import Network
 from ..parameters import declared
-from ..scaling import InputScaling
 from ..training.losses import loss_for
+from ..training.phase import Source
 from ..training.start import initial_output_bias
+from ..units.chain import Halves, decoders, encoders
 from .model import Reconstructor
 from .parameters import StackedAutoencoderParameters
 from .stack import Callback, Stack
@@ -30,21 +31,17 @@ class StackedAutoencoder(Reconstructor, Stack, StackedAutoencoderParameters):
         self.finetune(X, callback=callback)
         return self
 
-    def _layers(self, widths: list[int]) -> list[Layer]:
-        encoder = self._encoder_layers(widths)
-        pairs = zip(widths, widths[1:], self.templates, strict=False)
-        decoder = [Layer(n_out, n_in, unit.output_activation) for n_in, n_out, unit in pairs]
-        return encoder + decoder[::-1]
+    def _layers(self, chain: list[Halves]) -> list[Layer]:
+        return encoders(chain) + decoders(chain)
 
-    def _unroll_top(self, network: Network) -> None:
-        for index, unit in enumerate(self.units_):
-            mirror = 2 * len(self.units_) - 1 - index
-            network.weight(mirror)[:] = unit.network_.weight(1)
-            network.bias(mirror)[:] = unit.visible_bias_
+    def _top_sources(self) -> list[tuple[Network, int]]:
+        networks = [(unit.network_, unit.n_code_layers_) for unit in reversed(self.units_)]
+        return [(network, i) for network, n_code in networks for i in range(n_code, len(network.layers))]
 
-    def _start_output(self, scaling: InputScaling, data: Summary) -> None:
+    def _start_output(self, source: Source) -> None:
         last = len(self.network_.layers) - 1
-        self.network_.bias(last)[:] = initial_output_bias(self.network_.layers[last].activation, scaling, data)
+        start = initial_output_bias(self.network_.layers[last].activation, source.scaled, source.data)
+        self.network_.bias(last)[:] = start
 
     def _loss(self) -> str:
         return loss_for(self.finetune_loss, self.templates[0].output_activation, "finetune_loss")

@@ -13,9 +13,10 @@ from ..data import Rows
 from ..data.missing import refuse_missing
 from ..errors import DataError
 from ..inputs import rows_for
-from ..network import Layer, Network
+from ..layers import Dense, Layer
 from ..parameters import declared
 from ..training.feed import split_rows
+from ..units.chain import Halves, chained, encoders
 from .parameters import StackedClassifierParameters
 from .stack import Callback, Stack
 
@@ -86,14 +87,11 @@ class StackedClassifier(ClassifierMixin, Stack, StackedClassifierParameters):
 
         return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
 
-    def _layers(self, widths: list[int]) -> list[Layer]:
-        layers = self._encoder_layers(widths)
+    def _layers(self, chain: list[Halves]) -> list[Layer]:
+        layers = encoders(chain)
         if hasattr(self, "classes_"):
-            layers.append(Layer(widths[-1], len(self.classes_), "softmax"))
+            layers.append(Dense(layers[-1].n_out, len(self.classes_), "softmax"))
         return layers
-
-    def _unroll_top(self, network: Network) -> None:
-        """The softmax layer starts at zero."""
 
     def _loss(self) -> str:
         return "softmax_cross_entropy"
@@ -120,7 +118,6 @@ class StackedClassifier(ClassifierMixin, Stack, StackedClassifierParameters):
         known = getattr(self, "classes_", None)
         self.classes_ = classes
         if hasattr(self, "network_") and not (known is not None and np.array_equal(known, classes)):
-            widths = [self.n_features_in_, *(unit.n_hidden for unit in self.templates)]
             encoder = self.network_.regrown(self.network_.layers[: self.n_code_layers_])
-            self.network_ = encoder.regrown(self._layers(widths))
+            self.network_ = encoder.regrown(self._layers(chained(self.templates, self.n_features_in_)))
         return numbers

@@ -27,25 +27,24 @@ class Source(NamedTuple):
     labels: np.ndarray | None = None
 
 
-def prepare(
-    name: str,
-    unit: int,
-    where: str,
-    plan: Plan,
-    trainee: Trainee,
-    source: Source,
-    resume: Resume | None = None,
-    prefix: str = "",
-) -> tuple[Phase, Progress]:
-    """The phase of a trainee that has its starting weights, or goes on from ``resume``, and how far it has come.
+class Name(NamedTuple):
+    """Which phase it is, and the number of its unit, in records; what messages call it, and what its settings begin with."""
 
-    ``where`` is what messages call it, and ``prefix`` begins the names of its settings.
-    """
-    rows, scaled, data, seed, stream, labels = source
+    phase: str
+    unit: int
+    where: str
+    prefix: str = ""
+
+
+def prepare(
+    name: Name, plan: Plan, trainee: Trainee, source: Source, resume: Resume | None = None
+) -> tuple[Phase, Progress]:
+    """The phase of a trainee that has its starting weights, or goes on from ``resume``, and how far it has come."""
     if resume is not None:
         restore(trainee, resume)
-    train_rows, validation = split_rows(rows.n_rows, plan.validation_fraction, seed)
-    feed = Feed(rows, *scaled, seed, stream, labels, train_rows)
-    trivial = trivial_loss(trainee.loss, data, scaled, trainee.network.layers[-1].n_out)
-    phase = Phase(name, unit, plan, feed, trainee, where, remedy(plan, prefix), trivial, validation)
+    train_rows, validation = split_rows(source.rows.n_rows, plan.validation_fraction, source.seed)
+    feed = Feed(source.rows, *source.scaled, source.seed, source.stream, source.labels, train_rows)
+    trivial = trivial_loss(trainee.loss, source.data, source.scaled, trainee.network.layers[-1].n_out)
+    advice = remedy(plan, name.prefix)
+    phase = Phase(name.phase, name.unit, plan, feed, trainee, name.where, advice, trivial, validation)
     return phase, Progress() if resume is None else resume.progress

@@ -7,7 +7,6 @@ import numpy as np
 from ..activations import ACTIVATIONS
 from ..data import Summary
 from ..errors import ModelFileError
-from ..scaling import InputScaling
 from .loop import Progress, Trainee
 
 
@@ -21,12 +20,9 @@ class Resume:
     source: str = "checkpoint"
 
 
-def initial_output_bias(activation: str, scaling: InputScaling | None, data: Summary) -> np.ndarray:
-    """Output biases (V,) that make an otherwise silent network answer with the data's mean.
-
-    ``scaling`` is None for codes, which are taken as they are.
-    """
-    scale, offset = (1.0, 0.0) if scaling is None else (scaling.scale, scaling.offset)
+def initial_output_bias(activation: str, scaled: tuple[float, float], data: Summary) -> np.ndarray:
+    """Output biases (V,) that make an otherwise silent network answer with the data's mean, scaled by (scale, offset)."""
+    scale, offset = scaled
     mean = data.column_mean * scale + offset
     known = ACTIVATIONS[activation]
     return np.asarray(known.bias_for(np.clip(mean, known.low + known.margin, known.high - known.margin)))

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Rows
 from ..kernels import dense
 from ..kernels import rbm as rbm_kernel
 from ..kernels.corruption import NO_CORRUPTION, Corruption
@@ -17,6 +16,7 @@ from ..kernels.updates import Update
 from ..network import Network
 from ..settings import LINE_SEARCHES
 from .feed import Window
+from .phase import Source
 from .plan import Plan
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # inputs, targets, labels
@@ -41,16 +41,14 @@ class RBMTrainee:
         self,
         network: Network,
         machine: rbm_kernel.Machine,
-        rows: Rows,
-        scaled: tuple[float, float],
-        seed: int,
-        unit: int,
+        source: Source,
         n_chains: int,
     ):
         self.network, self.machine, self.params = network, machine, network.params
         self.loss = "squared_error"
-        self._rows, self._scaled = rows, scaled
-        self._key, self._chain_key = stream_key(seed, SAMPLING, unit), stream_key(seed, CHAINS, unit)
+        self.source = source
+        self._key = stream_key(source.seed, SAMPLING, source.stream)
+        self._chain_key = stream_key(source.seed, CHAINS, source.stream)
         self._chains = np.zeros((n_chains if machine.persistent else 0, machine.n_hidden), self.params.dtype)
         self.arrays = {"params": self.params, "velocity": np.zeros_like(self.params)}
         if machine.persistent:
@@ -70,7 +68,7 @@ class RBMTrainee:
 
     def validation_loss(self, subset: np.ndarray) -> float:
         """Squared error per row of the mean-field reconstruction."""
-        return self.network.loss(self._rows, *self._scaled, self.loss, subset=subset)
+        return self.network.loss(self.source.rows, *self.source.scaled, self.loss, subset=subset)
 
 
 class DenseTrainee:
@@ -81,16 +79,12 @@ class DenseTrainee:
         network: Network,
         loss: str,
         plan: Plan,
-        rows: Rows,
-        scaled: tuple[float, float],
-        seed: int,
-        unit: int,
+        source: Source,
         corruption: Corruption = NO_CORRUPTION,
-        labels: np.ndarray | None = None,
     ):
         self.network, self.loss, self.plan, self.params = network, loss, plan, network.params
-        self._rows, self._scaled, self._labels = rows, scaled, labels
-        self._key = stream_key(seed, CORRUPTION, unit)
+        self.source = source
+        self._key = stream_key(source.seed, CORRUPTION, source.stream)
         self.objective = Objective(LOSSES[loss], corruption, network.n_weights)
         self._squares = np.zeros_like(self.params) if plan.optimizer == "adam" else np.zeros(0, self.params.dtype)
         self.arrays = {"params": self.params}
@@ -142,4 +136,5 @@ class DenseTrainee:
 
     def validation_loss(self, subset: np.ndarray) -> float:
         """Mean loss over clean validation rows."""
-        return self.network.loss(self._rows, *self._scaled, self.loss, self._labels, subset)
+        rows, scaled, labels = self.source.rows, self.source.scaled, self.source.labels
+        return self.network.loss(rows, *scaled, self.loss, labels, subset)

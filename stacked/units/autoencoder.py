@@ -1,20 +1,20 @@
 """One-hidden-layer autoencoder, plain or denoising (Vincent et al. 2010), tied or not."""
 
-from ..data import Rows, Summary
 from ..kernels.corruption import CORRUPTIONS, Corruption
 from ..kernels.losses import LOSSES
 from ..network import Network
 from ..parameters import declared, value_of
 from ..settings import real
 from ..training.losses import loss_for
+from ..training.phase import Source
 from ..training.plan import Plan
 from ..training.trainees import DenseTrainee
 from .autoencoder_parameters import AutoencoderParameters
-from .base import Unit
+from .one_layer import OneLayerUnit
 
 
 @declared
-class Autoencoder(Unit, AutoencoderParameters):
+class Autoencoder(OneLayerUnit, AutoencoderParameters):
     """One-hidden-layer autoencoder.
 
     The attributes are those of `RBM`; ``history_`` holds the training loss per sample.
@@ -40,21 +40,12 @@ class Autoencoder(Unit, AutoencoderParameters):
         loss_for(self.loss, self.output_activation)
         return plan
 
-    def trainee(
-        self,
-        network: Network,
-        rows: Rows,
-        scaled: tuple[float, float],
-        data: Summary,
-        seed: int,
-        index: int,
-        plan: Plan,
-    ) -> DenseTrainee:
+    def trainee(self, network: Network, source: Source, plan: Plan) -> DenseTrainee:
         """Backpropagation through this unit."""
-        scale, offset = scaled
+        (scale, offset), data = source.scaled, source.data
         low, high = data.minimum * scale + offset, data.maximum * scale + offset
         kind = CORRUPTIONS[self.corruption if self.corruption_level > 0 else "none"]
         noise = Corruption(kind, float(self.corruption_level), low, high)
         loss = loss_for(self.loss, self.output_activation)
         assert loss in LOSSES
-        return DenseTrainee(network, loss, plan, rows, scaled, seed, index, noise)
+        return DenseTrainee(network, loss, plan, source, noise)

@@ -1,6 +1,6 @@
-"""A unit: one layer that is pretrained on its own, and the base of `RBM` and `Autoencoder`.
+"""A unit: what is pretrained on its own, one layer of a deep network or several.
 
-A trained unit is a two-layer network, visible -> hidden -> visible.
+A trained unit is a network of its own, visible -> code -> visible.
 """
 
 from collections.abc import Callable
@@ -9,29 +9,31 @@ from typing import Any
 import numpy as np
 
 from ..checks import check_range
-from ..data import Rows, Summary, summarize
+from ..data import summarize
 from ..inputs import rows_for
+from ..layers.base import Layer, Shapes
 from ..models.model import Reconstructor
-from ..network import Layer, Network
+from ..network import Network
 from ..scaling import fit_scaling
 from ..settings import check_products, precision_dtype, seed_from
 from ..training.loop import Hooks, Record, Trainee, run
+from ..training.phase import Source
 from ..training.plan import Plan, training_plan
+from .chain import Halves
 from .prepare import prepare_unit
 
 
 class Unit(Reconstructor):
     """Base of the units: parameters in common, `fit`, and the steps that a stack calls."""
 
-    code_activation: str  # of the hidden units' mean
+    code_activation: str  # of the codes, which are means
     output_activation: str  # of the reconstruction
-    n_hidden: int
+    n_hidden: int  # width of the code
     random_state: Any
     precision: str
     scaling: str
     optimizer: str = "momentum"
     line_searches: int = 3
-    tied: bool = True
     validation_fraction: float
     patience: int | None
 
@@ -45,7 +47,8 @@ class Unit(Reconstructor):
                 summary = summarize(rows)
                 scaling = fit_scaling(self.scaling, rows, summary, precision_dtype(self.precision))
                 check_range(self.output_activation, scaling, summary, f"{rows.name}, {type(self).__name__}")
-                phase, progress = prepare_unit(self, rows, scaling, summary, seed, 0)
+                source = Source(rows, (scaling.scale, scaling.offset), summary, seed, 0)
+                phase, progress = prepare_unit(self, source, scaling)
             run(phase, Hooks(callback), progress)
         return self
 
@@ -58,55 +61,41 @@ class Unit(Reconstructor):
         """Activation that models the data."""
         return self.output_activation
 
-    @property
-    def weight_(self) -> np.ndarray:
-        """View (V, H) of the weights."""
-        return self.network_.weight(0)
-
-    @property
-    def hidden_bias_(self) -> np.ndarray:
-        """View (H,) of the hidden biases."""
-        return self.network_.bias(0)
-
-    @property
-    def visible_bias_(self) -> np.ndarray:
-        """View (V,) of the visible biases."""
-        return self.network_.bias(1)
-
     def _trained_units(self) -> "list[Unit]":
         """This unit alone."""
         return [self]
 
+    def layers(self, n_visible: int) -> Halves:
+        """The unit's layers on ``n_visible`` inputs, by the parameters alone; SettingError for bad ones."""
+        raise NotImplementedError
+
     def _arrays(self) -> dict[str, np.ndarray]:
-        """The arrays that a model file keeps, as views of the network."""
-        arrays = {"weight": self.weight_, "visible_bias": self.visible_bias_, "hidden_bias": self.hidden_bias_}
-        return arrays if self.tied else {**arrays, "decoder_weight": self.network_.weight(1)}
+        """The arrays that a model file keeps, as views of the network; names are those of a file's arrays, a-z, 0-9 and _."""
+        views: dict[str, np.ndarray] = {}
+        for index, (place, layer) in enumerate(_places(self.layers(self.n_features_in_))):
+            arrays = self.network_.arrays(index)
+            views |= {f"{place}_{name}": arrays[name] for name in layer.owned}
+        return views
 
-    def _array_shapes(self, n_visible: int) -> dict[str, tuple[int, ...]]:
+    def _array_shapes(self, n_visible: int) -> Shapes:
         """Names and shapes of `_arrays`, by the parameters alone."""
-        n_hidden = int(self.n_hidden)
-        shapes = {"weight": (n_visible, n_hidden), "visible_bias": (n_visible,), "hidden_bias": (n_hidden,)}
-        return shapes if self.tied else {**shapes, "decoder_weight": (n_hidden, n_visible)}
+        places = _places(self.layers(n_visible))
+        return {f"{place}_{name}": shape for place, layer in places for name, shape in layer.owned.items()}
 
-    def layers(self, n_visible: int) -> tuple[Layer, Layer]:
-        """The unit as a two-layer network."""
-        n_hidden = int(self.n_hidden)
-        encoder = Layer(n_visible, n_hidden, self.code_activation)
-        return encoder, Layer(n_hidden, n_visible, self.output_activation, 0 if self.tied else None)
+    def _sizes(self, n_visible: int) -> dict[str, int]:
+        """The sizes that a model file keeps, by the parameters alone."""
+        halves = self.layers(n_visible)
+        return {"n_visible": int(n_visible), "n_hidden": halves.n_code, "n_code_layers": len(halves.encoder)}
 
     def draw_weights(self, network: Network, seed: int, index: int) -> None:
         """Random starting weights, biases zero."""
         network.randomize(seed, index)
 
-    def trainee(
-        self,
-        network: Network,
-        rows: Rows,
-        scaled: tuple[float, float],
-        data: Summary,
-        seed: int,
-        index: int,
-        plan: Plan,
-    ) -> Trainee:
+    def trainee(self, network: Network, source: Source, plan: Plan) -> Trainee:
         """What the training loop drives."""
         raise NotImplementedError
+
+
+def _places(halves: Halves) -> list[tuple[str, Layer]]:
+    """The layers with their places, encoder_0, encoder_1, ..., decoder_0, ..., in the order in which they are applied."""
+    return [(f"{half}_{i}", layer) for half, layers in halves._asdict().items() for i, layer in enumerate(layers)]

@@ -2,41 +2,39 @@
 
 from typing import TYPE_CHECKING
 
-from ..data import Rows, Summary
 from ..network import Network
-from ..scaling import InputScaling, identity
+from ..scaling import InputScaling
 from ..training.loop import Phase, Progress
-from ..training.phase import Source, prepare
+from ..training.phase import Name, Source, prepare
 from ..training.start import Resume, initial_output_bias
+from .chain import Halves
 
 if TYPE_CHECKING:
     from .base import Unit
 
 
 def prepare_unit(
-    unit: "Unit",
-    rows: Rows,
-    scaling: InputScaling,
-    data: Summary,
-    seed: int,
-    index: int,
-    resume: Resume | None = None,
+    unit: "Unit", source: Source, scaling: InputScaling, resume: Resume | None = None
 ) -> tuple[Phase, Progress]:
-    """Make a unit ready to train on rows (the data, or the codes of the unit below) and set its fitted attributes.
+    """Make a unit ready to train on its source, the data or the codes of the unit below, and set its fitted attributes.
 
-    They are set before training, so that after an error in `run` the unit holds the last good weights.
+    ``scaling`` is that of the source's rows. The attributes are set before training, so that after an error in `run` the unit
+    holds the last good weights.
     """
-    plan = unit.validate()
-    scaled = (scaling.scale, scaling.offset) if index == 0 else (1.0, 0.0)
-    network = Network.zeros(unit.layers(rows.n_columns), unit.precision)
-    trainee = unit.trainee(network, rows, scaled, data, seed, index, plan)
+    plan, n_visible = unit.validate(), source.rows.n_columns
+    halves = unit.layers(n_visible)
+    network = Network.zeros(halves.whole, unit.precision)
+    trainee = unit.trainee(network, source, plan)
     if resume is None:
-        unit.draw_weights(network, seed, index)
-        network.bias(1)[:] = initial_output_bias(unit.output_activation, scaling if index == 0 else None, data)
-    where = f"unit {index} ({type(unit).__name__}, {rows.n_columns}-{unit.n_hidden})"
-    source = Source(rows, scaled, data, seed, index)
-    phase, progress = prepare("pretrain", index, where, plan, trainee, source, resume)
-    own = scaling if index == 0 else identity(rows.n_columns, rows.dtype.name)
-    unit.network_, unit.scaling_, unit.n_code_layers_, unit.seed_ = network, own, 1, seed
-    unit.n_features_in_, unit.history_ = rows.n_columns, progress.history
+        unit.draw_weights(network, source.seed, source.stream)
+        start = initial_output_bias(unit.output_activation, source.scaled, source.data)
+        network.bias(len(network.layers) - 1)[:] = start
+    phase, progress = prepare(_name(unit, source, halves), plan, trainee, source, resume)
+    unit.network_, unit.scaling_, unit.n_code_layers_ = network, scaling, len(halves.encoder)
+    unit.n_features_in_, unit.seed_, unit.history_ = n_visible, source.seed, progress.history
     return phase, progress
+
+
+def _name(unit: "Unit", source: Source, halves: Halves) -> Name:
+    sizes = "-".join(str(size) for size in (source.rows.n_columns, *(layer.n_out for layer in halves.encoder)))
+    return Name("pretrain", source.stream, f"unit {source.stream} ({type(unit).__name__}, {sizes})")

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Rows, Summary
 from ..kernels import rbm as kernel
 from ..kernels.random import WEIGHTS, fill_normal_matrix, stream_key
 from ..kernels.sampling import UNIT_KINDS
@@ -12,9 +11,10 @@ from ..network import Network
 from ..parameters import declared, value_of
 from ..settings import choice
 from ..training.feed import BLOCK_ROWS
+from ..training.phase import Source
 from ..training.plan import Plan
 from ..training.trainees import RBMTrainee
-from .base import Unit
+from .one_layer import OneLayerUnit
 from .rbm_parameters import RBMParameters
 
 MEAN = {"bernoulli": "sigmoid", "gaussian": "linear", "rectified": "relu"}  # the activation that is a unit's mean
@@ -22,7 +22,7 @@ INITIAL_STD = 0.01  # of the weights (Hinton 2010, section 8)
 
 
 @declared
-class RBM(Unit, RBMParameters):
+class RBM(OneLayerUnit, RBMParameters):
     """Restricted Boltzmann machine.
 
     Attributes
@@ -60,19 +60,10 @@ class RBM(Unit, RBMParameters):
         fill_normal_matrix(stream_key(seed, WEIGHTS, index), 0, 0, numbers)
         weight[:] = INITIAL_STD * numbers
 
-    def trainee(
-        self,
-        network: Network,
-        rows: Rows,
-        scaled: tuple[float, float],
-        data: Summary,
-        seed: int,
-        index: int,
-        plan: Plan,
-    ) -> RBMTrainee:
+    def trainee(self, network: Network, source: Source, plan: Plan) -> RBMTrainee:
         """Contrastive divergence on this machine."""
-        n_chains = min(plan.batch_size, rows.n_rows)
-        return RBMTrainee(network, self._machine(rows.n_columns), rows, scaled, seed, index, n_chains)
+        n_chains = min(plan.batch_size, source.rows.n_rows)
+        return RBMTrainee(network, self._machine(source.rows.n_columns), source, n_chains)
 
     def _machine(self, n_visible: int) -> kernel.Machine:
         visible, hidden = UNIT_KINDS[self.visible], UNIT_KINDS[self.hidden]

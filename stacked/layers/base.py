@@ -1,0 +1,99 @@
+"""A layer: a record of a kind with static sizes. A chain of them and one flat vector of parameters are a `Network`.
+
+In the vector the weights of all layers come first and everything else, their biases, after them. A layer's weights lie one after
+another, in the order in which the kind names them, and so do its biases; the kernels' table says where they begin.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from ..kernels.activations import ACTIVATIONS
+from ..kernels.packing import ACTIVATION, BIAS, KIND, N_IN, N_OUT, TRANSPOSED, WEIGHT
+from ..kernels.random import Key
+
+Shapes = dict[str, tuple[int, ...]]  # names of arrays and their shapes
+Self = TypeVar("Self", bound="Layer")
+_COLUMNS = (N_IN, N_OUT, ACTIVATION, WEIGHT, BIAS, TRANSPOSED, KIND)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """``n_in`` inputs and ``n_out`` outputs. As it stands it has no parameters; a kind says what differs.
+
+    ``kind`` is its name in files, ``code`` its number in the kernels' table, and ``ATTRIBUTES`` are its fields that a file keeps,
+    with their types. ``activation`` is that of the outputs: a loss on logits, and whoever models them, asks for it. A tied layer
+    has no weights of its own: ``tied_to`` is the index in its chain of the earlier layer whose weights it uses transposed.
+    """
+
+    kind: ClassVar[str]
+    code: ClassVar[int]
+    ATTRIBUTES: ClassVar[dict[str, type]] = {"n_in": int, "n_out": int}
+
+    n_in: int
+    n_out: int
+    activation: str = field(default="linear", init=False)
+    tied_to: int | None = field(default=None, init=False)
+
+    @property
+    def weights(self) -> Shapes:
+        """The weights that the layer uses, which decay; a tied layer owns none of them."""
+        return {}
+
+    @property
+    def biases(self) -> Shapes:
+        """The parameters that do not decay."""
+        return {}
+
+    @property
+    def shapes(self) -> Shapes:
+        """All arrays that a file keeps of the layer."""
+        return {**self.weights, **self.biases}
+
+    @property
+    def owned(self) -> Shapes:
+        """Those of them that are this layer's alone."""
+        return self.biases if self.tied_to is not None else self.shapes
+
+    @property
+    def n_weights(self) -> int:
+        """Numbers in the weights that the layer owns, as Python's integer, which does not wrap around."""
+        return 0 if self.tied_to is not None else _count(self.weights)
+
+    @property
+    def n_biases(self) -> int:
+        """Numbers in the parameters that do not decay."""
+        return _count(self.biases)
+
+    def row(self, weight: int, bias: int) -> np.ndarray:
+        """The layer's row (7,) int64 of the kernels' table, its weights and biases beginning at these places of the vector."""
+        row = np.zeros(len(_COLUMNS), np.int64)
+        row[[N_IN, N_OUT, ACTIVATION]] = self.n_in, self.n_out, ACTIVATIONS[self.activation]
+        row[WEIGHT] = weight if self.weights else 0
+        row[BIAS] = bias if self.biases else 0
+        row[[TRANSPOSED, KIND]] = self.tied_to is not None, self.code
+        return row
+
+    def draw(self, arrays: Mapping[str, np.ndarray], key: Key, index: int) -> None:
+        """Random starting values for the zeros in ``arrays``, from the stream of ``key`` at the layer's ``index`` in its chain."""
+
+    def untied(self: Self) -> Self:
+        """This layer with weights of its own."""
+        return self if self.tied_to is None else replace(self, tied_to=None)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What a file keeps of the layer besides its arrays, in Python's own types."""
+        return {name: kind(getattr(self, name)) for name, kind in self.ATTRIBUTES.items()}
+
+    @classmethod
+    def of_attributes(cls: type[Self], attributes: Mapping[str, Any]) -> Self:
+        """The layer, untied, of which a file keeps these; ValueError where they do not go together."""
+        return cls(**attributes)
+
+
+def _count(shapes: Shapes) -> int:
+    return sum(prod(int(length) for length in shape) for shape in shapes.values())
