@@ -1,6 +1,7 @@
 """Click options made of the parameters that estimators declare: their names, types, help and defaults."""
 
 from collections.abc import Callable, Container, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import click
@@ -64,11 +65,23 @@ def unit_options(kinds: Mapping[str, Kind], chosen: Container[str] = ()) -> dict
     made = {}
     for name in dict.fromkeys((*own, *common)):
         takers = {kind: table[name] for kind, table in tables.items() if name in table}
-        record = next(iter(takers.values()))
+        record = _joined(list(takers.values()))
         text = sentence(record, "" if name in common else ", ".join(takers))
         default = "" if name in chosen else _defaults(kinds, takers)
         made[name] = option(record, text + default, record.per_layer)
     return made
+
+
+def _joined(records: list[Parameter]) -> Parameter:
+    """The parameter that the option of several kinds asks for: the first, but for words that only others know."""
+    offered = [name for r in records if isinstance(r.check, Choice) for name in _words(r.check)]
+    if not isinstance(records[0].check, Choice) or set(offered) == set(_words(records[0].check)):
+        return records[0]
+    return replace(records[0], check=Choice(tuple(dict.fromkeys(offered))))
+
+
+def _words(check: Choice) -> list[str]:
+    return [name for name in check.names if name not in check.reserved]
 
 
 def sentence(record: Parameter, of: str = "") -> str:
@@ -99,7 +112,7 @@ def _defaults(kinds: Mapping[str, Kind], takers: Mapping[str, Parameter]) -> str
 
 def _type(record: Parameter) -> click.ParamType:
     if isinstance(record.check, Choice):
-        return click.Choice([name for name in record.check.names if name not in record.check.reserved])
+        return click.Choice(_words(record.check))
     types: dict[type, click.ParamType] = {
         Whole: INTEGER, Threads: INTEGER, Real: REAL, Steps: Schedule(), Seed: click.IntRange(min=0),
     }  # fmt: skip

@@ -1,42 +1,40 @@
 """From the options of ``pretrain`` to the units of a stack, each able to model the codes of the one below."""
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 import click
 
-from stacked.activations import ACTIVATIONS
+from stacked.parameters import parameters_of
 from stacked.registry import PACKAGE, UNITS
 from stacked.settings import LINE_SEARCHES
+from stacked.units.building import Building
 
 from .declared import Kind, flag_for, table_of
 from .parameters import spread
 
-DAE_NOISE = {"corruption": "masking", "corruption_level": 0.25}
+_DECLARED = {unit: import_module(f"{PACKAGE}.{home.module}_parameters") for unit, home in UNITS.items()}
 
 
-def _kind(unit: str, **defaults: Any) -> Kind:
-    declares = import_module(f"{PACKAGE}.{UNITS[unit].module}_parameters")
-    return Kind(unit, getattr(declares, f"{unit}Parameters"), defaults)
+def _kind(unit: str, defaults: Mapping[str, Any]) -> Kind:
+    return Kind(unit, getattr(_DECLARED[unit], f"{unit}Parameters"), defaults)
 
 
-KINDS = {home.kind: _kind(unit) for unit, home in UNITS.items()} | {"dae": _kind("Autoencoder", **DAE_NOISE)}
+KINDS = {home.kind: _kind(unit, {}) for unit, home in UNITS.items()} | {
+    variant: _kind(unit, defaults)
+    for unit, declared in _DECLARED.items()
+    for variant, defaults in declared.BUILDING.variants.items()
+}
 _TAKEN = {kind: table_of(kind, known.declares) for kind, known in KINDS.items()}
 OWN_OPTIONS = {  # those that not every kind takes
     kind: tuple(name for name in table if not all(name in other for other in _TAKEN.values()))
     for kind, table in _TAKEN.items()
 }
 
-# Default learning rates: tried on MNIST and digits with momentum 0.9; ten times as much diverges, or kills rectified codes.
-BINARY_RATE = 0.1
-UNBOUNDED_CODE_RATE = 0.01  # codes other than sigmoid, on binary units or sigmoid outputs
-REAL_RATE = 1e-3  # visible units or outputs that are not binary, and an RBM's Gaussian codes
-ADAM_RATE = 1e-3
-LINEAR_CODE_SHARE = {"rbm": 0.01, "autoencoder": 0.1}  # of a single learning rate, for a linear code on binary units
-
 
 def build_units(kind: str, sizes: list[int], code: str | None, options: dict[str, Any]) -> list[Any]:
-    """Units of a stack: ``kind`` is "rbm", "autoencoder" or "dae", ``code`` "linear", "same" or None to choose.
+    """Units of a stack: ``kind`` is one of `KINDS`, ``code`` "linear", "same" or None to choose.
 
     ``options`` holds the values given on the command line, None where nothing was given. A usage error names an option that
     the kind of unit does not take.
@@ -45,15 +43,12 @@ def build_units(kind: str, sizes: list[int], code: str | None, options: dict[str
     _refuse_foreign(kind, options)
     table = _per_layer(options, len(sizes))
     linear = code == "linear" or (code is None and len(sizes) > 1 and sizes[-1] < sizes[-2])
-    make = {"RBM": _rbm, "Autoencoder": _autoencoder}[KINDS[kind].unit]
+    exact = len(options.get("learning_rate", [])) > 1
     units: list[Any] = []
     for index, size in enumerate(sizes):
-        own = {name: values[index] for name, values in table.items() if values[index] is not None}
-        own = {**KINDS[kind].defaults, **own}
+        own = {_TAKEN[kind][name].name: values[index] for name, values in table.items() if values[index] is not None}
         below = units[-1].code_activation if units else None
-        top = linear and index == len(sizes) - 1
-        exact = len(options.get("learning_rate", [])) > 1
-        units.append(make(size, below, top, exact, own))
+        units.append(_unit(KINDS[kind], size, below, linear and index == len(sizes) - 1, exact, own))
     return units
 
 
@@ -89,43 +84,23 @@ def _per_layer(options: dict[str, Any], n_layers: int) -> dict[str, list[Any]]:
     return {name: spread(values, n_layers, flag_of(name)) for name, values in listed.items()}
 
 
-def _rbm(size: int, below: str | None, linear: bool, exact_rate: bool, own: dict[str, Any]) -> Any:
-    from stacked import RBM
-    from stacked.units.rbm import MEAN
-    from stacked.units.rbm_parameters import VISIBLE
+def _unit(kind: Kind, size: int, below: str | None, linear: bool, exact_rate: bool, given: dict[str, Any]) -> Any:
+    """A unit on codes of activation ``below``, with a linear code or not; ``given`` are its parameters by name."""
+    import stacked
 
-    visible = own.pop("visible", "bernoulli")
+    building: Building = _DECLARED[kind.unit].BUILDING
+    own = {**kind.defaults, **given}
     if below is not None:
-        fits = ACTIVATIONS[below].modelled_by
-        visible = next(kind for kind in VISIBLE if MEAN[kind] in fits)
-    hidden = own.pop("hidden", "bernoulli")
+        own = building.on(below, own)
     if linear:
-        hidden = "gaussian"
+        own |= building.linear_code
+    values = {name: record.default for name, record in parameters_of(kind.declares).items()} | own
     if "learning_rate" not in own:
-        default = {"bernoulli": BINARY_RATE, "rectified": UNBOUNDED_CODE_RATE}.get(hidden, REAL_RATE)
-        own["learning_rate"] = default if visible == "bernoulli" else REAL_RATE
-    elif linear and visible == "bernoulli" and not exact_rate:
-        own["learning_rate"] = _scaled(own["learning_rate"], LINEAR_CODE_SHARE["rbm"])
-    return RBM(size, visible=visible, hidden=hidden, **own)
-
-
-def _autoencoder(size: int, below: str | None, linear: bool, exact_rate: bool, own: dict[str, Any]) -> Any:
-    from stacked import Autoencoder
-
-    output = own.pop("output_activation", "sigmoid")
-    if below is not None:
-        output = ACTIVATIONS[below].modelled_by[0]
-        if output != "sigmoid":
-            own.pop("loss", None)  # squared error is the only one defined there
-    if linear:
-        own["activation"] = "linear"
-    adam = own.get("optimizer") == "adam"
-    if "learning_rate" not in own:
-        default = BINARY_RATE if own.get("activation", "sigmoid") == "sigmoid" else UNBOUNDED_CODE_RATE
-        own["learning_rate"] = ADAM_RATE if adam else default if output == "sigmoid" else REAL_RATE
-    elif linear and output == "sigmoid" and not exact_rate and not adam:
-        own["learning_rate"] = _scaled(own["learning_rate"], LINEAR_CODE_SHARE["autoencoder"])
-    return Autoencoder(size, output=output, **own)
+        if building.rate is not None:
+            own["learning_rate"] = building.rate(values)
+    elif linear and not exact_rate and building.linear_share is not None:
+        own["learning_rate"] = _scaled(own["learning_rate"], building.linear_share(values))
+    return getattr(stacked, kind.unit)(size, **own)
 
 
 def _scaled(rate: Any, share: float) -> Any:

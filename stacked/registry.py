@@ -29,7 +29,7 @@ STACKS = {
 }
 MODELS = UNITS | STACKS
 KINDS = tuple(home.kind for home in MODELS.values())
-UNIT_NAMES = " and ".join(UNITS)  # in messages
+UNIT_NAMES = " and ".join(", ".join(UNITS).rsplit(", ", 1))  # in messages
 
 
 def is_stack(kind: str) -> bool:

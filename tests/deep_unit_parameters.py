@@ -1,6 +1,7 @@
 """The parameters of `DeepUnit`."""
 
 from stacked.parameters import Whole, declared, parameter
+from stacked.units.building import Building
 from stacked.units.parameters import Run, Sized, Trained
 
 
@@ -14,3 +15,6 @@ class Shape(Sized):
 @declared
 class DeepUnitParameters(Run, Trained, Shape):
     """All of them, in the order of the signature."""
+
+
+BUILDING = Building(variants={"wide": {"n_between": 30}})

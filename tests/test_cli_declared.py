@@ -9,7 +9,8 @@ from stacked.cli.options import together
 from stacked.cli.pretrain import STACK_OPTIONS, UNIT_OPTIONS, pretrain
 from stacked.cli.units import KINDS, OWN_OPTIONS, flags_of_units
 from stacked.models.parameters import StackedAutoencoderParameters
-from stacked.parameters import parameters_of
+from stacked.parameters import Choice, declared, parameter, parameters_of
+from stacked.units.parameters import Sized
 from stacked.units.rbm_parameters import RBMParameters
 
 from .test_cli_boundary import misused
@@ -43,6 +44,24 @@ def test_what_every_kind_takes_says_where_defaults_differ(toy):
     assert option(toy, "epochs").help == "Passes over the data.  [default: 10]"
     assert option(toy, "persistent").help.endswith("[default: no-persistent]")
     assert "[default" not in option(toy, "patience").help
+
+
+def test_an_option_offers_the_words_of_all_kinds_that_take_it():
+    def declaring(*names, reserved=()):
+        return declared(type("Words", (Sized,), {
+            "__annotations__": {"hidden": str}, "hidden": parameter(names[0], Choice(names, reserved), "units of the codes."),
+        }))  # fmt: skip
+
+    kinds = {
+        "rbm": Kind("RBM", RBMParameters),
+        "new": Kind("New", declaring("poisson", "rectified", "own", reserved=("own",))),
+    }
+    command = click.command("toy")(together(*unit_options(kinds).values())(lambda **given: given))
+    assert option(command, "hidden").type.choices == ("bernoulli", "rectified", "poisson")
+    assert option(command, "hidden").help.endswith("[default: bernoulli (rbm), poisson (new)]")
+    same = {"rbm": Kind("RBM", RBMParameters), "new": Kind("New", declaring("rectified", "bernoulli"))}
+    command = click.command("toy")(together(*unit_options(same).values())(lambda **given: given))
+    assert option(command, "hidden").type.choices == ("bernoulli", "rectified")
 
 
 def test_noise_is_of_denoising_autoencoders_alone(toy):

@@ -1,8 +1,12 @@
 """The parameters of `Autoencoder`."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..activations import UNIT_ACTIVATIONS
 from ..parameters import Choice, Flag, Real, declared, parameter
 from ..settings import GRADIENT_OPTIMIZERS, LOSS_CHOICES
+from .building import ADAM_RATE, BINARY_RATE, REAL_RATE, UNBOUNDED_CODE_RATE, Building
 from .parameters import Run, Searched, Sized, Trained
 
 CORRUPTIONS = ("none", "masking", "salt_and_pepper", "gaussian")
@@ -48,3 +52,26 @@ class Net(Sized):
 @declared
 class AutoencoderParameters(Run, Searched, Trained, Net):
     """All of them, in the order of the signature."""
+
+
+def _rate(values: Mapping[str, Any]) -> float:
+    if values["optimizer"] == "adam":
+        return ADAM_RATE
+    if values["output"] != "sigmoid":
+        return REAL_RATE
+    return BINARY_RATE if values["activation"] == "sigmoid" else UNBOUNDED_CODE_RATE
+
+
+def _linear_share(values: Mapping[str, Any]) -> float:
+    return 0.1 if values["output"] == "sigmoid" and values["optimizer"] != "adam" else 1.0
+
+
+BUILDING = Building(
+    outputs="output",
+    means={name: name for name in UNIT_ACTIVATIONS},
+    linear_code={"activation": "linear"},
+    rate=_rate,
+    linear_share=_linear_share,
+    given_up={"loss": "sigmoid"},  # on other outputs the squared error is the only one defined
+    variants={"dae": {"corruption": "masking", "corruption_level": 0.25}},
+)

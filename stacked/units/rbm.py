@@ -15,9 +15,8 @@ from ..training.phase import Source
 from ..training.plan import Plan
 from ..training.trainees import RBMTrainee
 from .one_layer import OneLayerUnit
-from .rbm_parameters import RBMParameters
+from .rbm_parameters import MEAN, RBMParameters
 
-MEAN = {"bernoulli": "sigmoid", "gaussian": "linear", "rectified": "relu"}  # the activation that is a unit's mean
 INITIAL_STD = 0.01  # of the weights (Hinton 2010, section 8)
 
 

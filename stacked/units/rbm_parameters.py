@@ -1,11 +1,16 @@
 """The parameters of `RBM`."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..parameters import Choice, Flag, Whole, declared, like, parameter
 from ..settings import MAX_COUNT
+from .building import BINARY_RATE, REAL_RATE, UNBOUNDED_CODE_RATE, Building
 from .parameters import Run, Sized, Trained
 
 VISIBLE = ("bernoulli", "gaussian")
 HIDDEN = ("bernoulli", "gaussian", "rectified")
+MEAN = {"bernoulli": "sigmoid", "gaussian": "linear", "rectified": "relu"}  # the activation that is a unit's mean
 
 
 @declared
@@ -34,3 +39,22 @@ class RBMParameters(Run, Trained, Machine):
     """All of them, in the order of the signature."""
 
     weight_decay: float = like(Trained, "weight_decay", 2e-4)
+
+
+def _rate(values: Mapping[str, Any]) -> float:
+    if values["visible"] != "bernoulli":
+        return REAL_RATE
+    return {"bernoulli": BINARY_RATE, "rectified": UNBOUNDED_CODE_RATE}.get(values["hidden"], REAL_RATE)
+
+
+def _linear_share(values: Mapping[str, Any]) -> float:
+    return 0.01 if values["visible"] == "bernoulli" else 1.0
+
+
+BUILDING = Building(
+    outputs="visible",
+    means={name: MEAN[name] for name in VISIBLE},
+    linear_code={"hidden": "gaussian"},
+    rate=_rate,
+    linear_share=_linear_share,
+)
