@@ -27,6 +27,23 @@ class Number(click.ParamType):
 INTEGER, REAL = Number(int), Number(float)
 
 
+class Two(click.ParamType):
+    """Two numbers, 1:0.5, or a list of them."""
+
+    name = "two numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
+        parts = value.split(":") if isinstance(value, str) else value
+        try:
+            first, second = (REAL.convert(part, param, ctx) for part in parts)
+        except (click.BadParameter, TypeError, ValueError):
+            self.fail(f"expected two numbers such as 1:0.5, found {value!r}", param, ctx)
+        return first, second
+
+
+PAIR = Two()
+
+
 class Sizes(click.ParamType):
     """Layer sizes from the data upwards: 1000-500-250-30, or a list of whole numbers."""
 

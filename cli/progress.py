@@ -122,7 +122,7 @@ class Watched:
 
 def losses(record: "Record") -> str:
     """The losses of an epoch, per sample."""
-    text = f"loss {record.loss:.5g}"
+    text = f"loss {record.loss:.5g}" + (f" penalty {record.penalty:.3g}" if record.penalty else "")
     return text if record.validation_loss is None else f"{text} validation {record.validation_loss:.5g}"
 
 
@@ -154,6 +154,7 @@ def summary(model: Any) -> list[dict[str, Any]]:
             "unit": None if unit == FINETUNE else unit,
             "epochs": len(records),
             "loss": records[-1].loss,
+            "penalty": records[-1].penalty,
             "validation_loss": records[-1].validation_loss,
             "seconds": sum(record.seconds for record in records),
         }

@@ -108,7 +108,6 @@ def forward(table, params, loss, inputs, noise, outputs):
 @jit
 def measure(table, params, terms, n_rows, outputs, found):
     """Measure all terms on the outputs of a minibatch; the sum of their values, times their weights."""
-    total = 0.0
     for term in range(terms.places.shape[0]):
         layer = terms.places[term, LAYER]
         n_out = table[layer, N_OUT]
@@ -118,7 +117,15 @@ def measure(table, params, terms, n_rows, outputs, found):
         if needs_norms(terms.places[term, PENALTY]):
             sum_squares(layer_weight(table, layer, params), norms)
         measure_columns(terms, term, 1.0 / n_rows, sums, norms, n_out, 0, found)
-        for value in found.values[term, :n_out]:
+    return value_of_terms(table, terms, found)
+
+
+@jit
+def value_of_terms(table, terms, found):
+    """Sum of the values of terms that were measured, times their weights."""
+    total = 0.0
+    for term in range(terms.places.shape[0]):
+        for value in found.values[term, : table[terms.places[term, LAYER], N_OUT]]:
             total += value
     return total
 

@@ -5,7 +5,9 @@ penalty is a value v(m, n), its slope for the unit's input, and for some a slope
 
                  s(a)     v(m, n)
     L1           |a|      m
-    SPARSITY     a        t log(t / m) + (1 - t) log((1 - t) / (1 - m)): Kullback-Leibler divergence to the target t
+    SPARSITY     p(a)     t log(t / m) + (1 - t) log((1 - t) / (1 - m)): Kullback-Leibler divergence to the target t
+
+p(a) is a, and (1 + a) / 2 for tanh.
 
 A new kind is a code, a row here and a branch in each of the functions below; the engine knows none of them.
 """
@@ -13,7 +15,7 @@ A new kind is a code, a row here and a branch in each of the functions below; th
 import math
 
 from ._jit import jit
-from .activations import derivative, like
+from .activations import TANH, derivative, like
 
 L1, SPARSITY = range(2)
 PENALTIES = {"l1": L1, "sparsity": SPARSITY}
@@ -37,7 +39,7 @@ def statistic(kind, activation, target, a, column):
     """s(a) of one output; ``column`` is the unit's number."""
     if kind == L1:
         return abs(a)
-    return a
+    return a if activation != TANH else like(0.5, a) * (like(1.0, a) + a)
 
 
 @jit
@@ -65,7 +67,7 @@ def slope(kind, activation, target, a, column):
         zero = like(0.0, a)
         sign = like(1.0, a) if a > zero else (-like(1.0, a) if a < zero else zero)
         return sign * derivative(activation, a)
-    return derivative(activation, a)
+    return derivative(activation, a) if activation != TANH else like(0.5, a) * derivative(activation, a)
 
 
 @jit

@@ -173,6 +173,7 @@ def _penalty(kind, activation, target, a, weight):
     own = _slope(activation, a) / len(a)
     if kind == L1:
         return np.abs(a).mean(axis=0).sum(), np.sign(a) * own, 0
+    a, own = ((1 + a) / 2, own / 2) if activation == TANH else (a, own)
     m = np.clip(a.mean(axis=0), MARGIN, 1 - MARGIN)
     divergence = target * np.log(target / m) + (1 - target) * np.log((1 - target) / (1 - m))
     return divergence.sum(), (m - target) / (m * (1 - m)) * own, 0

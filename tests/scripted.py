@@ -33,10 +33,10 @@ class Scripted:
         """Note the call and answer the script's loss for every row."""
         if rows == slice(0, 0):
             self.compiled += 1
-            return 0.0
+            return 0.0, 0.0
         self.params += 1
         self.calls.append((rows, batch_size, epoch, step, update, window.row_ids[rows]))
-        return self._answers[0](len(self.calls) - 1) * (rows.stop - rows.start)
+        return self._answers[0](len(self.calls) - 1) * (rows.stop - rows.start), 0.0
 
     def validation_loss(self, subset):
         """The script's loss of the epoch that was just trained; before training the reference."""

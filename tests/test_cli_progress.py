@@ -97,7 +97,15 @@ def test_what_the_library_logs_is_one_line_but_that_it_compiles_is_quiet(quiet, 
 def test_the_summary_adds_seconds_and_keeps_the_last_losses(model):
     model.history_ = [Record("pretrain", 0, n, 3, 9.0 - n, 8.0 - n, 2.0**n, 1.0) for n in range(3)]
     assert summary(model) == [
-        {"phase": "pretrain", "unit": 0, "epochs": 3, "loss": 7.0, "validation_loss": 6.0, "seconds": 7.0}
+        {
+            "phase": "pretrain",
+            "unit": 0,
+            "epochs": 3,
+            "loss": 7.0,
+            "penalty": 0.0,
+            "validation_loss": 6.0,
+            "seconds": 7.0,
+        }
     ]
 
 

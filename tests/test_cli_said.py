@@ -163,11 +163,27 @@ def test_messages_about_files_keep_the_names_of_files(home):
 def test_a_summary_adds_seconds_and_shows_the_last_losses():
     class Model:
         history_ = (
-            Record("pretrain", 0, 0, 2, 9.0, 8.0, 1.0, 10.0), Record("pretrain", 0, 1, 2, 7.0, 6.0, 2.5, 20.0),
+            Record("pretrain", 0, 0, 2, 9.0, 8.0, 1.0, 10.0), Record("pretrain", 0, 1, 2, 7.0, 6.0, 2.5, 20.0, 0.5),
             Record("finetune", -1, 0, 1, 5.0, None, 4.0, 30.0),
         )  # fmt: skip
 
     assert summary(Model()) == [
-        {"phase": "pretrain", "unit": 0, "epochs": 2, "loss": 7.0, "validation_loss": 6.0, "seconds": 3.5},
-        {"phase": "finetune", "unit": None, "epochs": 1, "loss": 5.0, "validation_loss": None, "seconds": 4.0},
+        {
+            "phase": "pretrain",
+            "unit": 0,
+            "epochs": 2,
+            "loss": 7.0,
+            "penalty": 0.5,
+            "validation_loss": 6.0,
+            "seconds": 3.5,
+        },
+        {
+            "phase": "finetune",
+            "unit": None,
+            "epochs": 1,
+            "loss": 5.0,
+            "penalty": 0.0,
+            "validation_loss": None,
+            "seconds": 4.0,
+        },
     ]

@@ -60,6 +60,7 @@ HELPERS = {
     "updates.penalty_slope": "a scalar, seen through add_penalty",
     "dense.layer_rows": "a view",
     "dense.backward": "the second half of batch_gradient",
+    "dense.value_of_terms": "terms, seen through batch_gradient",
     "dense.measure": "terms, seen through batch_gradient",
     "dense.load_minibatch": "load_batch and emphasis_row",
     "rbm.split": "views",

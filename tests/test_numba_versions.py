@@ -56,14 +56,18 @@ def test_an_untested_numba_is_told_and_nothing_private_is_used(tmp_path):
 def test_float32_goes_to_the_plain_kernels(monkeypatch):
     called = []
 
-    def spy(name, *args):
+    def spy(name, answer, *args):
         called.append((name, args[1].dtype.name))
         if name == "infer_plain":
             args[-1][:] = 0
-        return 0.0
+        return answer
 
-    for module, name in ((rbm, "train_plain"), (dense, "train_plain"), (dense, "infer_plain")):
-        monkeypatch.setattr(module, name, partial(spy, name))
+    for module, name, answer in (
+        (rbm, "train_plain", 0.0),
+        (dense, "train_plain", (0.0, 0.0)),
+        (dense, "infer_plain", None),
+    ):
+        monkeypatch.setattr(module, name, partial(spy, name, answer))
     for module, name in ((fused_network, "train"), (fused_rbm, "train"), (inference, "prepare")):
         monkeypatch.setattr(module, name, None)  # they are not asked
     monkeypatch.setattr(_jit, "TESTED", False)

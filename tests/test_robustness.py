@@ -264,7 +264,7 @@ def test_compilation_is_not_counted_in_the_first_epoch(small):
     class Trainee:
         def train(self, window, rows, *rest):
             calls.append(rows)
-            return 0.0
+            return 0.0, 0.0
 
     from stacked.data import as_rows
     from stacked.training.feed import Feed

@@ -31,10 +31,13 @@ FINETUNING = {
 OTHERS = {  # a value other than the default for every parameter of every estimator
     "rbm": {**COMMON, "visible": "gaussian", "hidden": "rectified", "k": 2, "persistent": True},
     "autoencoder": {
-        **COMMON, "activation": "tanh", "output": "linear", "loss": "squared_error", "corruption": "gaussian",
-        "corruption_level": 0.1, "tied": False, "optimizer": "adam", "line_searches": 4,
+        **COMMON, "activation": "tanh", "output": "linear", "loss": "squared_error", "corruption": "salt_and_pepper",
+        "corruption_level": 0.1, "emphasis": [1.5, 0.5], "code_l1": 0.01, "sparsity_target": 0.2, "sparsity_weight": 0.03, "tied": False, "optimizer": "adam", "line_searches": 4,
     },
-    "stacked_autoencoder": {**FINETUNING, "finetune_loss": "squared_error"},
+    "stacked_autoencoder": {
+        **FINETUNING, "finetune_loss": "squared_error", "finetune_code_l1": 0.02, "finetune_sparsity_target": 0.3,
+        "finetune_sparsity_weight": 0.04,
+    },
     "stacked_classifier": FINETUNING,
 }  # fmt: skip
 
@@ -50,7 +53,7 @@ def made(kind):
     if not kind.startswith("stacked"):
         return KINDS[kind](n_threads=1, **OTHERS[kind]).fit(X)
     lower = Autoencoder(**{**OTHERS["autoencoder"], "activation": "sigmoid"})
-    upper = RBM(**{**OTHERS["rbm"], "visible": "gaussian", "n_hidden": 3})
+    upper = RBM(**{**OTHERS["rbm"], "visible": "gaussian", "hidden": "bernoulli", "n_hidden": 3})
     return KINDS[kind]([lower, upper], n_threads=1, **OTHERS[kind]).fit(X, Y)
 
 

@@ -11,6 +11,7 @@ from stacked.kernels.corruption import CORRUPTIONS, NO_CORRUPTION, Corruption
 from stacked.kernels.losses import LOSSES
 from stacked.kernels.random import CHAINS, CORRUPTION, SAMPLING, stream_key
 from stacked.kernels.samples import as_samples
+from stacked.kernels.terms import NO_TERMS
 from stacked.layers import Dense
 from stacked.network import Network
 from stacked.training import solvers
@@ -66,7 +67,7 @@ def _plan(**settings):
 def test_a_machine_is_trained_on_the_chosen_rows_with_its_own_streams(persistent, monkeypatch):
     calls, trainee, window = _spy(monkeypatch, rbm_kernel, "train"), _machine_trainee(persistent), _window()
     update = update_settings(RBM(3).validate(), 12, 0)
-    assert trainee.train(window, slice(2, 6), 3, 8, 17, update) == 6.5
+    assert trainee.train(window, slice(2, 6), 3, 8, 17, update) == (6.5, 0.0)
     ((machine, params, found, samples, positions, ids, size, key, chain_key, epoch, step, velocity, chains, work),) = (
         calls
     )
@@ -87,12 +88,15 @@ def test_a_machine_is_trained_on_the_chosen_rows_with_its_own_streams(persistent
 def test_a_network_is_trained_on_the_chosen_rows_with_its_own_stream(optimizer, labels, monkeypatch):
     loss = "cross_entropy" if labels is None else "softmax_cross_entropy"
     trainee = _dense(_plan(optimizer=optimizer), labels=labels, loss=loss)
-    calls, window = _spy(monkeypatch, dense, "train"), _window(NO_LABELS if labels is None else labels)
+    calls, window = (
+        _spy(monkeypatch, dense, "train", np.array([6.5, 2.5])),
+        _window(NO_LABELS if labels is None else labels),
+    )
     update = update_settings(trainee.plan, 12, 0)
-    assert trainee.train(window, slice(2, 6), 3, 8, 17, update) == 6.5
+    assert trainee.train(window, slice(2, 6), 3, 8, 17, update) == (6.5, 2.5)
     ((table, params, objective, found, samples, its_labels, positions, ids, size, key, epoch, step, velocity, squares, work),) = calls  # fmt: skip # noqa: E501
     assert table is trainee.network.table and found is update and samples is window.samples
-    assert objective == (LOSSES[loss], NOISE, trainee.network.n_weights) and its_labels is window.labels
+    assert objective == (LOSSES[loss], NOISE, trainee.network.n_weights, NO_TERMS) and its_labels is window.labels
     assert params is trainee.params is trainee.network.params is trainee.arrays["params"]
     assert positions.tolist() == [11, 0, 5, 2] and ids.tolist() == [111, 100, 105, 102]
     assert (size, epoch, step) == (3, 8, 17) and key == stream_key(9, CORRUPTION, 3)
@@ -116,11 +120,11 @@ def test_line_searches_take_each_minibatch_with_noise_of_its_rows_unit_and_epoch
     def minimize(network, objective, plan, batch, work):
         assert network is trainee.network and objective is trainee.objective and plan is trainee.plan
         batches.append([array.copy() for array in batch])
-        return float(len(batches))
+        return len(batch[0]) * np.array([len(batches), 10.0])
 
     monkeypatch.setattr(solvers, "minimize_batch", minimize)
     total = trainee.train(window, slice(1, 9), 3, epoch, 17, update_settings(trainee.plan, 12, 0))
-    assert total == 3 * 1 + 3 * 2 + 2 * 3  # losses are means, weighted by rows
+    assert total == (3 * 1 + 3 * 2 + 2 * 3, 8 * 10.0)
     assert set(trainee.arrays) == {"params"}
     for (corrupted, clean, labels), rows in zip(batches, (slice(1, 4), slice(4, 7), slice(7, 9)), strict=True):
         n, key = rows.stop - rows.start, stream_key(9, CORRUPTION, 2)
@@ -136,7 +140,7 @@ def test_line_searches_keep_labels_beside_their_rows(monkeypatch):
     loss = "softmax_cross_entropy"
     trainee = _dense(_plan(optimizer="cg"), labels=LABELS, loss=loss, corruption=NO_CORRUPTION)
     window, batches = _window(LABELS), []
-    monkeypatch.setattr(solvers, "minimize_batch", lambda *args: batches.append(args[3]) or 0.0)
+    monkeypatch.setattr(solvers, "minimize_batch", lambda *args: batches.append(args[3]) or np.zeros(2))
     trainee.train(window, slice(0, 10), 4, 0, 0, update_settings(trainee.plan, 12, 0))
     found = np.concatenate([labels for _, _, labels in batches])
     np.testing.assert_array_equal(found, window.positions % 3)

@@ -22,6 +22,7 @@ HISTORY_DTYPE = np.dtype(
         ("validation_loss", "<f8"),  # NaN where the epoch was not validated
         ("seconds", "<f8"),
         ("samples_per_second", "<f8"),
+        ("penalty", "<f8"),  # what the objective adds to the loss
     ]
 )
 

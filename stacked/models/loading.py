@@ -188,7 +188,7 @@ def _records(history: dict[str, np.ndarray], model: Stack | Unit) -> list[Record
             out.append(
                 Record(
                     phase, unit, int(row["epoch"]), epochs, float(row["loss"]), validation,
-                    float(row["seconds"]), float(row["samples_per_second"]),
+                    float(row["seconds"]), float(row["samples_per_second"]), float(row["penalty"]),
                 )
             )  # fmt: skip
     return out

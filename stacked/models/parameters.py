@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..parameters import Flag, Unchecked, declared, like, parameter
+from ..penalties import Penalised
 from ..units.autoencoder_parameters import AutoencoderParameters
 from ..units.parameters import Run, Searched, Trained
 
@@ -33,6 +34,9 @@ class Reconstructing:
     """What a network that decodes has besides."""
 
     finetune_loss: str = like(AutoencoderParameters, "loss", "auto")
+    finetune_code_l1: float = like(Penalised, "code_l1", 0.0, **_WHOLE_NET)
+    finetune_sparsity_target: float | None = like(Penalised, "sparsity_target", None, **_WHOLE_NET)
+    finetune_sparsity_weight: float = like(Penalised, "sparsity_weight", 0.0, **_WHOLE_NET)
 
 
 @declared

@@ -98,5 +98,5 @@ def _history(records: list[Record]) -> dict[str, np.ndarray]:
     for r in records:
         name = "finetune" if r.phase == "finetune" else f"unit_{r.unit}"
         validation = np.nan if r.validation_loss is None else r.validation_loss
-        phases.setdefault(name, []).append((r.epoch, r.loss, validation, r.seconds, r.samples_per_second))
+        phases.setdefault(name, []).append((r.epoch, r.loss, validation, r.seconds, r.samples_per_second, r.penalty))
     return {name: np.array(rows, HISTORY_DTYPE) for name, rows in phases.items()}

@@ -18,6 +18,7 @@ from ..checks import check_chain, check_range
 from ..data import Rows, Summary, summarize
 from ..errors import SettingError
 from ..inputs import rows_for
+from ..kernels.terms import NO_TERMS, Terms
 from ..layers import Layer
 from ..network import Network, fill
 from ..registry import UNIT_NAMES
@@ -260,7 +261,7 @@ class Stack(Model):
 
     def _finetune(self, source: Source, plan: Plan, hooks: Hooks, checkpoint: Any, resume: Resume | None) -> None:
         self.network_ = self.network_.at(self.precision).writable()
-        trainee = DenseTrainee(self.network_, self._loss(), plan, source)
+        trainee = DenseTrainee(self.network_, self._loss(), plan, source, terms=self._terms())
         phase, progress = prepare(_FINETUNING, plan, trainee, source, resume)
         hooks.checkpoint = checkpoint and checkpoint.at(self, "finetune", FINETUNE)
         before = [record for record in self.history_ if record.phase != "finetune"]
@@ -279,6 +280,10 @@ class Stack(Model):
 
     def _start_output(self, source: Source) -> None:
         """Starting biases of an untrained network's outputs."""
+
+    def _terms(self) -> Terms:
+        """What fine-tuning adds to the loss."""
+        return NO_TERMS
 
     def _loss(self) -> str:
         raise NotImplementedError

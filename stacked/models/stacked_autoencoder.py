@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from ..kernels.terms import Terms
 from ..layers import Layer
 from ..network import Network
 from ..parameters import declared
+from ..penalties import check_penalties, terms_of
 from ..training.losses import loss_for
 from ..training.phase import Source
+from ..training.plan import Plan
 from ..training.start import initial_output_bias
 from ..units.chain import Halves, decoders, encoders
 from .model import Reconstructor
@@ -42,6 +45,15 @@ class StackedAutoencoder(Reconstructor, Stack, StackedAutoencoderParameters):
         last = len(self.network_.layers) - 1
         start = initial_output_bias(self.network_.layers[last].activation, source.scaled, source.data)
         self.network_.bias(last)[:] = start
+
+    def plan(self) -> Plan:
+        """Check every parameter, the units' too, and return the plan of fine-tuning; raises SettingError."""
+        plan = super().plan()
+        check_penalties(self, self.templates[-1].code_activation, "finetune_")
+        return plan
+
+    def _terms(self) -> Terms:
+        return terms_of(self, self.n_code_layers_ - 1, "finetune_")
 
     def _loss(self) -> str:
         return loss_for(self.finetune_loss, self.templates[0].output_activation, "finetune_loss")

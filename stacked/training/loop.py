@@ -26,7 +26,10 @@ CHUNK_ROWS = 8192  # rows per call of a fused trainer: how often Ctrl-C and the 
 
 
 class Record(NamedTuple):
-    """One epoch, as callbacks receive it. ``unit`` counts from 0 (fine-tuning: -1); ``validation_loss`` may be None."""
+    """One epoch, as callbacks receive it. ``unit`` counts from 0 (fine-tuning: -1); ``validation_loss`` may be None.
+
+    ``penalty`` is the mean of what the objective adds to the loss but for the decay of weights: penalties on codes.
+    """
 
     phase: str
     unit: int
@@ -36,6 +39,7 @@ class Record(NamedTuple):
     validation_loss: float | None
     seconds: float
     samples_per_second: float
+    penalty: float = 0.0
 
 
 @dataclass
@@ -66,8 +70,10 @@ class Trainee(Protocol):
     arrays: dict[str, np.ndarray]
     loss: str
 
-    def train(self, window: Window, rows: slice, batch_size: int, epoch: int, step: int, update: Update) -> float:
-        """Train on ``rows`` of a window in place; the sum of the losses."""
+    def train(
+        self, window: Window, rows: slice, batch_size: int, epoch: int, step: int, update: Update
+    ) -> tuple[float, float]:
+        """Train on ``rows`` of a window in place; the sums of the losses and of the penalties."""
 
     def validation_loss(self, subset: np.ndarray) -> float:
         """Mean loss over validation rows."""
@@ -147,23 +153,25 @@ def _one_epoch(phase: Phase, hooks: Hooks, guard: LossGuard, progress: Progress,
     started = time.perf_counter()
     update = update_settings(phase.plan, phase.feed.n_rows, epoch)
     batch_size = min(phase.plan.batch_size, phase.feed.n_rows)
-    total, done = 0.0, 0
+    total, penalty, done = 0.0, 0.0, 0
     for window in phase.feed.epoch(epoch):
         n = len(window.positions)
         chunk = batch_size * max(1, CHUNK_ROWS // batch_size)
         for start in range(0, n, chunk):
             rows = slice(start, min(start + chunk, n))
-            loss = phase.trainee.train(window, rows, batch_size, epoch, progress.step, update)
+            loss, added = phase.trainee.train(window, rows, batch_size, epoch, progress.step, update)
             guard.check(loss / (rows.stop - start), epoch)
             progress.step += -(-(rows.stop - start) // batch_size)
-            total, done = total + loss, done + rows.stop - start
+            total, penalty, done = total + loss, penalty + added, done + rows.stop - start
             hooks.chunk(phase.name, phase.unit, epoch, done, phase.feed.n_rows, total / done)
     guard.check_epoch(total / done, phase.trainee.params, phase.trainee.network.n_weights, epoch)
     validation = phase.trainee.validation_loss(phase.validation) if phase.validation is not None else None
     if validation is not None:
         guard.check(validation, epoch)
     seconds = max(time.perf_counter() - started, 1e-9)
-    record = Record(phase.name, phase.unit, epoch, phase.plan.epochs, total / done, validation, seconds, done / seconds)
+    record = Record(
+        phase.name, phase.unit, epoch, phase.plan.epochs, total / done, validation, seconds, done / seconds, penalty / done
+    )  # fmt: skip
     _note(progress, record, phase.trainee.params)
     stop = hooks.callback(record) if hooks.callback is not None else False
     return isinstance(stop, bool | np.bool_) and bool(stop)

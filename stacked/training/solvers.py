@@ -11,46 +11,41 @@ from ..kernels.objective import Objective
 from ..network import Network
 from .plan import Plan
 
+Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # inputs, targets, labels
 METHODS = {"cg": "CG", "lbfgs": "L-BFGS-B"}
 
 
 def loss_at(
-    flat: np.ndarray,
-    network: Network,
-    objective: Objective,
-    plan: Plan,
-    batch: tuple[np.ndarray, np.ndarray, np.ndarray],
-    work: dense.Workspace,
+    flat: np.ndarray, network: Network, objective: Objective, plan: Plan, batch: Batch, work: dense.Workspace
 ) -> float:
-    """Loss of a minibatch with penalty at the parameters ``flat``; the gradient lands in the workspace."""
+    """Loss of a minibatch with terms and penalty at the parameters ``flat``; the gradient lands in the workspace."""
     params = flat.astype(network.params.dtype, copy=False)
     return dense.loss_gradient(network.table, params, objective, plan.l1, plan.l2, *batch, work)
 
 
 def minimize_batch(
-    network: Network,
-    objective: Objective,
-    plan: Plan,
-    batch: tuple[np.ndarray, np.ndarray, np.ndarray],
-    work: dense.Workspace,
-) -> float:
+    network: Network, objective: Objective, plan: Plan, batch: Batch, work: dense.Workspace
+) -> np.ndarray:
     """Improve ``network.params`` in place by ``plan.line_searches`` iterations on one minibatch (inputs, targets, labels).
 
-    Returns the mean loss before, without penalty. A result that is not finite leaves the parameters as they were.
+    Returns the sums over its rows of the losses and of the terms before, (2,), without the penalty on weights. A result that is
+    not finite leaves the parameters as they were.
     """
     from scipy.optimize import minimize
 
-    losses: list[float] = []
+    found: list[tuple[float, float]] = []  # loss with everything, and terms alone, at every point
 
     def loss_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        losses.append(loss_at(flat, network, objective, plan, batch, work))
-        return losses[-1], work.gradient.astype(np.float64)
+        value = loss_at(flat, network, objective, plan, batch, work)
+        found.append((value, dense.value_of_terms(network.table, objective.terms, work.measured)))
+        return value, work.gradient.astype(np.float64)
 
     start = network.params.astype(np.float64)
     weights = start[: network.n_weights]
     penalty = plan.l1 * np.abs(weights).sum() + 0.5 * plan.l2 * np.square(weights).sum()
     options = {"maxiter": plan.line_searches}
     result = minimize(loss_and_gradient, start, jac=True, method=METHODS[plan.optimizer], options=options)
-    if np.isfinite(result.fun) and np.isfinite(result.x).all() and result.fun <= losses[0]:
+    (before, terms), *_ = found
+    if np.isfinite(result.fun) and np.isfinite(result.x).all() and result.fun <= before:
         network.params[:] = result.x
-    return losses[0] - penalty
+    return len(batch[0]) * np.array([before - penalty - terms, terms])

@@ -1,17 +1,17 @@
 """The two things that the loop can train: an RBM by contrastive divergence, and a dense network by backpropagation."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..kernels import dense
 from ..kernels import rbm as rbm_kernel
-from ..kernels.corruption import NO_CORRUPTION, Corruption
+from ..kernels.corruption import NO_CORRUPTION, Corruption, emphasises
 from ..kernels.losses import LOSSES
 from ..kernels.objective import Objective
 from ..kernels.random import CHAINS, CORRUPTION, SAMPLING, stream_key
-from ..kernels.samples import load_batch
+from ..kernels.terms import NO_TERMS, Terms
 from ..kernels.updates import Update
 from ..network import Network
 from ..settings import LINE_SEARCHES
@@ -19,7 +19,8 @@ from .feed import Window
 from .phase import Source
 from .plan import Plan
 
-Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # inputs, targets, labels
+if TYPE_CHECKING:
+    from .solvers import Batch
 
 
 class _Scratch:
@@ -58,13 +59,16 @@ class RBMTrainee:
     def _workspace(self, size: int) -> rbm_kernel.Workspace:
         return rbm_kernel.workspace(self.machine, size, self.params.dtype, self.network.bfloat16)
 
-    def train(self, window: Window, rows: slice, batch_size: int, epoch: int, step: int, update: Update) -> float:
+    def train(
+        self, window: Window, rows: slice, batch_size: int, epoch: int, step: int, update: Update
+    ) -> tuple[float, float]:
         """Contrastive divergence on ``rows`` of a window; the summed squared reconstruction error."""
-        return rbm_kernel.train(
+        error = rbm_kernel.train(
             self.machine, self.params, update, window.samples, window.positions[rows], window.row_ids[rows], batch_size,
             self._key, self._chain_key, epoch, step, self.arrays["velocity"], self._chains,
             self._scratch.get(max(batch_size, len(self._chains))),
         )  # fmt: skip
+        return error, 0.0
 
     def validation_loss(self, subset: np.ndarray) -> float:
         """Squared error per row of the mean-field reconstruction."""
@@ -81,11 +85,12 @@ class DenseTrainee:
         plan: Plan,
         source: Source,
         corruption: Corruption = NO_CORRUPTION,
+        terms: Terms = NO_TERMS,
     ):
         self.network, self.loss, self.plan, self.params = network, loss, plan, network.params
         self.source = source
         self._key = stream_key(source.seed, CORRUPTION, source.stream)
-        self.objective = Objective(LOSSES[loss], corruption, network.n_weights)
+        self.objective = Objective(LOSSES[loss], corruption, network.n_weights, terms)
         self._squares = np.zeros_like(self.params) if plan.optimizer == "adam" else np.zeros(0, self.params.dtype)
         self.arrays = {"params": self.params}
         if not self._by_line_search:
@@ -95,43 +100,47 @@ class DenseTrainee:
         self._scratch = _Scratch(self._workspace)
 
     def _workspace(self, size: int) -> dense.Workspace:
-        return dense.workspace(self.network.table, len(self.params), size, self.params.dtype, self.network.bfloat16)
+        emphasis = emphasises.py_func(self.objective.corruption)
+        form = (self.params.dtype, self.network.bfloat16, emphasis)
+        return dense.workspace(self.network.table, len(self.params), size, *form)
 
     @property
     def _by_line_search(self) -> bool:
         return self.plan.optimizer in LINE_SEARCHES
 
-    def train(self, window: Window, rows: slice, batch_size: int, epoch: int, step: int, update: Update) -> float:
-        """Backpropagation on ``rows`` of a window; the summed loss."""
+    def train(
+        self, window: Window, rows: slice, batch_size: int, epoch: int, step: int, update: Update
+    ) -> tuple[float, float]:
+        """Backpropagation on ``rows`` of a window; the summed losses, and the terms added to them."""
         if self._by_line_search:
             return self._line_searches(window, rows, batch_size, epoch)
-        sums = dense.train(
+        loss, terms = dense.train(
             self.network.table, self.params, self.objective, update, window.samples, window.labels,
             window.positions[rows], window.row_ids[rows], batch_size, self._key, epoch, step, self.arrays["velocity"],
             self._squares, self._scratch.get(batch_size),
         )  # fmt: skip
-        return float(sums[0])
+        return float(loss), float(terms)
 
-    def _line_searches(self, window: Window, rows: slice, batch_size: int, epoch: int) -> float:
+    def _line_searches(self, window: Window, rows: slice, batch_size: int, epoch: int) -> tuple[float, float]:
         """A few line searches of conjugate gradient or L-BFGS on each minibatch, as Hinton & Salakhutdinov 2006 did."""
         from .solvers import loss_at, minimize_batch
 
-        total, work = 0.0, self._scratch.get(batch_size)
+        totals, work = np.zeros(2), self._scratch.get(batch_size)
         if rows.start == rows.stop:  # on no rows it only compiles, as the kernels of `train` do
             batch = self._batch(window, rows, epoch, work)
             loss_at(self.params, self.network, self.objective, self.plan, batch, work)
         for start in range(rows.start, rows.stop, batch_size):
             chosen = slice(start, min(start + batch_size, rows.stop))
             batch = self._batch(window, chosen, epoch, work)
-            total += (chosen.stop - start) * minimize_batch(self.network, self.objective, self.plan, batch, work)
-        return total
+            totals += minimize_batch(self.network, self.objective, self.plan, batch, work)
+        loss, terms = totals
+        return float(loss), float(terms)
 
-    def _batch(self, window: Window, rows: slice, epoch: int, work: dense.Workspace) -> Batch:
+    def _batch(self, window: Window, rows: slice, epoch: int, work: dense.Workspace) -> "Batch":
         """A minibatch, loaded into the workspace."""
         positions = window.positions[rows]
+        dense.load_minibatch(self.objective, window.samples, positions, window.row_ids[rows], self._key, epoch, work)
         clean, corrupted = work.clean[: len(positions)], work.corrupted[: len(positions)]
-        noise = (self.objective.corruption, self._key, epoch)
-        load_batch(window.samples, positions, window.row_ids[rows], *noise, clean, corrupted)
         return corrupted, clean, window.labels[positions] if len(window.labels) else window.labels
 
     def validation_loss(self, subset: np.ndarray) -> float:

@@ -1,15 +1,17 @@
 """One-hidden-layer autoencoder, plain or denoising (Vincent et al. 2010), tied or not."""
 
+from ..errors import SettingError
 from ..kernels.corruption import CORRUPTIONS, Corruption
 from ..kernels.losses import LOSSES
 from ..network import Network
 from ..parameters import declared, value_of
+from ..penalties import check_penalties, terms_of
 from ..settings import real
 from ..training.losses import loss_for
 from ..training.phase import Source
 from ..training.plan import Plan
 from ..training.trainees import DenseTrainee
-from .autoencoder_parameters import AutoencoderParameters
+from .autoencoder_parameters import EVEN, SOME_INPUTS, AutoencoderParameters
 from .one_layer import OneLayerUnit
 
 
@@ -38,6 +40,12 @@ class Autoencoder(OneLayerUnit, AutoencoderParameters):
         if self.corruption != "gaussian":
             real("corruption_level", self.corruption_level, 0.0, 1.0)
         loss_for(self.loss, self.output_activation)
+        check_penalties(self, self.code_activation)
+        if value_of(self, "emphasis") != EVEN and self.corruption not in SOME_INPUTS:
+            raise SettingError(
+                f"emphasis: expected noise that spoils some inputs and keeps others ({', '.join(SOME_INPUTS)}), found"
+                f" {self.corruption}; leave it out, or choose another corruption"
+            )
         return plan
 
     def trainee(self, network: Network, source: Source, plan: Plan) -> DenseTrainee:
@@ -45,7 +53,9 @@ class Autoencoder(OneLayerUnit, AutoencoderParameters):
         (scale, offset), data = source.scaled, source.data
         low, high = data.minimum * scale + offset, data.maximum * scale + offset
         kind = CORRUPTIONS[self.corruption if self.corruption_level > 0 else "none"]
-        noise = Corruption(kind, float(self.corruption_level), low, high)
+        spoilt, kept = value_of(self, "emphasis") if self.corruption_level > 0 else EVEN
+        noise = Corruption(kind, float(self.corruption_level), low, high, spoilt, kept)
+        n_code_layers = len(self.layers(network.layers[0].n_in).encoder)
         loss = loss_for(self.loss, self.output_activation)
         assert loss in LOSSES
-        return DenseTrainee(network, loss, plan, source, noise)
+        return DenseTrainee(network, loss, plan, source, noise, terms_of(self, n_code_layers - 1))

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..activations import UNIT_ACTIVATIONS
-from ..parameters import Choice, Flag, Real, declared, parameter
+from ..parameters import Choice, Flag, Pair, Real, declared, parameter
+from ..penalties import Penalised
 from ..settings import GRADIENT_OPTIMIZERS, LOSS_CHOICES
 from .building import ADAM_RATE, BINARY_RATE, REAL_RATE, UNBOUNDED_CODE_RATE, Building
 from .parameters import Run, Searched, Sized, Trained
 
 CORRUPTIONS = ("none", "masking", "salt_and_pepper", "gaussian")
+SOME_INPUTS = ("masking", "salt_and_pepper")  # the noises that spoil some inputs and keep the others
+EVEN = (1.0, 1.0)
 
 
 @declared
@@ -41,6 +44,13 @@ class Net(Sized):
         per_layer=True,
         kinds=("dae",),
     )
+    emphasis: tuple[float, float] = parameter(
+        EVEN,
+        Pair(),
+        "how much the losses of spoilt and of kept inputs count, as 1:0.5.",
+        kinds=("dae",),
+        metavar="SPOILT:KEPT",
+    )
     tied: bool = parameter(True, Flag(), "one matrix for encoder and decoder.", option=("--tied/--untied",))
     optimizer: str = parameter(
         "momentum",
@@ -50,7 +60,7 @@ class Net(Sized):
 
 
 @declared
-class AutoencoderParameters(Run, Searched, Trained, Net):
+class AutoencoderParameters(Run, Searched, Trained, Penalised, Net):
     """All of them, in the order of the signature."""
 
 

@@ -1,0 +1,51 @@
+"""Penalties on the codes of an autoencoder: what may be asked for, and the terms of the objective that it becomes.
+
+Each is a sum over the hidden units of a mean over the minibatch, times its weight; the arithmetic is in `kernels.penalties`. Sparse
+codes: L1, or a target for the mean activation of every unit (Ng 2011, "Sparse autoencoder").
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from .errors import SettingError
+from .parameters import Real, checked, declared, parameter
+
+if TYPE_CHECKING:
+    from .kernels.terms import Terms
+
+
+PROBABILITIES = ("sigmoid", "tanh")  # codes that a target can be for
+
+
+@declared
+class Penalised:
+    """What is asked of the codes."""
+
+    code_l1: float = parameter(0.0, Real(), "weight of the sum of the codes' absolute values.", per_layer=True)
+    sparsity_target: float | None = parameter(
+        None, Real(0.0, 1.0, open_low=True, open_high=True, optional=True),
+        "mean activation that each hidden unit is drawn to, or None; of sigmoid codes, of tanh ones as (1 + a) / 2, of bernoulli units.",
+        per_layer=True,
+    )  # fmt: skip
+    sparsity_weight: float = parameter(0.0, Real(), "of the penalty for the distance from the target.", per_layer=True)
+
+
+def check_penalties(estimator: Any, activation: str, prefix: str = "") -> None:
+    """SettingError unless the penalties of an estimator can be had with codes of this activation."""
+    target, weight = (getattr(estimator, f"{prefix}sparsity_{name}") for name in ("target", "weight"))
+    if target is None and weight > 0:
+        raise SettingError(f"{prefix}sparsity_weight: has no effect without a target; set {prefix}sparsity_target too")
+    if target is not None and activation not in PROBABILITIES:
+        raise SettingError(
+            f"{prefix}sparsity_target: expected {' or '.join(PROBABILITIES)} codes, which have a lowest and a highest value, found"
+            f" {activation}; leave the target out, or use {prefix}code_l1"
+        )
+
+
+def terms_of(estimator: Any, layer: int, prefix: str = "") -> "Terms":
+    """The terms that the parameters of an estimator ask for, on the codes that ``layer`` answers."""
+    from .kernels.penalties import PENALTIES
+    from .kernels.terms import as_terms
+
+    values = {name.removeprefix(prefix): value for name, value in checked(estimator).items() if name.startswith(prefix)}
+    asked = {"l1": (values["code_l1"], 0.0), "sparsity": (values["sparsity_weight"], values["sparsity_target"] or 0.0)}
+    return as_terms(*((PENALTIES[kind], layer, *numbers) for kind, numbers in asked.items() if numbers[0] > 0))
