@@ -162,6 +162,15 @@ def test_a_lower_unit_that_was_changed_since_is_not_saved(small, monkeypatch, tm
     assert not list(tmp_path.iterdir())
 
 
+def test_a_unit_whose_inner_width_was_changed_since_is_not_saved(small, tmp_path):
+    unit = DeepUnit(5, random_state=0, **SHORT).fit(small)
+    with pytest.raises(
+        SettingError, match=r"^DeepUnit: its layers, or the precision, are not what it was trained with"
+    ):
+        unit.set_params(n_between=8).save(tmp_path / "unit.h5")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("unit", [DeepUnit(6, 8), DeepUnit(5, 9), RBM(6)])
 def test_fine_tuning_refuses_another_unit_of_several_layers(unit, small):
     deep = _deep().pretrain(small)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from stacked import RBM, Autoencoder, ModelFileError, SettingError, StackedAutoencoder, StackedClassifier, load
 from stacked.files import read_model, write_model
@@ -79,6 +80,19 @@ def test_a_stack_whose_parameters_were_changed_after_the_training_is_not_saved(t
     model.set_params(units=[RBM(4, **SHORT)])
     with pytest.raises(SettingError, match="pretrain again"):
         model.save(tmp_path / "model.h5")
+
+
+@pytest.mark.parametrize(
+    ("unit", "change"),
+    [(RBM(3, **SHORT), {"n_hidden": 4}), (RBM(3, **SHORT), {"precision": "float64"}), (RBM(3, **SHORT), {"hidden": "rectified"}),
+     (Autoencoder(3, **SHORT), {"tied": False}), (Autoencoder(3, **SHORT), {"activation": "tanh"})],
+)  # fmt: skip
+def test_a_unit_whose_parameters_were_changed_after_the_training_is_not_saved(unit, change, tmp_path):
+    model = clone(unit).set_params(random_state=0).fit(X)
+    model.set_params(learning_rate=0.2).save(tmp_path / "model.h5")
+    with pytest.raises(SettingError, match="not what it was trained with; train again"):
+        model.set_params(**change).save(tmp_path / "other.h5")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.h5"]
 
 
 def test_a_stack_that_did_not_come_to_its_upper_units_is_saved_without_them(tmp_path, monkeypatch):

@@ -60,7 +60,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         from .saving import to_record
 
         check_is_fitted(self, "network_")
-        self._check_savable()
+        self._check_unchanged()
         write_model(path, to_record(self))
 
     @property
@@ -77,7 +77,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """The units as pretrained, from the data upwards."""
         raise NotImplementedError
 
-    def _check_savable(self) -> None:
+    def _check_unchanged(self) -> None:
         """SettingError if the parameters are not those of the fitted network any more."""
 
     def _threads(self) -> AbstractContextManager[int]:

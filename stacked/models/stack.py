@@ -181,7 +181,7 @@ class Stack(Model):
         return data
 
     def _check_unchanged(self) -> None:
-        """SettingError if units or precision are not those that the network was built with."""
+        """SettingError if precision or units, as far as the network has them, are not those that it was built with."""
         built = chained(self._built, self.n_features_in_)
         same = self.network_.layers == tuple(self._layers(built)) and (
             not self.units_ or chained(self.units_, self.n_features_in_) == built
@@ -196,10 +196,6 @@ class Stack(Model):
         found, expected = len(self._built), len(self.templates)
         if found < expected:
             raise SettingError(f"units: only {found} of {expected} were pretrained; pretrain again, or resume")
-
-    def _check_savable(self) -> None:
-        """As `_check_unchanged`: a stack that did not come to its upper units is saved without them."""
-        self._check_unchanged()
 
     def _scaling_for(self, rows: Rows, data: Summary) -> InputScaling:
         scale, offset = self.scaling_.for_rows(rows, data)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..checks import check_range
 from ..data import summarize
+from ..errors import SettingError
 from ..inputs import rows_for
 from ..layers.base import Layer, Shapes
 from ..models.model import Reconstructor
@@ -60,6 +61,14 @@ class Unit(Reconstructor):
     def visible_activation(self) -> str:  # type: ignore[override]
         """Activation that models the data."""
         return self.output_activation
+
+    def _check_unchanged(self) -> None:
+        """SettingError if layers or precision are not those that the network was built with."""
+        layers, dtype = self.layers(self.n_features_in_).whole, precision_dtype(self.precision)
+        if self.network_.layers != layers or self.network_.params.dtype != dtype:
+            raise SettingError(
+                f"{type(self).__name__}: its layers, or the precision, are not what it was trained with; train again"
+            )
 
     def _trained_units(self) -> "list[Unit]":
         """This unit alone."""
