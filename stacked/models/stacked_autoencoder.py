@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
 from ..data import Summary
 from ..network import Layer, Network
 from ..parameters import declared
 from ..scaling import InputScaling
 from ..training.losses import loss_for
 from ..training.start import initial_output_bias
+from . import deep_belief
 from .model import Reconstructor
 from .parameters import StackedAutoencoderParameters
 from .stack import Callback, Stack
@@ -29,6 +33,12 @@ class StackedAutoencoder(Reconstructor, Stack, StackedAutoencoderParameters):
         self.pretrain(X, callback=callback)
         self.finetune(X, callback=callback)
         return self
+
+    def sample(self, n: int, steps: int = 1000, random_state: Any = None) -> np.ndarray:
+        """n samples (n, V) in the units of the data from the pretrained units, which must be RBMs; see `deep_belief`."""
+        check_is_fitted(self, "network_")
+        with self._threads():
+            return deep_belief.sample(self.units_, n, steps, random_state)
 
     def _layers(self, widths: list[int]) -> list[Layer]:
         encoder = self._encoder_layers(widths)
