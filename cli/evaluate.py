@@ -55,7 +55,9 @@ def _measure(fitted: Any, rows: Any) -> dict[str, Any]:
 
 
 def _lines(report: dict[str, Any]) -> list[str]:
-    start = f"{report['model']} on {report['data']}: {report['n_samples']:,} samples of {report['n_features']:,} features"
+    start = (
+        f"{report['model']} on {report['data']}: {report['n_samples']:,} samples of {report['n_features']:,} features"
+    )
     if "accuracy" in report:
         return [
             start,
@@ -77,7 +79,11 @@ def _code_lines(code: dict[str, Any]) -> list[str]:
         f"code           {code['units']:,} units, {code['active']:.2%} active, {code['dead_units']:,} dead",
         f"activation     mean over the rows: {quartiles[1]} in the median unit, half of all in [{quartiles[0]}, {quartiles[2]}]",
     ]
-    return lines if sparseness is None else [*lines, f"sparseness     {sparseness:.4f} over a unit's lifetime, in the mean"]
+    return (
+        lines
+        if sparseness is None
+        else [*lines, f"sparseness     {sparseness:.4f} over a unit's lifetime, in the mean"]
+    )
 
 
 def _table(classes: list[Any], confusion: list[list[int]]) -> list[str]:

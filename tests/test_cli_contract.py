@@ -78,7 +78,13 @@ def test_a_classifier_s_report_in_words(home):
 
 
 def test_a_code_s_sparsity_in_words():
-    code = {"units": 1200, "active": 0.0512, "dead_units": 3, "lifetime_sparseness": 0.87654, "mean_activation": [0, 0.05, 1]}
+    code = {
+        "units": 1200,
+        "active": 0.0512,
+        "dead_units": 3,
+        "lifetime_sparseness": 0.87654,
+        "mean_activation": [0, 0.05, 1],
+    }
     lines = [
         "code           1,200 units, 5.12% active, 3 dead",
         "activation     mean over the rows: 0.05 in the median unit, half of all in [0, 1]",

@@ -37,12 +37,16 @@ def test_nothing_to_say():
 def test_signs_do_not_count_but_in_the_mean():
     codes = np.random.default_rng(0).normal(size=(4000, 3))
     found = report(codes)
-    assert found["lifetime_sparseness"] == pytest.approx(1 - 2 / np.pi, abs=0.02) == report(-codes)["lifetime_sparseness"]
+    assert (
+        found["lifetime_sparseness"] == pytest.approx(1 - 2 / np.pi, abs=0.02) == report(-codes)["lifetime_sparseness"]
+    )
     assert found["mean_activation"] == pytest.approx([-x for x in report(-codes)["mean_activation"][::-1]])
     assert found["active"] == (np.abs(codes) > 0.1).mean()
 
 
-@pytest.mark.parametrize(("activation", "threshold"), [("sigmoid", 0.1), ("tanh", 0.1), ("relu", 1e-3), ("linear", 1e-3)])
+@pytest.mark.parametrize(
+    ("activation", "threshold"), [("sigmoid", 0.1), ("tanh", 0.1), ("relu", 1e-3), ("linear", 1e-3)]
+)
 def test_of_a_model(digits, activation, threshold):
     unit = Autoencoder(12, activation=activation, learning_rate=0.01, **SHORT).fit(digits)
     codes = unit.transform(digits).astype(np.float64)  # more than one block of rows
