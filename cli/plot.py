@@ -3,7 +3,7 @@
 import io
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 INCHES, DPI = 0.9, 160  # a sample's side
-GREY = {"cmap": "gray_r", "vmin": 0, "vmax": 1, "interpolation": "nearest"}  # ones are black; colours stay colours
+GREY: dict[str, Any] = {
+    "cmap": "gray_r",
+    "vmin": 0,
+    "vmax": 1,
+    "interpolation": "nearest",
+}  # ones are black; colours stay colours
 Limits = tuple[float, float]
 
 

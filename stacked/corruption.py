@@ -16,6 +16,7 @@ import numpy as np
 
 from .checks import require_images
 from .data import BLOCK_ROWS, ArrayRows, Rows, as_rows, summarize
+from .errors import SettingError
 from .kernels.corruption import CORRUPTIONS, NONE, Corruption
 from .kernels.random import CORRUPTION, fill_uniform, stream_key
 from .kernels.samples import as_samples, load_batch, load_rows
@@ -97,7 +98,11 @@ def corrupt(X: Any, kind: str, level: float, random_state: Any = None) -> np.nda
 
 
 def repair(model: Any, X: Any, kind: str, level: float, random_state: Any = None) -> Repair:
-    """Corrupt X (n_samples, n_features) and let a fitted model with a decoder reconstruct it."""
+    """Corrupt X (n_samples, n_features) and let a fitted model with a decoder reconstruct it.
+
+    X is scaled first; as in training, the noise may leave the range that ``model.reconstruct`` insists on. SettingError for a model
+    that does not decode; the other errors are those of `corrupt`.
+    """
     rows, scaled = model._fitted_rows(X)
     out = np.empty((rows.n_rows, rows.n_columns), model.network_.params.dtype)
     damaged = error = 0.0
@@ -112,16 +117,21 @@ def repair(model: Any, X: Any, kind: str, level: float, random_state: Any = None
 
 def examples(model: Any, X: Any, kind: str, level: float, random_state: Any = None) -> Iterator[Example]:
     """Block by block, X (n_samples, n_features) clean, corrupted and as a fitted model with a decoder reconstructs it."""
-    return _examples(model, *model._fitted_rows(X), kind, level, random_state)
+    rows, scaled = model._fitted_rows(X)
+    return _examples(model, rows, scaled, kind, level, random_state)
 
 
 def _examples(
     model: Any, rows: Rows, scaled: tuple[float, float], kind: str, level: float, random_state: Any
 ) -> Iterator[Example]:
+    if not hasattr(model, "reconstruct"):
+        raise SettingError(
+            f"model: expected one that decodes, found {type(model).__name__}; give an autoencoder or an RBM"
+        )
     damage = _damage(model, rows, scaled, kind, check_level(kind, level), seed_from(random_state))
     for start, clean in model._network.blocks(rows, *scaled):
-        corrupted = damage(clean, start)
         with model._threads():
+            corrupted = damage(clean, start)
             repaired = model._network.apply(ArrayRows(corrupted, rows.name))
         yield Example(clean, corrupted, repaired)
 

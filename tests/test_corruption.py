@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from stacked import RBM, Autoencoder, DataError, SettingError, StackedAutoencoder
+from stacked import RBM, Autoencoder, DataError, SettingError, StackedAutoencoder, StackedClassifier
 from stacked.corruption import KINDS, OF_IMAGES, check_level, corrupt, examples, repair
 
 IMAGES = np.random.default_rng(0).uniform(0.2, 0.8, (1500, 8, 8)).astype(np.float32)  # more than one block of rows
@@ -161,3 +161,9 @@ def test_the_model_knows_the_shape_of_flat_rows(model, images, small):
     unit = RBM(5, epochs=1, random_state=0).fit(small)
     with pytest.raises(DataError, match="expected images"):
         repair(unit, small, "blocks", 0.5)
+
+
+def test_a_classifier_repairs_nothing(small):
+    classifier = StackedClassifier([RBM(4, epochs=0)], random_state=0).pretrain(small)
+    with pytest.raises(SettingError, match="model: expected one that decodes, found StackedClassifier; give"):
+        repair(classifier, small, "masking", 0.5)
