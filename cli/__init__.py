@@ -20,7 +20,8 @@ COMMANDS = {  # name -> module, in the order of use
     "finetune": "finetune",
     "encode": "encode",
     "decode": "encode",
-    "reconstruct": "encode",
+    "reconstruct": "reconstruct",
+    "sample": "sample",
     "predict": "predict",
     "evaluate": "evaluate",
     "info": "info",
@@ -61,7 +62,7 @@ def main() -> None:
     """Pretrain deep autoencoders layer by layer, fine-tune them, and use them.
 
     DATA is an IDX file (.gz or not), .npy, .npz[:key], .h5[:/path], .csv or .tsv (.gz or not), a folder of images, a SciPy
-    sparse .npz, or a built-in set: digits, curves[:N[:SEED]], blocks[:N[:SEED]].
+    sparse .npz, or a built-in set: digits, curves[:N[:SEED]], blocks[:N[:SEED]], rectangles[:N[:SEED]].
 
     \b
     Example:

@@ -1,6 +1,5 @@
 """``stacked demo``: a deep autoencoder of scikit-learn's digits in half a minute, with a picture of what it learnt."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,12 +53,13 @@ def demo(output: str, plot: str, force: bool, quiet: bool, as_json: bool) -> Non
     from stacked.data import open_data
     from stacked.files import locked
 
+    from .pictures import check_name, check_replaced
     from .targets import claimed
 
-    _check_names(output, plot)
+    check_name(plot, "--plot", output)
     with claimed(output), locked(plot):
         _check_output(output, force)
-        _check_plot(plot, force)
+        check_replaced(plot, "--plot", [], force)
         images = open_data("digits").read(0, 1797)
         train, test = images[:N_TRAIN], images[N_TRAIN:]
         model = trained(train, quiet)
@@ -111,14 +111,6 @@ def trained(train: "np.ndarray", quiet: bool) -> Any:
             callback.close()
 
 
-def _check_names(output: str, plot: str) -> None:
-    """Refuse one name for both files, and a name that is no picture's."""
-    if Path(plot).suffix.lower() != ".png":
-        raise click.UsageError(f"--plot {plot}: expected FILE.png")
-    if os.path.realpath(output) == os.path.realpath(plot):
-        raise click.UsageError(f"--plot {plot}: expected another file than -o, found the same")
-
-
 def _check_output(path: str, force: bool) -> None:
     """The demo replaces its own model, and any other only with --force."""
     from stacked.errors import ModelFileError
@@ -136,23 +128,6 @@ def _check_output(path: str, force: bool) -> None:
     if not own:
         raise ModelFileError(
             f"{path}: exists, and is not the demo's; give another name with -o, or replace it with --force"
-        )
-
-
-def _check_plot(path: str, force: bool) -> None:
-    """The demo replaces a PNG, and any other file only with --force."""
-    from stacked.errors import ModelFileError
-
-    from .targets import refuse_inputs
-
-    refuse_inputs(path, [])
-    if force or not Path(path).exists():
-        return
-    with Path(path).open("rb") as file:
-        start = file.read(4)
-    if start != b"\x89PNG":
-        raise ModelFileError(
-            f"{path}: exists, and is no PNG; give another name with --plot, or replace it with --force"
         )
 
 

@@ -1,11 +1,17 @@
-"""``stacked encode``, ``decode`` and ``reconstruct``: a model applied to rows, its answer written to a file."""
+"""``stacked encode`` and ``decode``: a model applied to rows, its answer written to a file."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import options as opt
+
+if TYPE_CHECKING:
+    from stacked.data import Rows
+
+    from .targets import Target
 
 apply_options = opt.together(
     opt.model_argument, opt.data_argument, opt.array_output_option, opt.force_option, opt.precision_option,
@@ -23,7 +29,10 @@ def encode(**given: Any) -> None:
       stacked encode tuned.h5 digits -o codes.npy
       stacked encode tuned.h5 images.csv | head
     """
-    _apply(given, lambda fitted, rows: fitted.transform(rows))
+    from .output import write_array
+
+    with applied(given) as (fitted, rows, target):
+        write_array(target, fitted.transform(rows))
 
 
 @click.command()
@@ -35,26 +44,18 @@ def decode(**given: Any) -> None:
     Example:
       stacked decode tuned.h5 codes.npy -o images.h5:/images
     """
-    _apply(given, lambda fitted, rows: fitted.inverse_transform(rows), decodes=True)
+    from .output import write_array
+
+    with applied(given, decodes=True) as (fitted, rows, target):
+        write_array(target, fitted.inverse_transform(rows))
 
 
-@click.command()
-@apply_options
-def reconstruct(**given: Any) -> None:
-    """Write what MODEL makes of the rows of DATA after encoding and decoding, in the units of DATA.
-
-    \b
-    Example:
-      stacked reconstruct tuned.h5 digits -o reconstructions.npy
-    """
-    _apply(given, lambda fitted, rows: fitted.reconstruct(rows), decodes=True)
-
-
-def _apply(given: dict[str, Any], function: Callable[[Any, Any], Any], decodes: bool = False) -> None:
+@contextmanager
+def applied(given: dict[str, Any], decodes: bool = False) -> "Iterator[tuple[Any, Rows, Target]]":
+    """The model and the rows that `apply_options` name, and where to write, kept to this process; all checked."""
     from stacked.data import open_data
 
     from .models import load_model, require_decoder
-    from .output import write_array
     from .targets import claimed_target
 
     model, data = given["model"], given["data"]
@@ -63,4 +64,4 @@ def _apply(given: dict[str, Any], function: Callable[[Any, Any], Any], decodes: 
         if decodes:
             require_decoder(fitted, model)
         with open_data(data) as rows:
-            write_array(target, function(fitted, rows))
+            yield fitted, rows, target

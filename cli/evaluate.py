@@ -22,9 +22,11 @@ from .output import echo, print_json
 def evaluate(
     model: str, data: str, labels: str | None, precision: str | None, n_threads: int | None, as_json: bool
 ) -> None:
-    """Measure MODEL on DATA: how well it reconstructs or, for a classifier, predicts.
+    """Measure MODEL on DATA: how well it reconstructs or, for a classifier, predicts, and how sparse its codes are.
 
-    Errors are per sample, summed over features, of the data as the model sees them (images scaled to [0, 1]).
+    Errors are per sample, summed over features, of the data as the model sees them (images scaled to [0, 1]). A unit of the code
+    is active where its answer exceeds 0.1 (sigmoid, tanh) or 0.001 (other codes) in size, and dead if it never is. Lifetime
+    sparseness is 0 for a unit that answers alike to all rows and 1 for one that answers to a single row.
 
     \b
     Example:
@@ -44,30 +46,44 @@ def evaluate(
 
 
 def _measure(fitted: Any, rows: Any) -> dict[str, Any]:
-    from stacked.metrics import classification_metrics, reconstruction_metrics
+    from stacked import metrics
+    from stacked.sparsity import code_sparsity
 
-    if fitted.kind == CLASSIFIER:
-        return classification_metrics(fitted, rows)
-    return reconstruction_metrics(fitted, rows)
+    classifies = fitted.kind == CLASSIFIER
+    measure = metrics.classification_metrics if classifies else metrics.reconstruction_metrics
+    return {**measure(fitted, rows), "code": code_sparsity(fitted, rows)}
 
 
 def _lines(report: dict[str, Any]) -> list[str]:
-    lines = [
+    start = (
         f"{report['model']} on {report['data']}: {report['n_samples']:,} samples of {report['n_features']:,} features"
-    ]
+    )
     if "accuracy" in report:
-        lines += [
+        return [
+            start,
             f"accuracy       {report['accuracy']:.2%}  ({report['errors']:,} errors)",
             f"cross-entropy  {report['cross_entropy']:.5g} a sample",
+            *_code_lines(report["code"]),
             "confusion (rows: true, columns: predicted)",
             *_table(report["classes"], report["confusion"]),
         ]
-        return lines
-    lines.append(f"squared error  {report['squared_error']:.5g} a sample, summed over features")
+    lines = [start, f"squared error  {report['squared_error']:.5g} a sample, summed over features"]
     if report["cross_entropy"] is not None:
         lines.append(f"cross-entropy  {report['cross_entropy']:.5g} a sample, summed over features")
-    lines.append(f"RMSE           {report['rmse']:.5g} a feature")
-    return lines
+    return [*lines, f"RMSE           {report['rmse']:.5g} a feature", *_code_lines(report["code"])]
+
+
+def _code_lines(code: dict[str, Any]) -> list[str]:
+    sparseness, quartiles = code["lifetime_sparseness"], [f"{value:.4g}" for value in code["mean_activation"]]
+    lines = [
+        f"code           {code['units']:,} units, {code['active']:.2%} active, {code['dead_units']:,} dead",
+        f"activation     mean over the rows: {quartiles[1]} in the median unit, half of all in [{quartiles[0]}, {quartiles[2]}]",
+    ]
+    return (
+        lines
+        if sparseness is None
+        else [*lines, f"sparseness     {sparseness:.4f} over a unit's lifetime, in the mean"]
+    )
 
 
 def _table(classes: list[Any], confusion: list[list[int]]) -> list[str]:

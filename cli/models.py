@@ -38,6 +38,14 @@ def require_decoder(model: Any, path: str) -> None:
         raise ModelFileError(f"{path}: expected a model with a decoder, found a classifier; it can encode and predict")
 
 
+def require_sampler(model: Any, path: str) -> None:
+    """ModelFileError for a model that does not say how its data are distributed."""
+    if not hasattr(model, "sample"):
+        raise ModelFileError(
+            f"{path}: expected a model that draws samples, found a {model.kind}; RBMs and stacks of them do"
+        )
+
+
 def require_classifier(model: Any, path: str) -> None:
     """ModelFileError for a model that knows no classes."""
     if model.kind != CLASSIFIER:

@@ -39,6 +39,7 @@ precision_option = click.option(
     "--precision", type=click.Choice(["float32", "bfloat16"]),
     help="Of the products; bfloat16 is faster where the CPU has it.  [default: as MODEL was trained]",
 )  # fmt: skip
+seed_option = option(parameters_of(Run)["random_state"], "Same seed, same bits.  [default: 0]")
 labels_option = click.option(
     "--labels", metavar="DATA", help="One label a row, in any form of DATA.  [default: those that DATA carries]"
 )

@@ -75,6 +75,26 @@ class Schedule(click.ParamType):
             self.fail(f"expected a number or a schedule such as 0:0.5/5:0.9, found {value!r}", param, ctx)
 
 
+class Damaged(click.ParamType):
+    """A kind of corruption and its level, KIND:LEVEL; becomes a pair."""
+
+    name = "kind:level"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        from stacked.corruption import check_level
+        from stacked.errors import SettingError
+
+        if isinstance(value, tuple):
+            return value
+        kind, colon, level = value.partition(":") if isinstance(value, str) else ("", "", "")
+        if not colon:
+            self.fail(f"expected KIND:LEVEL such as gaussian:0.3, found {value!r}", param, ctx)
+        try:
+            return kind, check_level(kind, REAL.convert(level, param, ctx))
+        except SettingError as error:
+            self.fail(str(error), param, ctx)
+
+
 class PerLayer(click.ParamType):
     """One value for every layer, or one a layer, separated by commas; becomes a list."""
 

@@ -43,3 +43,17 @@ def check_chain(units: list[Any]) -> None:
                 f"unit {index}: its visible side is {visible}, which cannot model the {code} codes of unit {index - 1};"
                 f" choose units whose activations agree (here one of: {', '.join(fits)})"
             )
+
+
+def require_images(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The first of the shapes of samples that is an image's, (height, width) or (height, width, channels); else a DataError.
+
+    Rows may be told flat, while the model knows the shape that it was trained on.
+    """
+    for shape in shapes:
+        if len(shape) in (2, 3):
+            return shape
+    raise DataError(
+        f"{name}: expected images, samples of (height, width) or (height, width, channels), found samples of shape {shapes[0]};"
+        " give an array (n, height, width)"
+    )

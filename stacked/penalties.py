@@ -23,7 +23,7 @@ class Penalised:
     code_l1: float = parameter(0.0, Real(), "weight of the sum of the codes' absolute values.", per_layer=True)
     sparsity_target: float | None = parameter(
         None, Real(0.0, 1.0, open_low=True, open_high=True, optional=True),
-        "mean activation that each hidden unit is drawn to, or None; of sigmoid codes, of tanh ones as (1 + a) / 2, of bernoulli units.",
+        "mean activation that each hidden unit is drawn to, or None; of sigmoid or bernoulli units, or tanh ones as (1 + a) / 2.",
         per_layer=True,
     )  # fmt: skip
     sparsity_weight: float = parameter(0.0, Real(), "of the penalty for the distance from the target.", per_layer=True)

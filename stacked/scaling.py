@@ -95,3 +95,11 @@ def fit_scaling(mode: str, rows: Rows, summary: Summary, dtype: np.dtype) -> Inp
         )
     within = low >= -SLACK and high <= 1 + SLACK
     return InputScaling(scale, offset, tuple(rows.sample_shape), rows.dtype.name, mode, within)
+
+
+def unscale(out: np.ndarray, scale: float, offset: float) -> np.ndarray:
+    """``out``, which holds scaled values, back in raw units, in place."""
+    if scale != 1.0 or offset != 0.0:
+        out -= out.dtype.type(offset)
+        out /= out.dtype.type(scale)
+    return out

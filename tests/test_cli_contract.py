@@ -9,10 +9,11 @@ import pytest
 from stacked import RBM, Autoencoder, StackedAutoencoder, StackedClassifier, load, metrics
 from stacked.cli import info as cli_info
 from stacked.cli import output as cli_output
-from stacked.cli.evaluate import _table
+from stacked.cli.evaluate import _code_lines, _table
 from stacked.cli.output import write_array
 from stacked.cli.targets import Target, target_of
 from stacked.kernels import _cache
+from stacked.sparsity import code_sparsity
 
 from .test_cli_boundary import misused, refused, run, run_well
 
@@ -58,20 +59,38 @@ def test_a_classifier_s_numbers_are_numpy_s(home):
         "model": str(home / "classifier.h5"), "kind": "stacked_classifier", "data": str(home / "x.npy"),
         "n_samples": 90, "n_features": 6, "accuracy": pytest.approx(1 - errors / 90), "errors": errors,
         "cross_entropy": pytest.approx(-np.log(of_truth).mean(), rel=1e-4), "classes": classes, "confusion": confusion,
+        "code": code_sparsity(model, X),
     }  # fmt: skip
 
 
 def test_a_classifier_s_report_in_words(home):
     args = ("evaluate", home / "classifier.h5", home / "x.npy", "--labels", home / "y.npy")
     found, lines = report(*args, "--json"), run_well(*args).stdout.splitlines()
-    assert lines[:4] == [
+    assert lines[:7] == [
         f"{home / 'classifier.h5'} on {home / 'x.npy'}: 90 samples of 6 features",
         f"accuracy       {found['accuracy']:.2%}  ({found['errors']} errors)",
         f"cross-entropy  {found['cross_entropy']:.5g} a sample",
+        *_code_lines(found["code"]),
         "confusion (rows: true, columns: predicted)",
     ]
-    assert [line.rsplit(maxsplit=3)[0] for line in lines[5:]] == [" a cat", "   ant", "   bee"]
-    assert [[int(cell) for cell in line.split()[-3:]] for line in lines[5:]] == found["confusion"]
+    assert [line.rsplit(maxsplit=3)[0] for line in lines[8:]] == [" a cat", "   ant", "   bee"]
+    assert [[int(cell) for cell in line.split()[-3:]] for line in lines[8:]] == found["confusion"]
+
+
+def test_a_code_s_sparsity_in_words():
+    code = {
+        "units": 1200,
+        "active": 0.0512,
+        "dead_units": 3,
+        "lifetime_sparseness": 0.87654,
+        "mean_activation": [0, 0.05, 1],
+    }
+    lines = [
+        "code           1,200 units, 5.12% active, 3 dead",
+        "activation     mean over the rows: 0.05 in the median unit, half of all in [0, 1]",
+        "sparseness     0.8765 over a unit's lifetime, in the mean",
+    ]
+    assert _code_lines(code) == lines and _code_lines({**code, "lifetime_sparseness": None}) == lines[:2]
 
 
 def test_columns_of_the_confusion_stand_under_their_classes():
@@ -86,6 +105,7 @@ def test_an_autoencoder_s_report_is_of_scaled_data_in_json_and_in_words(home):
         "model": str(home / "linear.h5"), "kind": "stacked_autoencoder", "data": str(home / "x.npy"), "n_samples": 90,
         "n_features": 6, "squared_error": pytest.approx(np.square(difference).sum(axis=1).mean(), rel=1e-5),
         "cross_entropy": None, "rmse": pytest.approx(np.sqrt(np.square(difference).mean()), rel=1e-5),
+        "code": code_sparsity(load(home / "linear.h5"), X),
     }  # fmt: skip
     for name in ("linear.h5", "tuned.h5"):
         args = ("evaluate", home / name, home / "x.npy")
@@ -95,6 +115,7 @@ def test_an_autoencoder_s_report_is_of_scaled_data_in_json_and_in_words(home):
             f"squared error  {found['squared_error']:.5g} a sample, summed over features",
             f"cross-entropy  {found['cross_entropy'] or 0:.5g} a sample, summed over features",
             f"RMSE           {found['rmse']:.5g} a feature",
+            *_code_lines(found["code"]),
         ]
         assert lines == [line for line in expected if name == "tuned.h5" or not line.startswith("cross-entropy")]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from stacked.data import BUILTIN_NAMES, fingerprint, open_data, summarize
 from stacked.errors import DataError
@@ -16,6 +16,7 @@ LARGEST_STROKE = 0.35  # share of a curve's image that ink may cover
         ("digits", (1797, 8, 8), np.float32, True),
         ("curves:50", (50, 28, 28), np.uint8, False),
         ("blocks", (5000, 16, 16), np.uint8, True),
+        ("rectangles", (20_000, 28, 28), np.uint8, False),
     ],
 )
 def test_shape_dtype_and_labels(spec, shape, dtype, labelled):
@@ -32,13 +33,13 @@ def test_curves_have_twenty_thousand_rows_by_default():
     np.testing.assert_array_equal(rows.read(0, 40), open_data("curves:40:0").read(0, 40))
 
 
-@pytest.mark.parametrize("name", ["curves", "blocks"])
+@pytest.mark.parametrize("name", ["curves", "blocks", "rectangles"])
 def test_a_seed_gives_the_same_rows_and_another_seed_others(name):
     assert fingerprint(open_data(f"{name}:30:5")) == fingerprint(open_data(f"{name}:30:5"))
     assert fingerprint(open_data(f"{name}:30:5")) != fingerprint(open_data(f"{name}:30:6"))
 
 
-@pytest.mark.parametrize("name", ["curves", "blocks"])
+@pytest.mark.parametrize("name", ["curves", "blocks", "rectangles"])
 def test_a_smaller_set_is_the_start_of_a_larger_one(name):
     np.testing.assert_array_equal(open_data(f"{name}:2100").read(0, 1500), open_data(f"{name}:1500").read(0, 1500))
 
@@ -67,11 +68,23 @@ def test_the_label_of_blocks_is_how_many_there_are():
     assert set(rows.labels) == {1, 2, 3, 4} and set(np.unique(images)) == {0, 255}
 
 
+def test_sums_through_the_middle_are_the_sides_of_a_rectangle():
+    images = open_data("rectangles:2000:3").read(0, 2000).reshape(-1, 28, 28) / 255
+    height, width = images[:, :, 14].sum(1), images[:, 14].sum(1)
+    for side in (height, width):
+        assert 4 - 0.01 < side.min() < 4.1 and 25.9 < side.max() < 26.01
+        assert stats.kstest(side, stats.uniform(4, 22).cdf).pvalue > 0.01
+    assert abs(np.corrcoef(height, width)[0, 1]) < 0.1
+    np.testing.assert_allclose(images.sum((1, 2)), height * width, atol=0.2)
+    np.testing.assert_array_equal(images, images[:, ::-1])
+    np.testing.assert_array_equal(images, images[:, :, ::-1])
+
+
 @pytest.mark.parametrize(
     "spec",
     [
         *("digits:5", "curves:0", "curves:x", "curves:", "curves:-1", "curves:10:1:2", "curves:²", f"curves:{10**18}"),
-        *("blocks:5:x", f"blocks:5:{2**64}", f"blocks:{'9' * 5000}"),
+        *("blocks:5:x", f"blocks:5:{2**64}", f"blocks:{'9' * 5000}", "rectangles:0"),
     ],
 )
 def test_bad_arguments_are_named(spec):

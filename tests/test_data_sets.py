@@ -63,6 +63,23 @@ def test_curves_are_drawn_as_the_twin_draws_them(spec, seed):
     np.testing.assert_allclose(open_data(spec).read(0, 12).astype(float), expected, atol=1)  # a rounding may differ
 
 
+def rectangle_of(u):
+    """One centred rectangle, from its height and width as shares: each pixel by the area of it that is covered."""
+    image = np.zeros((28, 28))
+    (top, bottom), (left, right) = ((14 - side / 2, 14 + side / 2) for side in 4 + 22 * u)
+    for row in range(28):
+        for column in range(28):
+            down = max(0.0, min(bottom, row + 1) - max(top, row))
+            image[row, column] = down * max(0.0, min(right, column + 1) - max(left, column))
+    return np.rint(255 * image).ravel()
+
+
+@pytest.mark.parametrize("spec, seed", [("rectangles:40:7", 7), ("rectangles:40", 0)])
+def test_rectangles_are_drawn_as_the_twin_draws_them(spec, seed):
+    expected = [rectangle_of(u) for u in uniform(40, 2, seed, 3)]
+    np.testing.assert_allclose(open_data(spec).read(0, 40).astype(float), expected, atol=1)  # a rounding may differ
+
+
 def test_digits_are_the_counts_of_the_file_over_16():
     from sklearn.datasets import load_digits
 

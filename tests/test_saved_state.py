@@ -32,7 +32,8 @@ OTHERS = {  # a value other than the default for every parameter of every estima
     "rbm": {**COMMON, "visible": "gaussian", "hidden": "rectified", "k": 2, "persistent": True},
     "autoencoder": {
         **COMMON, "activation": "tanh", "output": "linear", "loss": "squared_error", "corruption": "salt_and_pepper",
-        "corruption_level": 0.1, "emphasis": [1.5, 0.5], "code_l1": 0.01, "sparsity_target": 0.2, "sparsity_weight": 0.03, "tied": False, "optimizer": "adam", "line_searches": 4,
+        "corruption_level": 0.1, "emphasis": [1.5, 0.5], "code_l1": 0.01,
+        "sparsity_target": 0.2, "sparsity_weight": 0.03, "tied": False, "optimizer": "adam", "line_searches": 4,
     },
     "stacked_autoencoder": {
         **FINETUNING, "finetune_loss": "squared_error", "finetune_code_l1": 0.02, "finetune_sparsity_target": 0.3,

@@ -1,8 +1,9 @@
-"""Built-in data sets: scikit-learn's digits, and two that are drawn on the spot from a seed.
+"""Built-in data sets: scikit-learn's digits, and three that are drawn on the spot from a seed.
 
 ``curves`` follows G. E. Hinton and R. R. Salakhutdinov, "Reducing the dimensionality of data with neural networks",
 Science 313 (2006), supporting material: three random points with increasing x, a cubic spline through them, inked into
 28 x 28 pixels, so that six numbers describe each image. ``blocks`` counts: one to four rectangles on 16 x 16 pixels.
+``rectangles`` has two degrees of freedom: the height and the width of one white rectangle in the middle of 28 x 28 pixels.
 Row i depends on the seed and i alone, so a smaller set is the start of a larger one.
 """
 
@@ -15,15 +16,16 @@ from .files import exists
 from .memory import require_memory
 from .rows import BLOCK_ROWS, ArrayRows, Rows
 
-BUILTIN_NAMES = ("digits", "curves", "blocks")
+BUILTIN_NAMES = ("digits", "curves", "blocks", "rectangles")
 
-_CURVES, _BLOCKS = 1, 2  # second half of the Philox key, so that sets of equal seeds share no numbers
+_CURVES, _BLOCKS, _RECTANGLES = 1, 2, 3  # second half of the Philox key, so that sets of equal seeds share no numbers
 _CURVE_SIZE, _MARGIN, _MIN_GAP = 28, 3.0, 4.0  # pixels
 _SAMPLES = 128  # points along a curve
 _BRUSH = 0.8  # standard deviation of the brush, pixels
 _INK = 1.3  # ink on the middle of a stroke, before it saturates at 1: strokes have a full core and soft edges
 _BLOCK_SIZE, _CELL, _SHORTEST, _LONGEST = 16, 8, 2, 6  # pixels
 _MAX_LABEL = 4
+_RECTANGLE_SIZE, _MIN_SIDE, _MAX_SIDE = 28, 4.0, 26.0  # pixels
 
 
 def is_builtin(spec: str) -> bool:
@@ -33,7 +35,7 @@ def is_builtin(spec: str) -> bool:
 
 
 def open_builtin(spec: str) -> Rows:
-    """The rows of ``digits``, ``curves[:N[:SEED]]`` or ``blocks[:N[:SEED]]``; `DataError` for other arguments."""
+    """The rows of ``digits``, or of ``curves``, ``blocks`` or ``rectangles`` with [:N[:SEED]]; `DataError` for other arguments."""
     name, *arguments = spec.split(":")
     if name == "digits" and not arguments:
         return _digits()
@@ -127,6 +129,22 @@ def _blocks(n_rows: int, seed: int, name: str) -> Rows:
     return ArrayRows(images, name, labels)
 
 
+def _rectangles(n_rows: int, seed: int, name: str) -> Rows:
+    """(n_rows, 28, 28) uint8: a centred rectangle each, no labels.
+
+    Height and width are independent and uniform in [4, 26) pixels, and no whole numbers: a pixel is as white as the share of it
+    that the rectangle covers. The sum of column 14 over 255 is the height, that of row 14 the width, up to rounding.
+    """
+    images = np.empty((n_rows, _RECTANGLE_SIZE, _RECTANGLE_SIZE), np.uint8)
+    from_middle = np.abs(np.arange(_RECTANGLE_SIZE) + 0.5 - _RECTANGLE_SIZE / 2)
+    for start, uniform in _blocks_of_uniform(n_rows, 2, seed, _RECTANGLES):
+        sides = _MIN_SIDE + uniform * (_MAX_SIDE - _MIN_SIDE)
+        covered = np.clip(sides[:, :, None] / 2 + 0.5 - from_middle, 0, 1)  # (B, axis, pixel)
+        white = covered[:, 0, :, None] * covered[:, 1, None, :]
+        images[start : start + len(uniform)] = np.rint(255 * white).astype(np.uint8)
+    return ArrayRows(images, name)
+
+
 def _blocks_of_uniform(n_rows: int, width: int, seed: int, purpose: int) -> Iterator[tuple[int, np.ndarray]]:
     """(start, numbers in [0, 1) of shape (B, width)) for blocks of rows."""
     generator = np.random.Generator(np.random.Philox(key=np.array([seed, purpose], np.uint64)))
@@ -138,4 +156,5 @@ _Draw = Callable[[int, int, str], Rows]
 _DRAWN: dict[str, tuple[_Draw, int, int]] = {
     "curves": (_curves, 20_000, _CURVE_SIZE),
     "blocks": (_blocks, 5_000, _BLOCK_SIZE),
+    "rectangles": (_rectangles, 20_000, _RECTANGLE_SIZE),
 }

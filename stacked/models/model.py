@@ -18,7 +18,7 @@ from ..data import Rows, as_rows, summarize
 from ..inputs import rows_for
 from ..kernels.cpu import thread_limit
 from ..network import Network
-from ..scaling import InputScaling
+from ..scaling import InputScaling, unscale
 from ..settings import thread_count
 from ..training.loop import Record
 
@@ -121,13 +121,13 @@ class Reconstructor(Model):
         rows = _code_rows(codes, self._n_features_out)
         with self._threads():
             out = self._network.apply(rows, first=self.n_code_layers_)
-        return _unscale(out, self.scaling_.scale, self.scaling_.offset)
+        return unscale(out, self.scaling_.scale, self.scaling_.offset)
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """What the model makes of X (n_samples, n_features) after encoding and decoding, in the units of X."""
         rows, scaled = self._fitted_rows(X)
         with self._threads():
-            return _unscale(self._network.apply(rows, *scaled), *scaled)
+            return unscale(self._network.apply(rows, *scaled), *scaled)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Minus the squared error of the reconstruction per sample, summed over features, in scaled units: higher is better."""
@@ -140,10 +140,3 @@ def _code_rows(codes: Any, n_code: int) -> Rows:
     rows = as_rows(codes, name="<codes>")
     check_width(rows, n_code)
     return rows
-
-
-def _unscale(out: np.ndarray, scale: float, offset: float) -> np.ndarray:
-    if scale != 1.0 or offset != 0.0:
-        out -= out.dtype.type(offset)
-        out /= out.dtype.type(scale)
-    return out

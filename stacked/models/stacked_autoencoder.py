@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
 from ..kernels.terms import Terms
 from ..layers import Layer
 from ..network import Network
@@ -12,6 +15,7 @@ from ..training.phase import Source
 from ..training.plan import Plan
 from ..training.start import initial_output_bias
 from ..units.chain import Halves, decoders, encoders
+from . import deep_belief
 from .model import Reconstructor
 from .parameters import StackedAutoencoderParameters
 from .stack import Callback, Stack
@@ -33,6 +37,12 @@ class StackedAutoencoder(Reconstructor, Stack, StackedAutoencoderParameters):
         self.pretrain(X, callback=callback)
         self.finetune(X, callback=callback)
         return self
+
+    def sample(self, n: int, steps: int = 1000, random_state: Any = None) -> np.ndarray:
+        """n samples (n, V) in the units of the data from the pretrained units, which must be RBMs; see `deep_belief`."""
+        check_is_fitted(self, "network_")
+        with self._threads():
+            return deep_belief.sample(self.units_, n, steps, random_state)
 
     def _layers(self, chain: list[Halves]) -> list[Layer]:
         return encoders(chain) + decoders(chain)

@@ -3,10 +3,12 @@
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from ..kernels import rbm as kernel
 from ..kernels.random import WEIGHTS, fill_normal_matrix, stream_key
 from ..kernels.sampling import UNIT_KINDS
+from ..models import deep_belief
 from ..network import Network
 from ..parameters import declared, value_of
 from ..settings import choice
@@ -51,6 +53,12 @@ class RBM(OneLayerUnit, RBMParameters):
         """Exact log pseudo-likelihood (n_samples,) float64, in nats, of binary X. Bernoulli visible units only."""
         choice("visible", self.visible, ("bernoulli",))
         return self._per_row(kernel.pseudo_likelihood, X)
+
+    def sample(self, n: int, steps: int = 1000, random_state: Any = None) -> np.ndarray:
+        """n samples (n, V) in the units of the data: visible means after ``steps`` Gibbs steps; see `deep_belief`."""
+        check_is_fitted(self, "network_")
+        with self._threads():
+            return deep_belief.sample([self], n, steps, random_state)
 
     def draw_weights(self, network: Network, seed: int, index: int) -> None:
         """Weights from a normal distribution of standard deviation `INITIAL_STD`."""

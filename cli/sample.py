@@ -1,0 +1,74 @@
+"""``stacked sample``: rows that a model makes up."""
+
+from inspect import signature
+from typing import Any
+
+import click
+
+from stacked.settings import MAX_COUNT
+
+from . import options as opt
+from .pictures import Picture, claimed_picture, picture_option
+
+SHOWN = 100  # samples in a picture
+
+
+@click.command()
+@opt.model_argument
+@click.option(
+    "--number", "-n", type=click.IntRange(min=1), default=64, show_default=True, help="How many samples to draw."
+)
+@opt.array_output_option
+@click.option("--steps", type=click.IntRange(1, MAX_COUNT // 2), help="Gibbs steps in the (top) RBM.  [default: 1000]")
+@opt.seed_option
+@picture_option(f"Picture of the first {SHOWN} samples, of images.")
+@opt.force_option
+@opt.threads_option
+@opt.config_option
+def sample(
+    model: str,
+    number: int,
+    output: str,
+    steps: int | None,
+    random_state: int | None,
+    picture: str | None,
+    force: bool,
+    n_threads: int | None,
+) -> None:
+    """Write samples that MODEL draws, in the units of the data that it was trained on.
+
+    An RBM, or a stack of RBMs as they were pretrained (a deep belief net), moves a Markov chain a sample: Gibbs steps in the top
+    RBM, then one pass down. Fewer samples of one seed are the first ones of more.
+
+    \b
+    Example:
+      stacked sample model.h5 -n 64 -o samples.npy --picture samples.png
+      stacked sample model.h5 -n 10 --steps 10000 --seed 1
+    """
+    from .models import load_model, require_sampler
+    from .output import write_array
+    from .targets import claimed_target
+
+    with (
+        claimed_picture(picture, output, [model], force) as drawing,
+        claimed_target(output, [model], force) as target,
+    ):
+        fitted = load_model(model, n_threads)
+        require_sampler(fitted, model)
+        shape = drawing.shape(model, fitted.scaling_.sample_shape) if drawing else ()
+        samples = fitted.sample(number, random_state=random_state or 0, **_steps(fitted, model, steps))
+        write_array(target, samples)
+        if drawing is not None:
+            _draw(drawing, fitted, samples[:SHOWN], shape)
+
+
+def _steps(fitted: Any, model: str, steps: int | None) -> dict[str, int]:
+    """The argument for a model whose chains take steps; a usage error where there are none to take."""
+    if steps is not None and "steps" not in signature(fitted.sample).parameters:
+        raise click.UsageError(f"--steps: {model} holds a {fitted.kind}, which draws without Gibbs steps; leave it out")
+    return {} if steps is None else {"steps": steps}
+
+
+def _draw(picture: Picture, fitted: Any, samples: Any, shape: tuple[int, ...]) -> None:
+    scaled = samples * fitted.scaling_.scale + fitted.scaling_.offset
+    picture.write(picture.plot.grid_png(scaled, shape, picture.plot.limits(fitted.scaling_.unit_range, scaled)))
