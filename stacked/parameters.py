@@ -42,15 +42,22 @@ class Whole:
 
 @dataclass(frozen=True)
 class Real:
-    """A number in [low, high], or [low, high) if ``open_high``."""
+    """A number in [low, high], without a bound that is open; None, too, if ``optional``."""
 
     low: float = 0.0
     high: float = float("inf")
     open_high: bool = False
-    expects = "float"
+    open_low: bool = False
+    optional: bool = False
 
-    def __call__(self, name: str, value: Any) -> float:
-        return real(name, value, self.low, self.high, self.open_high)
+    @property
+    def expects(self) -> str:
+        return "float or None" if self.optional else "float"
+
+    def __call__(self, name: str, value: Any) -> float | None:
+        if self.optional and value is None:
+            return None
+        return real(name, value, self.low, self.high, self.open_high, self.open_low)
 
 
 @dataclass(frozen=True)

@@ -36,12 +36,20 @@ def whole(name: str, value: Any, minimum: int = 1, maximum: int = MAX_WHOLE) -> 
     raise SettingError(f"{name}: expected a whole number of at {bound}, found {shown(value)}")
 
 
-def real(name: str, value: Any, low: float = 0.0, high: float = float("inf"), open_high: bool = False) -> float:
-    """``value`` as a finite float in [low, high], or [low, high) if ``open_high``."""
+def real(
+    name: str,
+    value: Any,
+    low: float = 0.0,
+    high: float = float("inf"),
+    open_high: bool = False,
+    open_low: bool = False,
+) -> float:
+    """``value`` as a finite float in [low, high], without a bound that is open."""
     number = _as_float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
-    if low <= number and (number < high if open_high else number <= high) and math.isfinite(number):
+    above = low < number if open_low else low <= number
+    if above and (number < high if open_high else number <= high) and math.isfinite(number):
         return number
-    bounds = f"[{low:g}, {high:g}{')' if open_high or high == float('inf') else ']'}"
+    bounds = f"{'(' if open_low else '['}{low:g}, {high:g}{')' if open_high or high == float('inf') else ']'}"
     raise SettingError(f"{name}: expected a number in {bounds}, found {shown(value)}")
 
 
