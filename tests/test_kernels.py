@@ -58,6 +58,7 @@ HELPERS = {
     "dense.layer_rows": "a view",
     "dense.backward": "the second half of batch_gradient",
     "rbm.split": "views",
+    "rbm.subtract_sparsity": "what a sparsity target adds to divergence_gradient",
     "rbm.gibbs_reconstruct": "the loop inside divergence_gradient",
     "rbm.hidden_free_energy": "one unit of free_energy",
     "rbm.visible_energy": "one row of free_energy",
