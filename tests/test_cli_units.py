@@ -119,13 +119,14 @@ def test_what_is_not_given_is_the_unit_s_own_default():
     )
 
 
+OF_RBM = ("visible", "hidden", "k", "persistent", "sparsity_target", "sparsity_weight", "sparsity_decay")
 FOREIGN = {
     "rbm": ("activation", "output_activation", "loss", "tied", "optimizer", "line_searches", "corruption", "corruption_level"),
-    "autoencoder": ("visible", "hidden", "k", "persistent", "corruption", "corruption_level"),
-    "dae": ("visible", "hidden", "k", "persistent"),
+    "autoencoder": (*OF_RBM, "corruption", "corruption_level"),
+    "dae": OF_RBM,
 }  # fmt: skip
 TAKERS = {
-    **dict.fromkeys(("visible", "hidden", "k", "persistent"), "rbm"),
+    **dict.fromkeys(OF_RBM, "rbm"),
     **dict.fromkeys(("corruption", "corruption_level"), "dae"),
 }
 
@@ -169,6 +170,11 @@ PRETRAIN = {  # parameter of the command: the kind of unit, its flags, whose att
     "code": ("rbm", ["--code", "same"], "units", "hidden", ["bernoulli", "bernoulli"]),
     "k": ("rbm", ["--k", "2,3"], "units", "k", [2, 3]),
     "persistent": ("rbm", ["--persistent"], "units", "persistent", [True, True]),
+    "sparsity_target": ("rbm", ["--sparsity-target", "0.1,0.2", "--code", "same"], "units", "sparsity_target", [0.1, 0.2]),
+    "sparsity_weight": (
+        "rbm", ["--sparsity-weight", "0.3", "--sparsity-target", "0.1", "--code", "same"], "units", "sparsity_weight", [0.3, 0.3],
+    ),
+    "sparsity_decay": ("rbm", ["--sparsity-decay", "0.95"], "units", "sparsity_decay", [0.95, 0.95]),
     "activation": ("dae", ["--activation", "tanh"], "units", "activation", ["tanh", "linear"]),
     "output_activation": ("dae", ["--output-activation", "linear"], "units", "output", ["linear", "sigmoid"]),
     "loss": ("dae", ["--loss", "squared_error"], "units", "loss", ["squared_error"] * 2),

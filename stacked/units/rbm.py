@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..data import Rows, Summary
+from ..errors import SettingError
 from ..kernels import rbm as kernel
 from ..kernels.random import WEIGHTS, fill_normal_matrix, stream_key
 from ..kernels.sampling import UNIT_KINDS
@@ -44,6 +45,19 @@ class RBM(Unit, RBMParameters):
         """Activation that is the visible units' mean, and the decoder's after unrolling."""
         return MEAN[value_of(self, "visible")]
 
+    def validate(self) -> Plan:
+        """Check every parameter and return the training plan; raises SettingError."""
+        plan = super().validate()
+        if self.sparsity_target is None:
+            if self.sparsity_weight > 0:
+                raise SettingError("sparsity_weight: has no effect without a target; set sparsity_target too")
+        elif self.hidden != "bernoulli":
+            raise SettingError(
+                f"sparsity_target: expected hidden='bernoulli', whose means are probabilities, found hidden={self.hidden!r};"
+                " leave the target out, or make them bernoulli"
+            )
+        return plan
+
     def free_energy(self, X: Any) -> np.ndarray:
         """Free energy (n_samples,) float64 of X (n_samples, n_features)."""
         return self._per_row(kernel.free_energy, X)
@@ -77,7 +91,10 @@ class RBM(Unit, RBMParameters):
     def _machine(self, n_visible: int) -> kernel.Machine:
         visible, hidden = UNIT_KINDS[self.visible], UNIT_KINDS[self.hidden]
         # numbers of Python's own, not of NumPy's narrower types
-        return kernel.Machine(n_visible, int(self.n_hidden), visible, hidden, int(self.k), bool(self.persistent))
+        sparsity = [float(value or 0) for value in (self.sparsity_target, self.sparsity_weight, self.sparsity_decay)]
+        return kernel.Machine(
+            n_visible, int(self.n_hidden), visible, hidden, int(self.k), bool(self.persistent), *sparsity
+        )
 
     def _per_row(self, function: Any, X: Any) -> np.ndarray:
         rows, scaled = self._fitted_rows(X)
