@@ -22,6 +22,7 @@ from .activations import activate
 from .instructions import PANEL
 from .machine_gradient import (
     COUNTS,
+    NO_ROWS,
     Counts,
     apply_panel,
     apply_visible_biases,
@@ -153,17 +154,18 @@ def visible_part(m, job):
 
 @linked(MACHINE, intp, UPDATE, intp, COUNTS, KEY, intp, NUMBERS, parallel=True)
 def update_and_infer(m, parity, update, step, counts, key, epoch, next_ids):
-    """By hidden panel: the negative phase and update of this minibatch, the positive phase of the next, which may be empty.
+    """By hidden panel: the negative phase and update of this minibatch, the positive phase of the next. Either may be empty.
 
     Every job also updates its part of the visible biases.
     """
     rate = learning_rate_at(update, step)
     for job in prange(panel_count(m.n_hidden)):
-        negative_phase(m, counts.model, counts.model, job)
-        update_panel(m, parity, counts, update, rate, step, job)
-        first, stop = visible_part(m, job)
-        for panel in range(first, stop):
-            update_visible_biases(m, parity, counts, update, rate, step, panel)
+        if counts.data:
+            negative_phase(m, counts.model, counts.model, job)
+            update_panel(m, parity, counts, update, rate, step, job)
+            first, stop = visible_part(m, job)
+            for panel in range(first, stop):
+                update_visible_biases(m, parity, counts, update, rate, step, panel)
         if next_ids.shape[0]:
             positive_phase(m, 1 - parity, key, epoch, step + 1, next_ids, next_ids.shape[0], job)
 
@@ -175,8 +177,7 @@ def infer(m, parity, key, epoch, step, row_ids, whole):
     The running mean of a sparsity target takes in the rows that are here.
     """
     for job in prange(panel_count(m.n_hidden)):
-        if row_ids.shape[0]:
-            positive_phase(m, parity, key, epoch, step, row_ids, whole, job)
+        positive_phase(m, parity, key, epoch, step, row_ids, whole, job)
 
 
 @linked(MACHINE, intp, COUNTS, COUNTS, VECTOR, parallel=True)
@@ -266,7 +267,9 @@ def train(
     copy_state(machine, m, params, carried, PACK)
     chain_ids, parity, total = np.arange(carried.chains.shape[0]), 0, 0.0
     load(m, 0, samples, positions[:batch_size])
-    infer(m, 0, key, epoch, step, row_ids[:batch_size], row_ids[:batch_size].shape[0])
+    update_and_infer(
+        m, 1, update, step - 1, NO_ROWS, key, epoch, row_ids[:batch_size]
+    )  # `infer` would be compiled for it alone
     for start in range(0, positions.shape[0], batch_size):
         ids, after = row_ids[start : start + batch_size], start + batch_size
         next_ids = row_ids[after : after + batch_size]

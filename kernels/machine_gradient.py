@@ -25,7 +25,8 @@ class Counts(NamedTuple):
     model: int
 
 
-COUNTS = typeof(Counts(0, 0))
+NO_ROWS = Counts(0, 0)
+COUNTS = typeof(NO_ROWS)
 
 
 # ---- tiles -----------------------------------------------------------------------------------------------------------
