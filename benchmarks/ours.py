@@ -9,7 +9,7 @@ from stacked.kernels.corruption import MASKING, NO_CORRUPTION, Corruption
 from stacked.kernels.losses import LOSSES
 from stacked.kernels.objective import Objective
 from stacked.kernels.random import fill_uniform, stream_key
-from stacked.kernels.rbm import Machine
+from stacked.kernels.rbm import Carried, Machine
 from stacked.kernels.samples import as_samples
 from stacked.kernels.updates import OPTIMIZERS, Update
 from stacked.layers import Dense
@@ -32,13 +32,13 @@ def restricted(X: np.ndarray, W: np.ndarray, batch_size: int, precision: str = "
     V, H = W.shape
     machine = Machine(V, H, 1, 1, 1, False)
     params = np.concatenate([W.ravel(), np.zeros(H + V, FLOAT32)])
-    velocity, work = np.zeros_like(params), rbm.workspace(machine, batch_size, FLOAT32, precision == "bfloat16")
+    carried = Carried(np.zeros_like(params), np.zeros((0, H), FLOAT32), np.zeros(0, FLOAT32))
+    work, samples = rbm.workspace(machine, batch_size, FLOAT32, precision == "bfloat16"), as_samples(X)
     update = Update(OPTIMIZERS["momentum"], 0.1, 0, 0.5, 0.0, 2e-4)
     rows = np.arange(len(X) // batch_size * batch_size)
-    samples, chains = as_samples(X), np.zeros((0, H), FLOAT32)
 
     def run():
-        data = (machine, params, update, samples, rows, rows, batch_size, KEY, KEY, 0, 0, velocity, chains, work)
+        data = (machine, params, update, samples, rows, rows, batch_size, KEY, KEY, 0, 0, carried, work)
         return params[: W.size].reshape(W.shape), rbm.train(*data)
 
     return run

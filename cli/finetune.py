@@ -13,7 +13,7 @@ from stacked.units.parameters import Run
 from . import options as opt
 from .boundary import in_flags
 from .declared import name_of, option, sentence, shown_default
-from .units import refuse_unused
+from .units import flag_of, refuse_unused
 
 PREFIX = "finetune_"
 _OTHERS = ("scaling", "precision", "n_threads")  # fixed by the model, or with words of their own
@@ -103,6 +103,10 @@ def configured(source: str, given: dict[str, Any]) -> Any:
         model = StackedClassifier.on(model)
     if given["loss"] is not None and isinstance(model, StackedClassifier):
         raise click.UsageError("--loss is for autoencoders; a classifier has one loss, softmax cross-entropy")
+    known = model.get_params(deep=False)
+    for name, key in SETTINGS.items():
+        if given[key] is not None and name not in known:
+            raise click.UsageError(f"{flag_of(key)} is for autoencoders, not for a classifier")
     model.set_params(**{name: given[key] for name, key in SETTINGS.items() if given[key] is not None})
     if given["random_state"] is not None:
         model.seed_ = given["random_state"]

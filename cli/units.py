@@ -43,12 +43,16 @@ def build_units(kind: str, sizes: list[int], code: str | None, options: dict[str
     _refuse_foreign(kind, options)
     table = _per_layer(options, len(sizes))
     linear = code == "linear" or (code is None and len(sizes) > 1 and sizes[-1] < sizes[-2])
-    exact = len(options.get("learning_rate", [])) > 1
+    common = {
+        _TAKEN[kind][name].name
+        for name, values in options.items()
+        if name in _TAKEN[kind] and len(_listed(values)) == 1
+    }
     units: list[Any] = []
     for index, size in enumerate(sizes):
         own = {_TAKEN[kind][name].name: values[index] for name, values in table.items() if values[index] is not None}
         below = units[-1].code_activation if units else None
-        units.append(_unit(KINDS[kind], size, below, linear and index == len(sizes) - 1, exact, own))
+        units.append(_unit(KINDS[kind], size, below, linear and index == len(sizes) - 1, common, own))
     return units
 
 
@@ -80,12 +84,15 @@ def flag_of(name: str) -> str:
 
 
 def _per_layer(options: dict[str, Any], n_layers: int) -> dict[str, list[Any]]:
-    listed = {name: value if isinstance(value, list) else [value] for name, value in options.items()}
+    listed = {name: _listed(value) for name, value in options.items()}
     return {name: spread(values, n_layers, flag_of(name)) for name, values in listed.items()}
 
 
-def _unit(kind: Kind, size: int, below: str | None, linear: bool, exact_rate: bool, given: dict[str, Any]) -> Any:
-    """A unit on codes of activation ``below``, with a linear code or not; ``given`` are its parameters by name."""
+def _unit(kind: Kind, size: int, below: str | None, linear: bool, common: set[str], given: dict[str, Any]) -> Any:
+    """A unit on codes of activation ``below``, with a linear code or not.
+
+    ``given`` are its parameters by name, of which the ``common`` ones were given for all units alike.
+    """
     import stacked
 
     building: Building = _DECLARED[kind.unit].BUILDING
@@ -93,14 +100,19 @@ def _unit(kind: Kind, size: int, below: str | None, linear: bool, exact_rate: bo
     if below is not None:
         own = building.on(below, own)
     if linear:
+        own = {name: own[name] for name in own if name not in building.not_linear or name not in common}
         own |= building.linear_code
     values = {name: record.default for name, record in parameters_of(kind.declares).items()} | own
     if "learning_rate" not in own:
         if building.rate is not None:
             own["learning_rate"] = building.rate(values)
-    elif linear and not exact_rate and building.linear_share is not None:
+    elif linear and "learning_rate" in common and building.linear_share is not None:
         own["learning_rate"] = _scaled(own["learning_rate"], building.linear_share(values))
     return getattr(stacked, kind.unit)(size, **own)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _scaled(rate: Any, share: float) -> Any:

@@ -16,6 +16,7 @@ KERNELS = {
     "bfloat16": ("multiply_words", "multiply_words_transposed", "write_form", "write_weights"),
     "sampling": ("sample_panel",),
     "updates": ("apply_update", "add_penalty", "update_packed"),
+    "sparsity": ("follow_activity",),
     "dense": ("forward", "infer", "batch_gradient", "loss_gradient", "train"),
     "rbm": (
         "sample_layer",

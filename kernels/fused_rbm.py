@@ -9,14 +9,29 @@ A minibatch of CD-1 is three parallel regions:
 so a panel of weights (100 KB for 784 visible units) is read from memory once for the three things that the last region does
 with it. CD-k puts k - 1 Gibbs steps before the second region; persistent chains make k of their own and use the second region
 to monitor only. The order of random numbers is that of `rbm.divergence_gradient`, which is this algorithm in plain form.
+
+The gradient form takes the third region apart: `infer` is the positive phase, `write_gradient` the negative phase and the gradient,
+`apply_gradient` the update. Between the last two a minibatch's gradient can be summed over parts that were made elsewhere.
 """
 
 import numpy as np
-from numba import float32, float64, get_thread_id, intp, prange
+from numba import intp, prange
 
 from ._jit import jit, linked
 from .activations import activate
 from .instructions import PANEL
+from .machine_gradient import (
+    COUNTS,
+    NO_ROWS,
+    Counts,
+    apply_panel,
+    apply_visible_biases,
+    update_panel,
+    update_visible_biases,
+    write_panel,
+    write_visible_biases,
+)
+from .machine_hidden import negative_phase, positive_phase, sample_hidden_panel
 from .packed_machine import (
     FANTASY,
     MACHINE,
@@ -24,36 +39,29 @@ from .packed_machine import (
     NEGATIVE,
     POSITIVE,
     STATE,
-    gradient_panel,
-    hidden_panel,
-    keep_hidden_share,
     keep_hidden_transpose,
-    keep_updated,
     keep_visible,
     layer_table,
     visible_strip,
-)  # fmt: skip
+)
 from .packed_network import block_count, rows_in, sum_in_order
 from .packed_words import keep_all_weights
 from .packing import (
-    BIAS,
-    CHUNK,
     MATRIX,
     NUMBERS,
     PACK,
     UNPACK,
-    WEIGHT,
+    VECTOR,
     copy_vector,
     gather_row,
     panel_count,
     panel_width,
     scatter_row,
 )  # fmt: skip
-from .product import clear_padding, sum_rows
 from .random import KEY
 from .samples import SAMPLES, load_row
 from .sampling import sample_panel
-from .updates import UPDATE, learning_rate_at, update_packed
+from .updates import UPDATE, learning_rate_at
 
 
 @linked(MACHINE, intp, SAMPLES, NUMBERS, parallel=True)
@@ -127,21 +135,6 @@ def sample_visible(m, key, epoch, row_ids, draw):
 # ---- hidden units: panels --------------------------------------------------------------------------------------------
 
 
-@linked(MACHINE, intp, intp, KEY, intp, NUMBERS, intp, intp)
-def sample_hidden_panel(m, given, which, key, epoch, row_ids, draw, panel):
-    """Mean of a panel of hidden units given visible states, into ``which``, their sample, and the sample's transpose."""
-    n_rows, width = row_ids.shape[0], panel_width(panel, m.n_hidden)
-    mean, state = m.hidden_states[which], m.hidden_states[STATE]
-    for block in range(block_count(m, n_rows)):
-        rows = rows_in(m, block, n_rows)
-        hidden_panel(m, given, block, rows, panel, mean[block])
-        ids = row_ids[block * m.rows : block * m.rows + rows]
-        sample_panel(
-            m.hidden, key, epoch, ids, draw, panel * PANEL, width, mean[block, panel, :rows], state[block, panel, :rows]
-        )  # fmt: skip
-        keep_hidden_transpose(m, STATE, block, panel, rows)
-
-
 @linked(MACHINE, KEY, intp, NUMBERS, intp, parallel=True)
 def sample_hidden(m, key, epoch, row_ids, draw):
     """Mean and sample of the hidden units given the fantasies, into NEGATIVE and STATE."""
@@ -149,118 +142,64 @@ def sample_hidden(m, key, epoch, row_ids, draw):
         sample_hidden_panel(m, FANTASY, NEGATIVE, key, epoch, row_ids, draw, panel)
 
 
-@jit
-def hidden_mean_panel(m, given, which, block, rows, panel):
-    """Mean of a panel of hidden units given visible states, into ``which``."""
-    out = m.hidden_states[which, block]
-    hidden_panel(m, given, block, rows, panel, out)
-    mean = out[panel, :rows]
-    activate(m.hidden, mean.reshape(mean.size))
-
-
-@linked(MACHINE, intp, KEY, intp, NUMBERS, intp)
-def positive_phase(m, parity, key, epoch, row_ids, panel):
-    """A panel of hidden units given the data: sampled, or for persistent chains its mean only."""
-    n_rows = row_ids.shape[0]
-    if m.persistent:
-        for block in range(block_count(m, n_rows)):
-            rows = rows_in(m, block, n_rows)
-            hidden_mean_panel(m, parity, POSITIVE, block, rows, panel)
-            keep_hidden_transpose(m, POSITIVE, block, panel, rows)
-    else:
-        sample_hidden_panel(m, parity, POSITIVE, key, epoch, row_ids, 0, panel)
-    scale_panel(m, POSITIVE, n_rows, panel, np.float32(-1.0 / n_rows))
-
-
-@linked(MACHINE, intp, intp)
-def negative_phase(m, n_rows, panel):
-    """A panel of hidden units given the model's visible ones; persistent chains have made it before."""
-    if not m.persistent:
-        for block in range(block_count(m, n_rows)):
-            hidden_mean_panel(m, MEAN, NEGATIVE, block, rows_in(m, block, n_rows), panel)
-    scale_panel(m, NEGATIVE, n_rows, panel, np.float32(1.0 / n_rows))
+# ---- regions of the update -------------------------------------------------------------------------------------------
 
 
 @jit
-def scale_panel(m, which, n_rows, panel, share):
-    """Multiply a panel of hidden means by their share in the gradient and zero its padding."""
-    for block in range(block_count(m, n_rows)):
-        rows = rows_in(m, block, n_rows)
-        scale_rows(m.hidden_states[which, block, panel, :rows], panel_width(panel, m.n_hidden), share)
-        keep_hidden_share(m, which, block, panel, rows)
+def visible_part(m, job):
+    """The first panel of visible biases that a job for a panel of hidden units takes on, and the first of the next job."""
+    n_jobs, n_panels = panel_count(m.n_hidden), panel_count(m.n_visible)
+    return job * n_panels // n_jobs, (job + 1) * n_panels // n_jobs
 
 
-@linked(MATRIX, intp, float32)
-def scale_rows(rows, width, share):
-    """rows (n, PANEL) *= ``share``; columns from ``width`` on become 0."""
-    for r in range(rows.shape[0]):
-        for c in range(PANEL):
-            rows[r, c] *= share
-        rows[r, width:] = 0
-
-
-# ---- update ----------------------------------------------------------------------------------------------------------
-
-
-@jit
-def apply_gradient(m, update, rate, step, begin, gradient, is_weight):
-    """Update packed parameters from ``begin`` on by their ``gradient`` (n,)."""
-    end = begin + gradient.shape[0]
-    velocity = m.velocity[begin:end]
-    update_packed(update, rate, step, gradient, m.params[begin:end], velocity, velocity, is_weight)
-
-
-@linked(MACHINE, intp, intp, UPDATE, float64, intp, intp, intp, intp)
-def update_panel(m, data, model, update, rate, step, n_rows, n_model, panel):
-    """Gradient and update of a panel of weights and of its hidden biases; data and model are visible states."""
-    thread = get_thread_id()
-    scratch = m.scratch[thread : thread + 1]
-    flat = scratch.reshape(scratch.size)
-    for first in range(0, m.n_visible, CHUNK):
-        stop = min(first + CHUNK, m.n_visible)
-        gradient_panel(m, data, POSITIVE, first, stop, n_rows, panel, 0, scratch)
-        gradient_panel(m, model, NEGATIVE, first, stop, n_model, panel, 1, scratch)
-        clear_padding(panel_width(panel, m.n_hidden), scratch[0, : stop - first])  # keeps that of the weights zero
-        begin = m.table[0, WEIGHT] + (panel * m.n_visible + first) * PANEL
-        apply_gradient(m, update, rate, step, begin, flat[: (stop - first) * PANEL], 1)
-        keep_updated(m, panel, first, stop)
-    gradient = np.zeros(PANEL, np.float32)
-    for which, n in ((POSITIVE, n_rows), (NEGATIVE, n_model)):
-        for block in range(block_count(m, n)):
-            sum_rows(m.hidden_states[which, block, panel, : rows_in(m, block, n)], gradient)
-    apply_gradient(m, update, rate, step, m.table[0, BIAS] + panel * PANEL, gradient, 0)
-
-
-@linked(MACHINE, intp, intp, UPDATE, float64, intp, intp, intp, intp)
-def update_visible_biases(m, data, model, update, rate, step, n_rows, n_model, panel):
-    """Gradient and update of a panel of visible biases."""
-    sums = np.zeros((2, PANEL), np.float32)
-    for index, (which, n) in enumerate(((data, n_rows), (model, n_model))):
-        for block in range(block_count(m, n)):
-            sum_rows(m.visible_states[which, block, panel, : rows_in(m, block, n)], sums[index])
-    width = panel_width(panel, m.n_visible)
-    gradient = np.zeros(PANEL, np.float32)
-    for c in range(width):
-        gradient[c] = sums[1, c] / np.float32(n_model) - sums[0, c] / np.float32(n_rows)
-    apply_gradient(m, update, rate, step, m.table[1, BIAS] + panel * PANEL, gradient, 0)
-
-
-@linked(MACHINE, intp, UPDATE, intp, intp, intp, KEY, intp, NUMBERS, parallel=True)
-def update_and_infer(m, parity, update, step, n_rows, n_model, key, epoch, next_ids):
+@linked(MACHINE, intp, UPDATE, intp, COUNTS, KEY, intp, NUMBERS, parallel=True)
+def update_and_infer(m, parity, update, step, counts, key, epoch, next_ids):
     """By hidden panel: the negative phase and update of this minibatch, the positive phase of the next. Either may be empty.
 
     Every job also updates its part of the visible biases.
     """
-    rate, model = learning_rate_at(update, step), (FANTASY if m.persistent else MEAN)
-    n_jobs, n_visible_panels = panel_count(m.n_hidden), panel_count(m.n_visible)
-    for job in prange(n_jobs):
-        if n_rows:
-            negative_phase(m, n_model, job)
-            update_panel(m, parity, model, update, rate, step, n_rows, n_model, job)
-            for panel in range(job * n_visible_panels // n_jobs, (job + 1) * n_visible_panels // n_jobs):
-                update_visible_biases(m, parity, model, update, rate, step, n_rows, n_model, panel)
+    rate = learning_rate_at(update, step)
+    for job in prange(panel_count(m.n_hidden)):
+        if counts.data:
+            negative_phase(m, counts.model, counts.model, job)
+            update_panel(m, parity, counts, update, rate, step, job)
+            first, stop = visible_part(m, job)
+            for panel in range(first, stop):
+                update_visible_biases(m, parity, counts, update, rate, step, panel)
         if next_ids.shape[0]:
-            positive_phase(m, 1 - parity, key, epoch, next_ids, job)
+            positive_phase(m, 1 - parity, key, epoch, step + 1, next_ids, next_ids.shape[0], job)
+
+
+@linked(MACHINE, intp, KEY, intp, intp, NUMBERS, intp, parallel=True)
+def infer(m, parity, key, epoch, step, row_ids, whole):
+    """By hidden panel: the positive phase of minibatch number ``step``, of whose ``whole`` rows these are all or a part.
+
+    The running mean of a sparsity target takes in the rows that are here.
+    """
+    for job in prange(panel_count(m.n_hidden)):
+        positive_phase(m, parity, key, epoch, step, row_ids, whole, job)
+
+
+@linked(MACHINE, intp, COUNTS, COUNTS, VECTOR, parallel=True)
+def write_gradient(m, parity, counts, whole, gradient):
+    """By hidden panel: the negative phase, and what these rows add to the gradient (packed) of a minibatch of ``whole`` many."""
+    for job in prange(panel_count(m.n_hidden)):
+        negative_phase(m, counts.model, whole.model, job)
+        write_panel(m, parity, counts, job, gradient)
+        first, stop = visible_part(m, job)
+        for panel in range(first, stop):
+            write_visible_biases(m, parity, counts, whole, panel, gradient)
+
+
+@linked(MACHINE, UPDATE, intp, VECTOR, parallel=True)
+def apply_gradient(m, update, step, gradient):
+    """By hidden panel: update the machine by the gradient (packed) of minibatch number ``step``."""
+    rate = learning_rate_at(update, step)
+    for job in prange(panel_count(m.n_hidden)):
+        apply_panel(m, update, rate, step, job, gradient)
+        first, stop = visible_part(m, job)
+        for panel in range(first, stop):
+            apply_visible_biases(m, update, rate, step, panel, gradient)
 
 
 # ---- the trainer -----------------------------------------------------------------------------------------------------
@@ -290,33 +229,55 @@ def gibbs(m, key, epoch, row_ids, first_draw, steps):
 
 
 @jit
+def copy_state(machine, m, params, carried, direction):
+    """PACK parameters (P,) and what else training carries on into the packed machine, or UNPACK them."""
+    table = layer_table(machine)
+    copy_vector(table, m.table, params, m.params, direction)
+    copy_vector(table, m.table, carried.velocity, m.velocity, direction)
+    copy_chains(m, carried.chains, direction)
+    n = carried.activity.shape[0]
+    if direction == PACK:
+        m.activity[:n] = carried.activity
+        keep_all_weights(m)
+    else:
+        carried.activity[:] = m.activity[:n]
+
+
+@jit
+def model_side(machine, m, parity, key, chain_key, epoch, step, row_ids, chain_ids):
+    """The Gibbs steps of minibatch number ``step`` and its reconstruction, whose squared error is returned.
+
+    Persistent chains take their steps after it.
+    """
+    n_rows = row_ids.shape[0]
+    if machine.persistent:
+        error = reconstruct(m, parity, POSITIVE, n_rows)
+        gibbs(m, chain_key, step, chain_ids, 0, machine.k)
+    else:
+        gibbs(m, key, epoch, row_ids, 1, machine.k - 1)
+        error = reconstruct(m, parity, STATE, n_rows)
+    return error
+
+
+@jit
 def train(
-    machine, params, update, samples, positions, row_ids, batch_size, key, chain_key, epoch, step, velocity, chains, m,
+    machine, params, update, samples, positions, row_ids, batch_size, key, chain_key, epoch, step, carried, m,
 ):  # fmt: skip
-    """`rbm.train` in float32, with products of either kind: params, velocity and chains are packed, trained and unpacked."""
-    copy_vector(layer_table(machine), m.table, params, m.params, PACK)
-    copy_vector(layer_table(machine), m.table, velocity, m.velocity, PACK)
-    keep_all_weights(m)
-    copy_chains(m, chains, PACK)
-    chain_ids, parity, total = np.arange(chains.shape[0]), 0, 0.0
+    """`rbm.train` in float32, with products of either kind: what it modifies is packed, trained and unpacked."""
+    copy_state(machine, m, params, carried, PACK)
+    chain_ids, parity, total = np.arange(carried.chains.shape[0]), 0, 0.0
     load(m, 0, samples, positions[:batch_size])
-    update_and_infer(m, 1, update, step, 0, 0, key, epoch, row_ids[:batch_size])
+    update_and_infer(
+        m, 1, update, step - 1, NO_ROWS, key, epoch, row_ids[:batch_size]
+    )  # `infer` would be compiled for it alone
     for start in range(0, positions.shape[0], batch_size):
         ids, after = row_ids[start : start + batch_size], start + batch_size
         next_ids = row_ids[after : after + batch_size]
-        n_rows, n_model = ids.shape[0], ids.shape[0]
+        counts = Counts(ids.shape[0], chain_ids.shape[0] if machine.persistent else ids.shape[0])
         load(m, 1 - parity, samples, positions[after : after + batch_size])
-        if machine.persistent:
-            n_model = chain_ids.shape[0]
-            total += reconstruct(m, parity, POSITIVE, n_rows)
-            gibbs(m, chain_key, step, chain_ids, 0, machine.k)
-        else:
-            gibbs(m, key, epoch, ids, 1, machine.k - 1)
-            total += reconstruct(m, parity, STATE, n_rows)
-        update_and_infer(m, parity, update, step, n_rows, n_model, key, epoch, next_ids)
+        total += model_side(machine, m, parity, key, chain_key, epoch, step, ids, chain_ids)
+        update_and_infer(m, parity, update, step, counts, key, epoch, next_ids)
         parity = 1 - parity
         step += 1
-    copy_vector(layer_table(machine), m.table, params, m.params, UNPACK)
-    copy_vector(layer_table(machine), m.table, velocity, m.velocity, UNPACK)
-    copy_chains(m, chains, UNPACK)
+    copy_state(machine, m, params, carried, UNPACK)
     return total

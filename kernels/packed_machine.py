@@ -39,7 +39,8 @@ class Packed(NamedTuple):
     """A machine in panels, and the states of one minibatch or of the persistent chains, cut into blocks of ``rows`` rows.
 
     Means of the hidden units are kept multiplied by their share in the gradient for descent: -1 / B for the data, 1 / n for the
-    n rows of the model. ``hidden_t`` holds transposes: of the sample, and of the mean given the data for persistent chains.
+    n rows of the model; a sparsity target adds a share of its own to those given the data. ``hidden_t`` holds transposes: of the
+    sample, and of the mean given the data for persistent chains.
     """
 
     table: np.ndarray  # (2, 7) the layers v -> h and, tied, h -> v
@@ -51,6 +52,10 @@ class Packed(NamedTuple):
     visible: int
     hidden: int
     persistent: int
+    sparsity_target: float
+    sparsity_weight: float
+    sparsity_decay: float
+    activity: np.ndarray  # (panels of H * PANEL,) running mean of the hidden means given the data, for the target
     visible_states: np.ndarray  # (4, blocks, panels of V, rows, PANEL)
     hidden_states: np.ndarray  # (3, blocks, panels of H, rows, PANEL)
     hidden_t: np.ndarray  # (3, blocks, rows / PANEL, panels of H * PANEL, PANEL)
@@ -93,6 +98,10 @@ def pack_machine(machine: Any, batch_size: int, bfloat16: bool = False) -> Packe
         visible=machine.visible,
         hidden=machine.hidden,
         persistent=int(machine.persistent),
+        sparsity_target=machine.sparsity_target,
+        sparsity_weight=machine.sparsity_weight,
+        sparsity_decay=machine.sparsity_decay,
+        activity=aligned_zeros(high * PANEL),
         visible_states=aligned_zeros(4, blocks, wide, rows, PANEL),
         hidden_states=aligned_zeros(3, blocks, high, rows, PANEL),
         hidden_t=aligned_zeros(0 if bfloat16 else 3, blocks, rows // PANEL, high * PANEL, PANEL),
@@ -110,6 +119,9 @@ class _Example(NamedTuple):
     visible: int = 1
     hidden: int = 1
     persistent: bool = False
+    sparsity_target: float = 0.0
+    sparsity_weight: float = 0.0
+    sparsity_decay: float = 0.0
 
 
 MACHINE = typeof(pack_machine(_Example(), 1))

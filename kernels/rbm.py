@@ -10,7 +10,7 @@ Nair & Hinton 2010. Parameters are one flat vector: W (V, H), then the hidden bi
 CD-k: hidden units are sampled given the data; each of the k steps reconstructs the visible units and infers the hidden ones.
 Every hidden state that drives a reconstruction is a sample. The reconstruction itself is sampled too, except that the last one
 of non-persistent CD is its mean, and statistics use hidden means (Hinton 2010, section 3). Persistent chains (Tieleman 2008)
-are sampled throughout and never see the data.
+are sampled throughout and never see the data. A sparsity target (`sparsity`) adds its penalty to either.
 """
 
 import math
@@ -25,11 +25,12 @@ from .activations import LINEAR, softplus
 from .plain import affine_tile, column_sums, layer_forward, tile_bounds, tile_count, weight_gradient
 from .samples import load_rows
 from .sampling import BERNOULLI, GAUSSIAN, sample_row
+from .sparsity import follow_activity
 from .updates import apply_update
 
 
 class Machine(NamedTuple):
-    """Shape and kind of an RBM, k of CD-k, and whether its chains persist."""
+    """Shape and kind of an RBM, k of CD-k, whether its chains persist, and a target for Bernoulli hidden units."""
 
     n_visible: int
     n_hidden: int
@@ -37,6 +38,17 @@ class Machine(NamedTuple):
     hidden: int
     k: int
     persistent: bool
+    sparsity_target: float = 0.0  # 0 for none, see `sparsity`
+    sparsity_weight: float = 0.0
+    sparsity_decay: float = 0.0
+
+
+class Carried(NamedTuple):
+    """What one minibatch hands on to the next, besides the parameters; all in place."""
+
+    velocity: np.ndarray  # (P,)
+    chains: np.ndarray  # (C, H) hidden states of the persistent chains, or (0, H)
+    activity: np.ndarray  # (H,) running mean of the hidden means given the data, or (0,) without a sparsity target
 
 
 class Workspace(NamedTuple):
@@ -103,6 +115,22 @@ def statistics(machine, visible, hidden, out):
 
 
 @jit
+def subtract_sparsity(machine, step, activity, positive):
+    """Take the slope of the sparsity penalty from the ``positive`` statistics (P,), which a gradient for descent subtracts.
+
+    The means that it depends on are those of the statistics. activity (H,) takes in the minibatch.
+    """
+    weight, hidden_mean, visible_mean = split(machine, positive)
+    slope = np.empty_like(hidden_mean)
+    follow_activity(machine, step, hidden_mean, activity, slope)
+    for i in range(machine.n_visible):
+        for j in range(machine.n_hidden):
+            weight[i, j] -= visible_mean[i] * slope[j]
+    for j in range(machine.n_hidden):
+        hidden_mean[j] -= slope[j]
+
+
+@jit
 def gibbs_reconstruct(machine, params, key, epoch, row_ids, first_draw, state, mean, sample, hidden, steps):
     """``steps`` full Gibbs steps from the hidden sample ``state`` (B, H), all in place.
 
@@ -117,19 +145,21 @@ def gibbs_reconstruct(machine, params, key, epoch, row_ids, first_draw, state, m
 
 
 @jit
-def divergence_gradient(machine, params, key, chain_key, epoch, step, data, row_ids, chains, work):
+def divergence_gradient(machine, params, key, chain_key, epoch, step, data, row_ids, carried, work):
     """Gradient form: contrastive-divergence gradient (for descent) of one minibatch into ``work.gradient`` (P,).
 
-    data (B, V) are the rows, row_ids (B,) their numbers in the data set. chains (C, H) are the persistent hidden states,
-    moved on k steps in place, or (0, H). Positive statistics are divided by B, negative ones by the rows that they come
-    from. Returns the squared error of the reconstruction, summed over the minibatch.
+    data (B, V) are the rows, row_ids (B,) their numbers in the data set. Of ``carried``, chains are moved on k steps and the
+    activity takes in the minibatch. Positive statistics are divided by B, negative ones by the rows that they come from.
+    Returns the squared error of the reconstruction, summed over the minibatch.
     """
-    n_rows = data.shape[0]
+    n_rows, chains = data.shape[0], carried.chains
     weight, hidden_bias, visible_bias = split(machine, params)
     positive, state = work.positive[:n_rows], work.state[:n_rows]
     sample_layer(data, weight, False, hidden_bias, machine.hidden, key, epoch, row_ids, 0, positive, state)
     mean, fantasy, negative = work.reconstruction[:n_rows], work.fantasy[:n_rows], work.negative[:n_rows]
     statistics(machine, data, positive, work.gradient)
+    if machine.sparsity_target > 0:
+        subtract_sparsity(machine, step, carried.activity, work.gradient)
     if machine.persistent:
         layer_forward(positive, weight, True, visible_bias, machine.visible, mean)  # for monitoring only
         error = reconstruction_error(data, mean)
@@ -170,7 +200,7 @@ def reconstruction_error(data, reconstruction):
 
 @jit
 def train_plain(
-    machine, params, update, samples, positions, row_ids, batch_size, key, chain_key, epoch, step, velocity, chains, work,
+    machine, params, update, samples, positions, row_ids, batch_size, key, chain_key, epoch, step, carried, work,
 ):  # fmt: skip
     """`train` by gradient form and update, in any dtype."""
     total = 0.0
@@ -179,36 +209,22 @@ def train_plain(
         chosen, ids = positions[start : start + batch_size], row_ids[start : start + batch_size]
         data = work.data[: chosen.shape[0]]
         load_rows(samples, chosen, data)
-        total += divergence_gradient(machine, params, key, chain_key, epoch, step, data, ids, chains, work)
-        apply_update(update, step, n_weights, work.gradient, params, velocity, velocity)
+        total += divergence_gradient(machine, params, key, chain_key, epoch, step, data, ids, carried, work)
+        apply_update(update, step, n_weights, work.gradient, params, carried.velocity, carried.velocity)
         step += 1
     return total
 
 
 def train(
-    machine, params, update, samples, positions, row_ids, batch_size, key, chain_key, epoch, step, velocity, chains, work,
+    machine, params, update, samples, positions, row_ids, batch_size, key, chain_key, epoch, step, carried, work,
 ):  # fmt: skip
     """Train on rows ``positions`` (n,) of ``samples`` in minibatches, in order; the last may be short.
 
-    params, velocity (P,) and chains are modified in place: in float32 by the fused trainer, otherwise by `train_plain`. row_ids
-    (n,) are the rows' numbers in the whole data set; step is the number of minibatches taken before. Returns the sum of the
-    squared reconstruction errors.
+    params (P,) and ``carried`` are modified in place: in float32 by the fused trainer, otherwise by `train_plain`. row_ids (n,)
+    are the rows' numbers in the whole data set; step is the number of minibatches taken before. Returns the sum of the squared
+    reconstruction errors.
     """
-    data = (
-        machine,
-        params,
-        update,
-        samples,
-        positions,
-        row_ids,
-        batch_size,
-        key,
-        chain_key,
-        epoch,
-        step,
-        velocity,
-        chains,
-    )
+    data = (machine, params, update, samples, positions, row_ids, batch_size, key, chain_key, epoch, step, carried)
     if runs_in_panels(params.dtype):
         return fused_rbm.train(*data, work.packed)
     return train_plain(*data, work)

@@ -17,10 +17,9 @@ PROBABILITIES = ("sigmoid", "tanh")  # codes that a target can be for
 
 
 @declared
-class Penalised:
-    """What is asked of the codes."""
+class Targeted:
+    """A target for the mean activation of every unit of a code."""
 
-    code_l1: float = parameter(0.0, Real(), "weight of the sum of the codes' absolute values.", per_layer=True)
     sparsity_target: float | None = parameter(
         None, Real(0.0, 1.0, open_low=True, open_high=True, optional=True),
         "mean activation that each hidden unit is drawn to, or None; of sigmoid or bernoulli units, or tanh ones as (1 + a) / 2.",
@@ -29,12 +28,24 @@ class Penalised:
     sparsity_weight: float = parameter(0.0, Real(), "of the penalty for the distance from the target.", per_layer=True)
 
 
-def check_penalties(estimator: Any, activation: str, prefix: str = "") -> None:
-    """SettingError unless the penalties of an estimator can be had with codes of this activation."""
+@declared
+class Penalised(Targeted):
+    """What is asked of the codes of an autoencoder."""
+
+    code_l1: float = parameter(0.0, Real(), "weight of the sum of the codes' absolute values.", per_layer=True)
+
+
+def check_target(estimator: Any, prefix: str = "") -> float | None:
+    """The target for the activation of an estimator's codes; SettingError for a weight without one."""
     target, weight = (getattr(estimator, f"{prefix}sparsity_{name}") for name in ("target", "weight"))
     if target is None and weight > 0:
         raise SettingError(f"{prefix}sparsity_weight: has no effect without a target; set {prefix}sparsity_target too")
-    if target is not None and activation not in PROBABILITIES:
+    return target
+
+
+def check_penalties(estimator: Any, activation: str, prefix: str = "") -> None:
+    """SettingError unless the penalties of an estimator can be had with codes of this activation."""
+    if check_target(estimator, prefix) is not None and activation not in PROBABILITIES:
         raise SettingError(
             f"{prefix}sparsity_target: expected {' or '.join(PROBABILITIES)} codes, which have a lowest and a highest value, found"
             f" {activation}; leave the target out, or use {prefix}code_l1"

@@ -9,6 +9,7 @@ from stacked.kernels.activations import ACTIVATIONS, SIGMOID, SOFTMAX, SOFTPLUS
 from stacked.kernels.corruption import CORRUPTIONS, Corruption
 from stacked.kernels.losses import LOSSES, SOFTMAX_CROSS_ENTROPY
 from stacked.kernels.random import CORRUPTION, stream_key
+from stacked.kernels.rbm import Machine
 from stacked.kernels.samples import as_samples
 from stacked.kernels.updates import OPTIMIZERS, Update
 
@@ -237,6 +238,15 @@ def _add_penalty(n_weights: int, n_biases: int) -> Case:
     return Case("updates.add_penalty", f"{n_weights}+{n_biases}", make)
 
 
+def _follow_activity(n: int, step: int) -> Case:
+    def make(dtype, seed):
+        mean, activity = uniform(dtype, seed, 2, n)
+        args = (Machine(1, n, SIGMOID, SIGMOID, 1, False, 0.05, 0.5, 0.95), step, mean, activity, np.full(n, 7, dtype))
+        return Problem(args, {"activity": ELEMENTWISE, "slope": ELEMENTWISE})
+
+    return Case("sparsity.follow_activity", f"{n} units, step {step}", make)
+
+
 def elementwise_cases(small: bool) -> list[Case]:
     """Cases of this file."""
     sizes, tables = ((1, 13, 261), ((1, 3), (33, 17))) if small else ((784,), ((100, 784),))
@@ -251,4 +261,5 @@ def elementwise_cases(small: bool) -> list[Case]:
     cases += [_load_batch(raw, kind, *t) for raw, kind, t in product(raws, CORRUPTIONS, tables)]
     cases += [_apply_update(name, *v, *s) for name, v, s in product(OPTIMIZERS, vectors, schedules)]
     cases += [_add_penalty(*v) for v in vectors]
+    cases += [_follow_activity(n, step) for n, step in product(sizes, (0, 5) if small else (5,))]
     return _random(small) + _activations(small) + _losses(small) + cases

@@ -9,7 +9,7 @@ from stacked.kernels.activations import ACTIVATIONS
 from stacked.kernels.losses import LOSSES
 from stacked.kernels.objective import Objective
 from stacked.kernels.penalties import L1, SPARSITY
-from stacked.kernels.rbm import Machine
+from stacked.kernels.rbm import Carried, Machine
 from stacked.kernels.sampling import UNIT_KINDS
 from stacked.kernels.terms import as_terms
 from stacked.kernels.updates import Update
@@ -253,10 +253,16 @@ def _dense(small: bool) -> list[Case]:
 
 
 def machine_of(
-    visible: str, hidden: str, n_visible: int, n_hidden: int, k: int = 1, persistent: bool = False
+    visible: str,
+    hidden: str,
+    n_visible: int,
+    n_hidden: int,
+    k: int = 1,
+    persistent: bool = False,
+    sparsity: tuple[float, ...] = (),
 ) -> Machine:
-    """A machine by the names of its units."""
-    return Machine(n_visible, n_hidden, UNIT_KINDS[visible], UNIT_KINDS[hidden], k, persistent)
+    """A machine by the names of its units; ``sparsity`` is its target, weight and decay."""
+    return Machine(n_visible, n_hidden, UNIT_KINDS[visible], UNIT_KINDS[hidden], k, persistent, *sparsity)
 
 
 def machine_params(dtype: np.dtype, seed: int, machine: Machine) -> np.ndarray:
@@ -270,7 +276,8 @@ def machine_params(dtype: np.dtype, seed: int, machine: Machine) -> np.ndarray:
 def _units(machine: Machine) -> str:
     names = {code: name for name, code in UNIT_KINDS.items()}
     method = f"{'PCD' if machine.persistent else 'CD'}-{machine.k}"
-    return f"{names[machine.visible]}-{names[machine.hidden]} {machine.n_visible}x{machine.n_hidden} {method}"
+    target = f" to {machine.sparsity_target}" if machine.sparsity_target else ""
+    return f"{names[machine.visible]}-{names[machine.hidden]} {machine.n_visible}x{machine.n_hidden} {method}{target}"
 
 
 def _visible_rows(machine: Machine, dtype: np.dtype, seed: int, n_rows: int) -> np.ndarray:
@@ -282,6 +289,12 @@ def _visible_rows(machine: Machine, dtype: np.dtype, seed: int, n_rows: int) -> 
 def _chains(machine: Machine, dtype: np.dtype, seed: int, n_chains: int) -> np.ndarray:
     shape = (n_chains if machine.persistent else 0, machine.n_hidden)
     return (uniform(dtype, seed, *shape) < 0.5).astype(dtype)
+
+
+def carried(machine: Machine, velocity: np.ndarray, chains: np.ndarray) -> Carried:
+    """What a training that has come some way carries on, with these velocities and chains."""
+    activity = uniform(velocity.dtype, 7, machine.n_hidden if machine.sparsity_target else 0)
+    return Carried(velocity, chains, activity)
 
 
 def _sample_layer(kind: str, shape: tuple[int, int, int], transposed: bool) -> Case:
@@ -313,16 +326,16 @@ def _divergence(machine: Machine, n_rows: int, n_chains: int, sampled) -> Case:
     def make(dtype, seed):
         data = _visible_rows(machine, dtype, seed, n_rows)
         args = (machine, machine_params(dtype, seed, machine), key(seed), key(seed + 1), 3, 8, data)
-        args += (np.arange(n_rows) + 77, _chains(machine, dtype, seed, n_chains))
+        args += (np.arange(n_rows) + 77, carried(machine, np.zeros(0, dtype), _chains(machine, dtype, seed, n_chains)))
         args += (rbm.workspace(machine, max(n_rows, n_chains) + 2, dtype),)
-        outputs = {"work.gradient": sampled, "return": sampled, "chains": STATES}
+        outputs = {"work.gradient": sampled, "return": sampled, "carried.activity": PRODUCT}
         return Problem(args, _chain_tolerance(machine, outputs), ("work",))
 
     return Case("rbm.divergence_gradient", f"{_units(machine)}, {n_rows} rows", make, _steps_flops(machine, n_rows))
 
 
 def _chain_tolerance(machine: Machine, outputs: dict) -> dict:
-    return {**outputs, "chains": STATES if machine.hidden == UNIT_KINDS["bernoulli"] else TRAINING}
+    return {**outputs, "carried.chains": STATES if machine.hidden == UNIT_KINDS["bernoulli"] else TRAINING}
 
 
 def _rbm_train(machine: Machine, optimizer: str, n: int, batch_size: int, n_chains: int, sampled) -> Case:
@@ -331,9 +344,9 @@ def _rbm_train(machine: Machine, optimizer: str, n: int, batch_size: int, n_chai
         positions = np.random.default_rng(seed).permutation(2 * n)[:n]
         params, update = machine_params(dtype, seed, machine), _settings(optimizer, machine.n_visible < 100)
         args = (machine, params, update, samples, positions, positions + 500, batch_size)
-        args += (key(seed), key(seed + 1), 3, 4, np.zeros_like(params), _chains(machine, dtype, seed, n_chains))
-        args += (rbm.workspace(machine, max(batch_size, n_chains), dtype),)
-        outputs = {"params": sampled, "velocity": sampled, "return": sampled}
+        state = carried(machine, np.zeros_like(params), _chains(machine, dtype, seed, n_chains))
+        args += (key(seed), key(seed + 1), 3, 4, state, rbm.workspace(machine, max(batch_size, n_chains), dtype))
+        outputs = {name: sampled for name in ("params", "carried.velocity", "carried.activity", "return")}
         return Problem(args, _chain_tolerance(machine, outputs), ("work",))
 
     label = f"{_units(machine)}, {optimizer}, {n} rows by {batch_size}"
@@ -367,6 +380,8 @@ _MACHINES = (
     machine_of("gaussian", "bernoulli", 5, 13, 1, True),
     machine_of("gaussian", "rectified", 9, 6, 2),
     machine_of("bernoulli", "rectified", 9, 6, 1, True),
+    machine_of("bernoulli", "bernoulli", 13, 7, 1, False, (0.1, 0.5, 0.9)),
+    machine_of("gaussian", "bernoulli", 5, 13, 2, True, (0.3, 2.0, 0.0)),
 )
 _BENCH_MACHINES = (
     machine_of("bernoulli", "bernoulli", 784, 1000),

@@ -361,6 +361,16 @@ def _minibatches(n, batch_size):
     return np.split(np.arange(n), np.arange(batch_size, n, batch_size))
 
 
+# ---- sparsity --------------------------------------------------------------------------------------------------------
+
+
+def follow_activity(machine, step, mean, activity, slope):
+    """An exponential running mean that starts at its first value, and the slope of cost * (mean - target) (Hinton 2010)."""
+    old = _float64(activity)
+    activity[:] = machine.sparsity_decay * old + (1 - machine.sparsity_decay) * _float64(mean) if step else mean
+    slope[:] = machine.sparsity_weight * (_float64(activity) - machine.sparsity_target)
+
+
 # ---- restricted Boltzmann machines -----------------------------------------------------------------------------------
 
 
@@ -400,9 +410,9 @@ def statistics(machine, visible, hidden, out):
     out[:] = np.concatenate([products.ravel(), h.mean(axis=0), v.mean(axis=0)])
 
 
-def divergence_gradient(machine, params, key, chain_key, epoch, step, data, row_ids, chains, work):
+def divergence_gradient(machine, params, key, chain_key, epoch, step, data, row_ids, carried, work):
     """<v h> of the model's side minus <v h> of the data's side (Hinton 2002; Tieleman 2008 for persistent chains)."""
-    weight, hidden_bias, visible_bias = _machine_parts(machine, params)
+    (weight, hidden_bias, visible_bias), chains = _machine_parts(machine, params), carried.chains
 
     def hidden_given(v, *where):
         return _mean_and_sample(machine.hidden, product(v, weight) + hidden_bias, *where, params.dtype)
@@ -412,7 +422,7 @@ def divergence_gradient(machine, params, key, chain_key, epoch, step, data, row_
 
     positive, state = hidden_given(data, key, epoch, row_ids, 0)
     data_side, model_side = np.empty((2, params.size))
-    statistics(machine, data, positive, data_side)
+    statistics(machine, data, positive - _sparsity_slope(machine, step, positive, carried.activity), data_side)
     if machine.persistent:
         reconstruction = visible_given(positive, key, epoch, row_ids, 0)[0]
         where, draw = (chain_key, step, np.arange(len(chains))), 0
@@ -432,12 +442,20 @@ def divergence_gradient(machine, params, key, chain_key, epoch, step, data, row_
     return reconstruction_error(data, reconstruction)
 
 
+def _sparsity_slope(machine, step, positive, activity):
+    """The penalty's slope by a unit's total input in any row, which is to a gradient what so much less activity would be."""
+    slope = np.zeros(machine.n_hidden)
+    if machine.sparsity_target:
+        follow_activity(machine, step, _float64(positive).mean(axis=0), activity, slope)
+    return slope
+
+
 def reconstruction_error(data, reconstruction):
     return np.sum((_float64(data) - _float64(reconstruction)) ** 2)
 
 
 def rbm_train(
-    machine, params, update, samples, positions, row_ids, batch_size, key, chain_key, epoch, step, velocity, chains, work,
+    machine, params, update, samples, positions, row_ids, batch_size, key, chain_key, epoch, step, carried, work,
 ):  # fmt: skip
     """Minibatches in order, each a gradient and one update."""
     total = 0.0
@@ -446,10 +464,10 @@ def rbm_train(
         for r, position in enumerate(positions[rows]):
             load_row(samples, position, data[r])
         total += divergence_gradient(
-            machine, params, key, chain_key, epoch, step + number, data, row_ids[rows], chains, work
+            machine, params, key, chain_key, epoch, step + number, data, row_ids[rows], carried, work
         )  # fmt: skip
         n_weights = machine.n_visible * machine.n_hidden
-        apply_update(update, step + number, n_weights, work.gradient, params, velocity, None)
+        apply_update(update, step + number, n_weights, work.gradient, params, carried.velocity, None)
     return total
 
 
@@ -483,6 +501,7 @@ def pseudo_likelihood(machine, params, visible, preactivation, out):
 _TWINS_OF = {
     "random": (philox, fill_uniform, fill_normal, fill_uniform_matrix, fill_normal_matrix, shuffle),
     "activations": (activate, differentiate),
+    "sparsity": (follow_activity,),
     "losses": (squared_error, cross_entropy, softmax_cross_entropy, loss_and_delta),
     "corruption": (corrupt, emphasis_row),
     "samples": (load_row, load_rows, load_batch),

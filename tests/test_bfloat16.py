@@ -42,6 +42,7 @@ MACHINES = {
     "CD-3": machine_of("bernoulli", "bernoulli", 45, 40, 3),
     "Gaussian": machine_of("gaussian", "rectified", 45, 40),
     "persistent": machine_of("bernoulli", "bernoulli", 45, 40, 2, True),
+    "sparse": machine_of("bernoulli", "bernoulli", 45, 40, 1, False, (0.1, 0.5, 0.8)),
 }
 
 

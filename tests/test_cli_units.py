@@ -119,14 +119,16 @@ def test_what_is_not_given_is_the_unit_s_own_default():
     )
 
 
+OF_RBM = ("visible", "hidden", "k", "persistent", "sparsity_decay")
 FOREIGN = {
-    "rbm": ("activation", "output_activation", "loss", "tied", "optimizer", "line_searches", "corruption", "corruption_level"),
-    "autoencoder": ("visible", "hidden", "k", "persistent", "corruption", "corruption_level"),
-    "dae": ("visible", "hidden", "k", "persistent"),
+    "rbm": ("activation", "output_activation", "loss", "tied", "optimizer", "line_searches", "corruption", "corruption_level",
+            "code_l1", "emphasis"),
+    "autoencoder": (*OF_RBM, "corruption", "corruption_level"),
+    "dae": OF_RBM,
 }  # fmt: skip
 TAKERS = {
-    **dict.fromkeys(("visible", "hidden", "k", "persistent"), "rbm"),
-    **dict.fromkeys(("corruption", "corruption_level"), "dae"),
+    **dict.fromkeys(OF_RBM, "rbm"),
+    **dict.fromkeys(("corruption", "corruption_level", "emphasis"), "dae"),
 }
 
 
@@ -169,12 +171,19 @@ PRETRAIN = {  # parameter of the command: the kind of unit, its flags, whose att
     "code": ("rbm", ["--code", "same"], "units", "hidden", ["bernoulli", "bernoulli"]),
     "k": ("rbm", ["--k", "2,3"], "units", "k", [2, 3]),
     "persistent": ("rbm", ["--persistent"], "units", "persistent", [True, True]),
+    "sparsity_target": ("rbm", ["--sparsity-target", "0.1,0.2", "--code", "same"], "units", "sparsity_target", [0.1, 0.2]),
+    "sparsity_weight": (
+        "rbm", ["--sparsity-weight", "0.3", "--sparsity-target", "0.1", "--code", "same"], "units", "sparsity_weight", [0.3, 0.3],
+    ),
+    "sparsity_decay": ("rbm", ["--sparsity-decay", "0.95"], "units", "sparsity_decay", [0.95, 0.95]),
     "activation": ("dae", ["--activation", "tanh"], "units", "activation", ["tanh", "linear"]),
     "output_activation": ("dae", ["--output-activation", "linear"], "units", "output", ["linear", "sigmoid"]),
     "loss": ("dae", ["--loss", "squared_error"], "units", "loss", ["squared_error"] * 2),
     "tied": ("dae", ["--untied"], "units", "tied", [False, False]),
     "optimizer": ("dae", ["--optimizer", "adam"], "units", "optimizer", ["adam", "adam"]),
     "line_searches": ("dae", ["--line-searches", "5", "--optimizer", "cg"], "units", "line_searches", [5, 5]),
+    "emphasis": ("dae", ["--emphasis", "1:0.5"], "units", "emphasis", [(1.0, 0.5)] * 2),
+    "code_l1": ("autoencoder", ["--code-l1", "0.1,0.2"], "units", "code_l1", [0.1, 0.2]),
     "corruption": ("dae", ["--corruption", "gaussian"], "units", "corruption", ["gaussian", "gaussian"]),
     "corruption_level": ("dae", ["--corruption-level", "0.1,0.2"], "units", "corruption_level", [0.1, 0.2]),
     "validation_fraction": ("rbm", ["--validation", "0.3"], "model", "validation_fraction", 0.3),
@@ -199,6 +208,11 @@ FINETUNE = {
     "line_searches": (["--line-searches", "5", "--optimizer", "lbfgs"], "model", "line_searches", 5),
     "linear_decay": (["--no-linear-decay"], "model", "finetune_linear_decay", False),
     "loss": (["--loss", "squared_error"], "model", "finetune_loss", "squared_error"),
+    "code_l1": (["--code-l1", "0.1"], "model", "finetune_code_l1", 0.1),
+    "sparsity_target": (["--sparsity-target", "0.1"], "model", "finetune_sparsity_target", 0.1),
+    "sparsity_weight": (
+        ["--sparsity-weight", "0.3", "--sparsity-target", "0.1"], "model", "finetune_sparsity_weight", 0.3,
+    ),
     "labels": (["--labels", "digits"], "model", "kind", "stacked_classifier"),
     "classify": (["--classify"], "model", "kind", "stacked_classifier"),
     "precision": (["--precision", "float32"], "model", "precision", "float32"),

@@ -1,5 +1,6 @@
 """The fused trainers in float32 against the plain ones in float64: same algorithm, same random numbers, 1e-5 apart at most."""
 
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -16,13 +17,14 @@ from stacked.kernels.packing import ROWS
 from stacked.kernels.sampling import UNIT_KINDS
 
 from .cases_elementwise import corruption_of, key, samples_of, update_of
-from .cases_products import dense_network, dense_params, machine_of, machine_params
+from .cases_products import carried, dense_network, dense_params, machine_of, machine_params
 from .trainings import train_dense, train_rbm
 
 LIMIT = 1e-5  # of the largest number
 OPTIMIZERS = ("momentum", "nesterov", "adam")
 HIDDEN = [name for name in ACTIVATIONS if name != "softmax"]
 OUTPUTS = [("squared_error", name) for name in HIDDEN] + [("cross_entropy", "sigmoid")]
+SPARSITY = (0.1, 0.5, 0.8)  # target, weight, decay
 # Around the edges of panels and of blocks of rows.
 WIDTHS = (1, 3, PANEL - 1, PANEL, PANEL + 1, 2 * PANEL + 5)
 BATCHES = (1, 2, 20, PANEL, PANEL + 1, 100, ROWS, ROWS + 1, 2 * ROWS + 37)
@@ -122,6 +124,13 @@ def test_rbm_of_every_minibatch(batch_size, persistent):
     _assert_close(train_rbm, machine, "momentum", batch_size, batch_size + batch_size // 2 + 1)
 
 
+@pytest.mark.parametrize("visible, persistent", list(product(("bernoulli", "gaussian"), (False, True))))
+@pytest.mark.parametrize("n_hidden, batch_size", [(1, 1), (PANEL + 1, ROWS + 1), (40, 10), (2 * PANEL, 2 * ROWS + 37)])
+def test_rbm_with_a_sparsity_target(n_hidden, batch_size, visible, persistent):
+    machine = machine_of(visible, "bernoulli", 45, n_hidden, 1, persistent, SPARSITY)
+    _assert_close(train_rbm, machine, "nesterov", batch_size, batch_size + batch_size // 2 + 1)
+
+
 def test_minibatch_of_4096():
     _assert_close(train_rbm, machine_of("bernoulli", "bernoulli", 20, 40), "momentum", 4096, 4100)
     network = ((20, 40, 20), ("sigmoid", "sigmoid"), True, "cross_entropy")
@@ -142,23 +151,24 @@ def _split_dense(parts, bfloat16):
     return params, velocity, squares
 
 
-def _split_rbm(parts, bfloat16, persistent):
-    machine = machine_of("bernoulli", "bernoulli", 37, 21, 2, persistent)
+def _split_rbm(parts, bfloat16, persistent, sparsity=()):
+    machine = machine_of("bernoulli", "bernoulli", 37, 21, 2, persistent, sparsity)
     params = machine_params(np.dtype(np.float32), 1, machine)
-    velocity, chains = np.zeros_like(params), np.zeros((8 if persistent else 0, 21), np.float32)
+    state = carried(machine, np.zeros_like(params), np.zeros((8 if persistent else 0, 21), np.float32))
     samples, rows, step = samples_of("uint8", 1, 60, 37), np.arange(60), 0
     for part in np.split(rows, parts):
         work = rbm.workspace(machine, 8, np.dtype(np.float32), bfloat16)
-        state = (key(1), key(2), 2, step, velocity, chains, work)
-        rbm.train(machine, params, update_of("momentum"), samples, part, part + 9, 8, *state)
+        where = (key(1), key(2), 2, step)
+        rbm.train(machine, params, update_of("momentum"), samples, part, part + 9, 8, *where, state, work)
         step += -(-len(part) // 8)
-    return params, velocity, chains
+    return params, *state
 
 
 @pytest.mark.parametrize("bfloat16", [False, True])
 @pytest.mark.parametrize("parts", [(16,), (8, 24, 56)])
 def test_chunks_leave_no_trace(parts, bfloat16):
-    for split in (_split_dense, lambda *p: _split_rbm(*p, False), lambda *p: _split_rbm(*p, True)):
+    sparse = [partial(_split_rbm, persistent=chains, sparsity=SPARSITY) for chains in (False, True)]
+    for split in (_split_dense, lambda *p: _split_rbm(*p, False), lambda *p: _split_rbm(*p, True), *sparse):
         for whole, chunked in zip(split((), bfloat16), split(parts, bfloat16), strict=True):
             assert whole.tobytes() == chunked.tobytes()
 

@@ -132,7 +132,8 @@ def test_the_precision_that_is_set_now_is_that_of_the_answers(small):
 
 DEFAULTS = {
     RBM: {
-        "n_hidden": 256, "visible": "bernoulli", "hidden": "bernoulli", "k": 1, "persistent": False, "learning_rate": 0.1,
+        "n_hidden": 256, "visible": "bernoulli", "hidden": "bernoulli", "k": 1, "persistent": False,
+        "sparsity_target": None, "sparsity_weight": 0.0, "sparsity_decay": 0.9, "learning_rate": 0.1,
         "momentum": 0.9, "weight_decay": 2e-4, "l1": 0.0, "batch_size": 100, "epochs": 10, "validation_fraction": 0.0,
         "patience": None, "scaling": "auto", "precision": "float32", "n_threads": None, "random_state": None,
     },

@@ -64,6 +64,7 @@ HELPERS = {
     "dense.measure": "terms, seen through batch_gradient",
     "dense.load_minibatch": "load_batch and emphasis_row",
     "rbm.split": "views",
+    "rbm.subtract_sparsity": "what a sparsity target adds to divergence_gradient",
     "rbm.gibbs_reconstruct": "the loop inside divergence_gradient",
     "rbm.hidden_free_energy": "one unit of free_energy",
     "rbm.visible_energy": "one row of free_energy",

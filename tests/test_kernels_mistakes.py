@@ -11,7 +11,7 @@ from stacked.kernels.objective import Objective
 from stacked.kernels.random import CHAINS, CORRUPTION, SAMPLING, stream_key
 
 from .cases_elementwise import corruption_of, normal, samples_of, uniform
-from .cases_products import dense_network, dense_params, machine_of, machine_params
+from .cases_products import carried, dense_network, dense_params, machine_of, machine_params
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 TOLERANCE = {FLOAT32: {"rtol": 1e-5, "atol": 1e-6}, FLOAT64: {"rtol": 1e-12}}  # of a few updates
@@ -58,9 +58,9 @@ def autoencoder(kind="none"):
 
 def divergence(machine, params, data, chains=None, epoch=0, step=0):
     """Scratch of one gradient, which tells what happened."""
-    chains = np.empty((0, machine.n_hidden)) if chains is None else chains
-    work = rbm.workspace(machine, max(len(data), len(chains)), FLOAT64)
-    rbm.divergence_gradient(machine, params, KEY, CHAIN_KEY, epoch, step, data, np.arange(len(data)), chains, work)
+    state = carried(machine, np.empty(0), np.empty((0, machine.n_hidden)) if chains is None else chains)
+    work = rbm.workspace(machine, max(len(data), len(state.chains)), FLOAT64)
+    rbm.divergence_gradient(machine, params, KEY, CHAIN_KEY, epoch, step, data, np.arange(len(data)), state, work)
     return work
 
 
@@ -76,9 +76,9 @@ def test_01_short_last_minibatch_of_a_network_is_divided_by_its_own_size(dtype):
 def trained_machine(dtype, machine, params, data, ids, batch_size, update=PLAIN):
     """Parameters of a machine without chains after one pass over the rows of ``data`` in ``dtype``."""
     params, no_chains = params.astype(dtype), np.empty((0, machine.n_hidden), dtype)
-    velocity, work = np.zeros_like(params), rbm.workspace(machine, batch_size, dtype)
+    state, work = carried(machine, np.zeros_like(params), no_chains), rbm.workspace(machine, batch_size, dtype)
     rows = np.arange(len(ids))
-    rbm.train(machine, params, update, data, rows, ids, batch_size, KEY, CHAIN_KEY, 0, 0, velocity, no_chains, work)
+    rbm.train(machine, params, update, data, rows, ids, batch_size, KEY, CHAIN_KEY, 0, 0, state, work)
     return params
 
 
@@ -86,11 +86,12 @@ def trained_machine(dtype, machine, params, data, ids, batch_size, update=PLAIN)
 def test_01_short_last_minibatch_of_a_machine_is_divided_by_its_own_size(dtype):
     machine, data = machine_of("bernoulli", "bernoulli", 6, 5), uniform(FLOAT64, 1, 5, 6)
     params = machine_params(FLOAT64, 1, machine)
-    ids, work, no_chains = np.zeros(5, np.int64), rbm.workspace(machine, 4, FLOAT64), np.empty((0, 5))
+    ids, work = np.zeros(5, np.int64), rbm.workspace(machine, 4, FLOAT64)
+    state = carried(machine, np.empty(0), np.empty((0, 5)))
     trained = trained_machine(dtype, machine, params, samples.as_samples(data), ids, 4)
     for part in (slice(0, 4), slice(4, 5)):
         n = part.stop - part.start
-        rbm.divergence_gradient(machine, params, KEY, CHAIN_KEY, 0, 0, data[part], ids[:n], no_chains, work)
+        rbm.divergence_gradient(machine, params, KEY, CHAIN_KEY, 0, 0, data[part], ids[:n], state, work)
         hidden = work.positive[:n]
         own_mean = data[part].T @ hidden / n
         model_side = work.reconstruction[:n].T @ work.negative[:n] / n
@@ -140,8 +141,9 @@ def test_02_chains_of_a_trained_machine_go_on_and_never_see_the_data(dtype):
     chains = np.repeat(np.array([[0], [1], [1], [0]], dtype), 5, axis=1)
     before, rows = chains.copy(), np.arange(3)
     for data in (np.ones((3, 6)), np.zeros((3, 6))):
-        table, velocity, work = samples.as_samples(data), np.zeros_like(params), rbm.workspace(machine, 4, dtype)
-        rbm.train(machine, params, still, table, rows, rows, 2, KEY, CHAIN_KEY, 0, 0, velocity, chains, work)
+        table, work = samples.as_samples(data), rbm.workspace(machine, 4, dtype)
+        state = carried(machine, np.zeros_like(params), chains)
+        rbm.train(machine, params, still, table, rows, rows, 2, KEY, CHAIN_KEY, 0, 0, state, work)
         np.testing.assert_array_equal(chains, before)
 
 

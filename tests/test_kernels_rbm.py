@@ -17,6 +17,7 @@ FLOAT64 = np.dtype(np.float64)
 V, H = 4, 3
 STANDARD_ERRORS = 5  # the numbers are fixed by the keys, so a test that passes goes on passing
 KEY, CHAIN_KEY = stream_key(3, SAMPLING), stream_key(3, CHAINS)
+NONE = np.empty(0)
 
 
 def _states(n):
@@ -171,10 +172,10 @@ def test_exact_gradient_is_the_slope_of_the_exact_log_likelihood(visible):
 
 def _gradients(exact, data, chains, n_calls):
     """(n_calls, P) gradients with the parameters held fixed."""
-    work = rbm.workspace(exact.machine, max(len(data), len(chains)), FLOAT64)
+    work, state = rbm.workspace(exact.machine, max(len(data), len(chains)), FLOAT64), rbm.Carried(NONE, chains, NONE)
     ids, gradients = np.arange(len(data)), []
     for call in range(n_calls):
-        rbm.divergence_gradient(exact.machine, exact.params, KEY, CHAIN_KEY, call, call, data, ids, chains, work)
+        rbm.divergence_gradient(exact.machine, exact.params, KEY, CHAIN_KEY, call, call, data, ids, state, work)
         gradients.append(work.gradient.copy())
     return np.array(gradients)
 

@@ -17,13 +17,14 @@ from stacked.kernels.losses import CROSS_ENTROPY
 from stacked.kernels.objective import Objective
 
 from .cases_elementwise import corruption_of, key, samples_of, update_of
-from .cases_products import dense_network, dense_params, machine_of, machine_params
+from .cases_products import carried, dense_network, dense_params, machine_of, machine_params
 
 FLOAT32 = np.dtype(np.float32)
 REPETITIONS = 3
 # (n_visible, n_hidden, rows, batch): the second has products of several tiles in rows and in columns.
 SHAPES = {"small": (37, 21, 50, 8), "several tiles": (530, 300, 1030, 520)}
-TRAINERS = ("dense", "rbm", "persistent rbm", "bfloat16 dense", "bfloat16 rbm", "bfloat16 persistent rbm")
+PLAIN = ("dense", "rbm", "persistent rbm", "sparse rbm")
+TRAINERS = (*PLAIN, *(f"bfloat16 {trainer}" for trainer in PLAIN))
 NAMES = [f"{trainer} {shape}" for trainer in TRAINERS for shape in SHAPES]
 
 
@@ -37,14 +38,14 @@ def _dense_args(n_visible, n_hidden, n, batch_size, bfloat16):
     return (*args, batch_size, key(1), 2, 0, *flat, dense.workspace(table, n_params, batch_size, FLOAT32, bfloat16))
 
 
-def _rbm_args(n_visible, n_hidden, n, batch_size, bfloat16, persistent):
-    machine = machine_of("bernoulli", "bernoulli", n_visible, n_hidden, 2, persistent)
+def _rbm_args(n_visible, n_hidden, n, batch_size, bfloat16, persistent, sparsity):
+    machine = machine_of("bernoulli", "bernoulli", n_visible, n_hidden, 2, persistent, sparsity)
     params = machine_params(FLOAT32, 1, machine)
     rows = np.arange(n)[::-1].copy()
     chains = np.zeros((batch_size if persistent else 0, n_hidden), FLOAT32)
     args = (machine, params, update_of("momentum"), samples_of("uint8", 1, n, n_visible), rows, rows + 9, batch_size)
     work = rbm.workspace(machine, batch_size, FLOAT32, bfloat16)
-    return (*args, key(1), key(2), 2, 0, np.zeros_like(params), chains, work)
+    return (*args, key(1), key(2), 2, 0, carried(machine, np.zeros_like(params), chains), work)
 
 
 def _digest(name, n_threads):
@@ -54,7 +55,8 @@ def _digest(name, n_threads):
     if trainer.endswith("dense"):
         train, args = dense.train, _dense_args(*SHAPES[shape], bfloat16)
     else:
-        train, args = rbm.train, _rbm_args(*SHAPES[shape], bfloat16, "persistent" in trainer)
+        sparsity = (0.1, 0.5, 0.9) if "sparse" in trainer else ()
+        train, args = rbm.train, _rbm_args(*SHAPES[shape], bfloat16, "persistent" in trainer, sparsity)
     args = copy.deepcopy(args)
     with cpu.thread_limit(n_threads) as count:
         assert count == n_threads

@@ -41,6 +41,17 @@ def test_one_more_parameter_is_one_more_line():
     assert section[2].endswith("sharpness : float, default 0.5\n    How steep the codes are.\n\nAnd more about it.")
 
 
+def test_an_optional_number_is_one_within_its_bounds_or_none():
+    check = Real(0.0, 1.0, open_low=True, open_high=True, optional=True)
+    assert check("share", None) is None and check("share", 0.25) == 0.25
+    assert (check.expects, Real().expects) == ("float or None", "float")
+    for value in (0.0, 1, "x"):
+        with pytest.raises(SettingError, match=r"^share: expected a number in \(0, 1\), found "):
+            check("share", value)
+    with pytest.raises(SettingError, match=r"^share: expected a number in \[0, 1\], found None"):
+        Real(0.0, 1.0)("share", None)
+
+
 def test_nothing_is_checked_before_training():
     assert Toy(sharpness="x", n_hidden=-1).sharpness == "x"
 

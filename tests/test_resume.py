@@ -17,8 +17,11 @@ STACK = ["--layers", "300-100", "--epochs", "6", "--batch-size", "20", "--seed",
 UNITS = {
     "rbm": ["--unit", "rbm"],
     "persistent chains": ["--unit", "rbm", "--persistent", "--learning-rate", "0.02"],
+    "sparsity target": [
+        "--unit", "rbm", "--code", "same", "--sparsity-target", "0.1", "--sparsity-weight", "0.1", "--sparsity-decay", "0.99",
+    ],
     "denoising": ["--unit", "dae", "--corruption-level", "0.3", "--learning-rate", "0.01"],
-}
+}  # fmt: skip
 TUNING = {
     "momentum": ["--optimizer", "momentum", "--learning-rate", "0.05"],
     "adam": ["--optimizer", "adam", "--learning-rate", "0.001"],

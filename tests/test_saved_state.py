@@ -29,7 +29,10 @@ FINETUNING = {
     "patience": 5, "scaling": "minmax", "precision": "float64", "random_state": 12,
 }  # fmt: skip
 OTHERS = {  # a value other than the default for every parameter of every estimator
-    "rbm": {**COMMON, "visible": "gaussian", "hidden": "rectified", "k": 2, "persistent": True},
+    "rbm": {
+        **COMMON, "visible": "gaussian", "hidden": "rectified", "k": 2, "persistent": True, "sparsity_target": None,
+        "sparsity_weight": 0.0, "sparsity_decay": 0.8,
+    },
     "autoencoder": {
         **COMMON, "activation": "tanh", "output": "linear", "loss": "squared_error", "corruption": "salt_and_pepper",
         "corruption_level": 0.1, "emphasis": [1.5, 0.5], "code_l1": 0.01,
@@ -41,6 +44,8 @@ OTHERS = {  # a value other than the default for every parameter of every estima
     },
     "stacked_classifier": FINETUNING,
 }  # fmt: skip
+SPARSE = {**OTHERS["rbm"], "hidden": "bernoulli", "sparsity_target": 0.2, "sparsity_weight": 0.3}
+SETS = [*OTHERS.items(), ("rbm", SPARSE)]  # a target excludes other hidden units
 
 
 def own_params(model):
@@ -49,13 +54,13 @@ def own_params(model):
     return {name: jsonable(value) for name, value in params.items() if name not in ("units", "n_threads")}
 
 
-def made(kind):
-    """A fitted estimator with no parameter at its default."""
+def made(kind, params):
+    """A fitted estimator with these parameters; a stack's units have none at its default."""
     if not kind.startswith("stacked"):
-        return KINDS[kind](n_threads=1, **OTHERS[kind]).fit(X)
+        return KINDS[kind](n_threads=1, **params).fit(X)
     lower = Autoencoder(**{**OTHERS["autoencoder"], "activation": "sigmoid"})
-    upper = RBM(**{**OTHERS["rbm"], "visible": "gaussian", "hidden": "bernoulli", "n_hidden": 3})
-    return KINDS[kind]([lower, upper], n_threads=1, **OTHERS[kind]).fit(X, Y)
+    upper = RBM(**{**SPARSE, "visible": "gaussian", "n_hidden": 3})
+    return KINDS[kind]([lower, upper], n_threads=1, **params).fit(X, Y)
 
 
 def assert_same(found, expected, where="model"):
@@ -83,24 +88,24 @@ def assert_same(found, expected, where="model"):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_value_here_is_a_default_and_no_parameter_is_missing(kind):
-    defaults = own_params(KINDS[kind]())
-    assert OTHERS[kind].keys() == defaults.keys()
-    assert [name for name, value in OTHERS[kind].items() if value == defaults[name]] == []
+    defaults, sets = own_params(KINDS[kind]()), [params for known, params in SETS if known == kind]
+    assert all(params.keys() == defaults.keys() for params in sets)
+    assert [name for name in defaults if all(params[name] == defaults[name] for params in sets)] == []
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_parameter_and_every_fitted_attribute_survives(kind, tmp_path):
-    model = made(kind)
+@pytest.mark.parametrize(("kind", "params"), SETS)
+def test_every_parameter_and_every_fitted_attribute_survives(kind, params, tmp_path):
+    model = made(kind, params)
     model.save(tmp_path / "model.h5")
     again = load(tmp_path / "model.h5")
-    assert own_params(again) == OTHERS[kind] and again.n_threads is None
+    assert own_params(again) == params and again.n_threads is None
     assert_same(again, model)
 
 
 @pytest.mark.parametrize("phase", ["pretrain", "finetune"])
 @pytest.mark.parametrize("kind", ["stacked_autoencoder", "stacked_classifier"])
 def test_a_checkpoint_keeps_every_parameter_too(kind, phase, tmp_path):
-    model = made(kind)
+    model = made(kind, OTHERS[kind])
     if phase == "pretrain":
         model.pretrain(X, checkpoint=Checkpointer(tmp_path / "run.h5", 0))
     else:
@@ -175,6 +180,7 @@ class Spy(Checkpointer):
 
 RUNS = {
     "persistent chains": (RBM(4, persistent=True, epochs=3, batch_size=20), {}),
+    "sparsity target": (RBM(4, sparsity_target=0.1, sparsity_weight=0.2, epochs=3, batch_size=20), {}),
     "validation": (RBM(4, epochs=3, batch_size=20), {"validation_fraction": 0.2, "patience": 3}),
     "adam": (Autoencoder(4, optimizer="adam", learning_rate=0.01, epochs=3, batch_size=20), {}),
 }

@@ -56,6 +56,9 @@ def test_others_are_no_real_numbers_within_bounds(value):
 def test_an_open_bound_is_not_reached_and_infinity_never():
     assert real("r", 0.999, 0.0, 1.0, open_high=True) == 0.999 and real("r", 1e300) == 1e300
     _refused(r"\[0, 1\), found 1.0", real, "r", 1.0, 0.0, 1.0, open_high=True)
+    assert real("r", 0.001, 0.0, 1.0, open_low=True) == 0.001 and real("r", 1.0, 0.0, 1.0, open_low=True) == 1.0
+    _refused(r"\(0, 1\], found 0.0", real, "r", 0.0, 0.0, 1.0, open_low=True)
+    _refused(r"\(0, 1\), found 1", real, "r", 1, 0.0, 1.0, open_high=True, open_low=True)
     _refused(r"\[0, inf\), found inf", real, "r", np.inf)
     _refused("found -1", real, "r", -1)
 

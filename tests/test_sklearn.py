@@ -19,6 +19,7 @@ ESTIMATORS = {
     "gaussian RBM": RBM(3, visible="gaussian", learning_rate=0.01, random_state=0, **SHORT),
     "rectified RBM": RBM(3, hidden="rectified", learning_rate=0.001, scaling="minmax", random_state=0, **SHORT),
     "persistent RBM": RBM(3, persistent=True, scaling="minmax", random_state=0, **SHORT),
+    "sparse RBM": RBM(3, sparsity_target=0.1, sparsity_weight=0.1, scaling="minmax", random_state=0, **SHORT),
     "linear Autoencoder": Autoencoder(3, output="linear", learning_rate=0.01, random_state=0, **SHORT),
     "denoising Autoencoder": Autoencoder(3, corruption_level=0.2, scaling="minmax", random_state=0, **SHORT),
     "StackedAutoencoder": StackedAutoencoder(

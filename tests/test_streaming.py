@@ -14,6 +14,7 @@ from stacked.training.trainees import RBMTrainee
 UNITS = {
     "rbm": lambda: RBM(24, epochs=3, batch_size=32, random_state=0),
     "persistent": lambda: RBM(24, epochs=3, batch_size=32, persistent=True, random_state=0),
+    "sparse": lambda: RBM(24, epochs=3, batch_size=32, sparsity_target=0.1, sparsity_weight=0.2, random_state=0),
     "denoising": lambda: Autoencoder(24, epochs=3, batch_size=32, corruption_level=0.3, random_state=0),
 }
 
@@ -92,9 +93,10 @@ def test_a_small_data_set_is_shuffled_whole(table):
     assert np.corrcoef(np.arange(3000), window.row_ids)[0, 1] < 0.1
 
 
+@pytest.mark.parametrize("name", ["persistent", "sparse"])
 @pytest.mark.parametrize("chunk", [1, 100, 1_000_000])
-def test_chunk_size_does_not_change_the_bits(chunk, table, monkeypatch):
-    reference, calls = UNITS["persistent"]().fit(table), []
+def test_chunk_size_does_not_change_the_bits(chunk, name, table, monkeypatch):
+    reference, calls = UNITS[name]().fit(table), []
     monkeypatch.setattr(training, "CHUNK_ROWS", chunk)
     original = RBMTrainee.train
 
@@ -103,7 +105,7 @@ def test_chunk_size_does_not_change_the_bits(chunk, table, monkeypatch):
         return original(self, window, rows, batch_size, epoch, step, update)
 
     monkeypatch.setattr(RBMTrainee, "train", train)
-    np.testing.assert_array_equal(reference.weight_, UNITS["persistent"]().fit(table).weight_)
+    np.testing.assert_array_equal(reference.weight_, UNITS[name]().fit(table).weight_)
     sizes, steps = zip(*calls[1:], strict=True)  # the first call, on no rows, compiles
     minibatches = [len(range(0, size, 32)) for size in sizes]
     assert steps == tuple(np.cumsum([0, *minibatches[:-1]]))

@@ -46,8 +46,8 @@ def _dense(plan, unit=3, seed=9, corruption=NOISE, labels=None, loss="cross_entr
     return DenseTrainee(network, loss, plan, _source(seed, unit, labels), corruption)
 
 
-def _machine_trainee(persistent, n_chains=5, unit=3, seed=9):
-    machine = rbm_kernel.Machine(4, 3, 1, 1, 2, persistent)
+def _machine_trainee(persistent, n_chains=5, unit=3, seed=9, sparsity=()):
+    machine = rbm_kernel.Machine(4, 3, 1, 1, 2, persistent, *sparsity)
     network = Network.zeros([Dense(4, 3, "sigmoid"), Dense(3, 4, "sigmoid", 0)], "float64")
     return RBMTrainee(network, machine, _source(seed, unit), n_chains)
 
@@ -63,23 +63,25 @@ def _plan(**settings):
     return Autoencoder(3, **settings).validate()
 
 
+@pytest.mark.parametrize("sparsity", [(), (0.1, 0.0, 0.9)])
 @pytest.mark.parametrize("persistent", [False, True])
-def test_a_machine_is_trained_on_the_chosen_rows_with_its_own_streams(persistent, monkeypatch):
-    calls, trainee, window = _spy(monkeypatch, rbm_kernel, "train"), _machine_trainee(persistent), _window()
+def test_a_machine_is_trained_on_the_chosen_rows_with_its_own_streams(persistent, sparsity, monkeypatch):
+    trainee, window = _machine_trainee(persistent, sparsity=sparsity), _window()
+    calls = _spy(monkeypatch, rbm_kernel, "train")
     update = update_settings(RBM(3).validate(), 12, 0)
     assert trainee.train(window, slice(2, 6), 3, 8, 17, update) == (6.5, 0.0)
-    ((machine, params, found, samples, positions, ids, size, key, chain_key, epoch, step, velocity, chains, work),) = (
-        calls
-    )
+    ((machine, params, found, samples, positions, ids, size, key, chain_key, epoch, step, carried, work),) = calls
     assert machine is trainee.machine and found is update and samples is window.samples
     assert params is trainee.params is trainee.network.params is trainee.arrays["params"]
     assert positions.tolist() == [11, 0, 5, 2] and ids.tolist() == [111, 100, 105, 102]
     assert (size, epoch, step) == (3, 8, 17)
     assert key == stream_key(9, SAMPLING, 3) and chain_key == stream_key(9, CHAINS, 3)
-    assert velocity is trainee.arrays["velocity"] and velocity.shape == params.shape
-    assert chains.shape == ((5, 3) if persistent else (0, 3))
-    assert set(trainee.arrays) == {"params", "velocity"} | ({"chains"} if persistent else set())
-    assert not persistent or chains is trainee.arrays["chains"]
+    assert carried.velocity is trainee.arrays["velocity"] and carried.velocity.shape == params.shape
+    assert carried.chains.shape == ((5, 3) if persistent else (0, 3))
+    assert carried.activity.shape == ((3,) if sparsity else (0,))
+    kept = {"chains": persistent, "activity": bool(sparsity)}
+    assert set(trainee.arrays) == {"params", "velocity"} | {name for name, has in kept.items() if has}
+    assert all(getattr(carried, name) is trainee.arrays[name] for name, has in kept.items() if has)
     assert len(work.data) == (5 if persistent else 3)  # room for the chains, too
 
 

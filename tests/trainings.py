@@ -7,7 +7,7 @@ from stacked.kernels.losses import LOSSES
 from stacked.kernels.objective import Objective
 
 from .cases_elementwise import corruption_of, key, samples_of, update_of
-from .cases_products import dense_network, dense_params, machine_params
+from .cases_products import carried, dense_network, dense_params, machine_params
 
 
 def dense_args(dtype, network, optimizer, corruption, batch_size, n, bfloat16=False):
@@ -30,14 +30,13 @@ def dense_args(dtype, network, optimizer, corruption, batch_size, n, bfloat16=Fa
 def rbm_args(dtype, machine, optimizer, batch_size, n, n_chains=7, bfloat16=False):
     """Arguments of ``rbm.train``, from weights drawn in float32."""
     params = machine_params(np.dtype(np.float32), 1, machine).astype(dtype)
-    velocity = np.zeros_like(params)
     rng = np.random.default_rng(5)
     chains = (rng.random((n_chains if machine.persistent else 0, machine.n_hidden)) < 0.5).astype(dtype)
     rows = np.arange(n)[::-1].copy()
     work = rbm.workspace(machine, max(batch_size, len(chains)), np.dtype(dtype), bfloat16)
     data = (samples_of("uint8", 2, n, machine.n_visible), rows, rows + 10, batch_size, key(3), key(4), 2, 1)
     update = update_of(optimizer, 20, 0.0, 1e-3)._replace(learning_rate=0.01)
-    return machine, params, update, *data, velocity, chains, work
+    return machine, params, update, *data, carried(machine, np.zeros_like(params), chains), work
 
 
 def train_dense(*args, train=dense.train):
@@ -52,4 +51,4 @@ def train_rbm(*args, train=rbm.train):
     """What a training of a machine leaves behind, by name."""
     arguments = rbm_args(*args)
     total = train(*arguments)
-    return {"params": arguments[1], "velocity": arguments[11], "chains": arguments[12], "loss": np.array([total])}
+    return {"params": arguments[1], **arguments[11]._asdict(), "loss": np.array([total])}

@@ -36,7 +36,9 @@ class _Scratch:
 
 
 class RBMTrainee:
-    """An RBM. Arrays: ``params``, ``velocity`` (P,) and, for persistent chains, ``chains`` (batch size, H)."""
+    """An RBM. Arrays: ``params``, ``velocity`` (P,), for persistent chains ``chains`` (batch size, H), for a sparsity target
+    ``activity`` (H,).
+    """
 
     def __init__(
         self,
@@ -50,10 +52,11 @@ class RBMTrainee:
         self.source = source
         self._key = stream_key(source.seed, SAMPLING, source.stream)
         self._chain_key = stream_key(source.seed, CHAINS, source.stream)
-        self._chains = np.zeros((n_chains if machine.persistent else 0, machine.n_hidden), self.params.dtype)
-        self.arrays = {"params": self.params, "velocity": np.zeros_like(self.params)}
-        if machine.persistent:
-            self.arrays["chains"] = self._chains
+        chains = np.zeros((n_chains if machine.persistent else 0, machine.n_hidden), self.params.dtype)
+        activity = np.zeros(machine.n_hidden if machine.sparsity_target else 0, self.params.dtype)
+        self._carried = rbm_kernel.Carried(np.zeros_like(self.params), chains, activity)
+        kept = {name: array for name, array in self._carried._asdict().items() if array.size}
+        self.arrays = {"params": self.params, **kept}
         self._scratch = _Scratch(self._workspace)
 
     def _workspace(self, size: int) -> rbm_kernel.Workspace:
@@ -65,8 +68,8 @@ class RBMTrainee:
         """Contrastive divergence on ``rows`` of a window; the summed squared reconstruction error."""
         error = rbm_kernel.train(
             self.machine, self.params, update, window.samples, window.positions[rows], window.row_ids[rows], batch_size,
-            self._key, self._chain_key, epoch, step, self.arrays["velocity"], self._chains,
-            self._scratch.get(max(batch_size, len(self._chains))),
+            self._key, self._chain_key, epoch, step, self._carried,
+            self._scratch.get(max(batch_size, len(self._carried.chains))),
         )  # fmt: skip
         return error, 0.0
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..activations import UNIT_ACTIVATIONS
-from ..parameters import Choice, Flag, Pair, Real, declared, parameter
-from ..penalties import Penalised
+from ..parameters import Choice, Flag, Pair, Real, declared, parameter, parameters_of
+from ..penalties import Penalised, Targeted
 from ..settings import GRADIENT_OPTIMIZERS, LOSS_CHOICES
 from .building import ADAM_RATE, BINARY_RATE, REAL_RATE, UNBOUNDED_CODE_RATE, Building
 from .parameters import Run, Searched, Sized, Trained
@@ -80,6 +80,7 @@ BUILDING = Building(
     outputs="output",
     means={name: name for name in UNIT_ACTIVATIONS},
     linear_code={"activation": "linear"},
+    not_linear=tuple(parameters_of(Targeted)),
     rate=_rate,
     linear_share=_linear_share,
     given_up={"loss": "sigmoid"},  # on other outputs the squared error is the only one defined

@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ..errors import SettingError
 from ..kernels import rbm as kernel
 from ..kernels.random import WEIGHTS, fill_normal_matrix, stream_key
 from ..kernels.sampling import UNIT_KINDS
 from ..models import deep_belief
 from ..network import Network
 from ..parameters import declared, value_of
+from ..penalties import check_target
 from ..settings import choice
 from ..training.feed import BLOCK_ROWS
 from ..training.phase import Source
@@ -45,6 +47,16 @@ class RBM(OneLayerUnit, RBMParameters):
         """Activation that is the visible units' mean, and the decoder's after unrolling."""
         return MEAN[value_of(self, "visible")]
 
+    def validate(self) -> Plan:
+        """Check every parameter and return the training plan; raises SettingError."""
+        plan = super().validate()
+        if check_target(self) is not None and self.hidden != "bernoulli":
+            raise SettingError(
+                f"sparsity_target: expected hidden='bernoulli', whose means are probabilities, found hidden={self.hidden!r};"
+                " leave the target out, or make them bernoulli"
+            )
+        return plan
+
     def free_energy(self, X: Any) -> np.ndarray:
         """Free energy (n_samples,) float64 of X (n_samples, n_features)."""
         return self._per_row(kernel.free_energy, X)
@@ -75,7 +87,10 @@ class RBM(OneLayerUnit, RBMParameters):
     def _machine(self, n_visible: int) -> kernel.Machine:
         visible, hidden = UNIT_KINDS[self.visible], UNIT_KINDS[self.hidden]
         # numbers of Python's own, not of NumPy's narrower types
-        return kernel.Machine(n_visible, int(self.n_hidden), visible, hidden, int(self.k), bool(self.persistent))
+        sparsity = [float(value or 0) for value in (self.sparsity_target, self.sparsity_weight, self.sparsity_decay)]
+        return kernel.Machine(
+            n_visible, int(self.n_hidden), visible, hidden, int(self.k), bool(self.persistent), *sparsity
+        )
 
     def _per_row(self, function: Any, X: Any) -> np.ndarray:
         rows, scaled = self._fitted_rows(X)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..parameters import Choice, Flag, Whole, declared, like, parameter
+from ..parameters import Choice, Flag, Real, Whole, declared, like, parameter, parameters_of
+from ..penalties import Targeted
 from ..settings import MAX_COUNT
 from .building import BINARY_RATE, REAL_RATE, UNBOUNDED_CODE_RATE, Building
 from .parameters import Run, Sized, Trained
@@ -35,7 +36,17 @@ class Machine(Sized):
 
 
 @declared
-class RBMParameters(Run, Trained, Machine):
+class Sparse(Targeted):
+    """A target for the activity of hidden units, and the penalty that draws them there (Hinton 2010, section 11)."""
+
+    sparsity_decay: float = parameter(
+        0.9, Real(0.0, 1.0, open_high=True),
+        "share that the running mean of a unit's activity keeps from one minibatch to the next.", per_layer=True,
+    )  # fmt: skip
+
+
+@declared
+class RBMParameters(Run, Trained, Sparse, Machine):
     """All of them, in the order of the signature."""
 
     weight_decay: float = like(Trained, "weight_decay", 2e-4)
@@ -55,6 +66,7 @@ BUILDING = Building(
     outputs="visible",
     means={name: MEAN[name] for name in VISIBLE},
     linear_code={"hidden": "gaussian"},
+    not_linear=tuple(parameters_of(Targeted)),
     rate=_rate,
     linear_share=_linear_share,
 )
