@@ -7,7 +7,9 @@ penalty is a value v(m, n), its slope for the unit's input, and for some a slope
     L1           |a|      m
     SPARSITY     p(a)     t log(t / m) + (1 - t) log((1 - t) / (1 - m)): Kullback-Leibler divergence to the target t
 
-p(a) is a, and (1 + a) / 2 for tanh.
+    CONTRACTION  f'(x)^2  m n: the squared Frobenius norm of the codes' Jacobian, a row each (Rifai et al. 2011)
+
+p(a) is a, and (1 + a) / 2 for tanh; a = f(x).
 
 A new kind is a code, a row here and a branch in each of the functions below; the engine knows none of them.
 """
@@ -15,23 +17,23 @@ A new kind is a code, a row here and a branch in each of the functions below; th
 import math
 
 from ._jit import jit
-from .activations import TANH, derivative, like
+from .activations import SIGMOID, SOFTPLUS, TANH, derivative, like
 
-L1, SPARSITY = range(2)
-PENALTIES = {"l1": L1, "sparsity": SPARSITY}
+L1, SPARSITY, CONTRACTION = range(3)
+PENALTIES = {"l1": L1, "sparsity": SPARSITY, "contraction": CONTRACTION}
 MARGIN = 1e-6  # a mean activation is kept this far from 0 and 1, where the divergence is infinite
 
 
 @jit
 def needs_norms(kind):
     """Whether the penalty reads the norms of the units' weights."""
-    return kind < 0
+    return kind == CONTRACTION
 
 
 @jit
 def reaches_weights(kind):
     """Whether the penalty has a slope for the weights beside that for the units' inputs."""
-    return kind < 0
+    return kind == CONTRACTION
 
 
 @jit
@@ -39,6 +41,9 @@ def statistic(kind, activation, target, a, column):
     """s(a) of one output; ``column`` is the unit's number."""
     if kind == L1:
         return abs(a)
+    if kind == CONTRACTION:
+        own = derivative(activation, a)
+        return own * own
     return a if activation != TANH else like(0.5, a) * (like(1.0, a) + a)
 
 
@@ -48,7 +53,7 @@ def value(kind, target, mean, norm):
     if kind == SPARSITY:
         m = min(max(mean, MARGIN), 1.0 - MARGIN)
         return target * math.log(target / m) + (1.0 - target) * math.log((1.0 - target) / (1.0 - m))
-    return mean
+    return mean * norm if kind == CONTRACTION else mean
 
 
 @jit
@@ -57,7 +62,20 @@ def gain(kind, target, mean, norm):
     if kind == SPARSITY:
         m = min(max(mean, MARGIN), 1.0 - MARGIN)
         return (1.0 - target) / (1.0 - m) - target / m
-    return 1.0
+    return norm if kind == CONTRACTION else 1.0
+
+
+@jit
+def second_derivative(activation, a):
+    """f''(x) of an output a = f(x)."""
+    own, one, two = derivative(activation, a), like(1.0, a), like(2.0, a)
+    if activation == SIGMOID:
+        return own * (one - two * a)
+    if activation == TANH:
+        return -two * a * own
+    if activation == SOFTPLUS:
+        return own * (one - own)
+    return like(0.0, a)
 
 
 @jit
@@ -67,10 +85,12 @@ def slope(kind, activation, target, a, column):
         zero = like(0.0, a)
         sign = like(1.0, a) if a > zero else (-like(1.0, a) if a < zero else zero)
         return sign * derivative(activation, a)
+    if kind == CONTRACTION:
+        return like(2.0, a) * derivative(activation, a) * second_derivative(activation, a)
     return derivative(activation, a) if activation != TANH else like(0.5, a) * derivative(activation, a)
 
 
 @jit
 def weight_gain(kind, mean):
     """dv/dw is this, in float64, times w."""
-    return 0.0 * mean
+    return 2.0 * mean if kind == CONTRACTION else 0.0

@@ -1,7 +1,8 @@
 """Penalties on the codes of an autoencoder: what may be asked for, and the terms of the objective that it becomes.
 
 Each is a sum over the hidden units of a mean over the minibatch, times its weight; the arithmetic is in `kernels.penalties`. Sparse
-codes: L1, or a target for the mean activation of every unit (Ng 2011, "Sparse autoencoder").
+codes: L1, or a target for the mean activation of every unit (Ng 2011, "Sparse autoencoder"). Contractive ones: the squared norm of
+the Jacobian of the codes by their input (Rifai et al. 2011).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,10 @@ class Penalised(Targeted):
     """What is asked of the codes of an autoencoder."""
 
     code_l1: float = parameter(0.0, Real(), "weight of the sum of the codes' absolute values.", per_layer=True)
+    contraction: float = parameter(
+        0.0, Real(), "weight of the squared norm of the codes' Jacobian: how much they may change with the input.",
+        per_layer=True,
+    )  # fmt: skip
 
 
 def check_target(estimator: Any, prefix: str = "") -> float | None:
@@ -58,5 +63,9 @@ def terms_of(estimator: Any, layer: int, prefix: str = "") -> "Terms":
     from .kernels.terms import as_terms
 
     values = {name.removeprefix(prefix): value for name, value in checked(estimator).items() if name.startswith(prefix)}
-    asked = {"l1": (values["code_l1"], 0.0), "sparsity": (values["sparsity_weight"], values["sparsity_target"] or 0.0)}
+    asked = {
+        "l1": (values["code_l1"], 0.0),
+        "sparsity": (values["sparsity_weight"], values["sparsity_target"] or 0.0),
+        "contraction": (values.get("contraction", 0.0), 0.0),
+    }
     return as_terms(*((PENALTIES[kind], layer, *numbers) for kind, numbers in asked.items() if numbers[0] > 0))

@@ -8,7 +8,7 @@ from stacked.kernels import dense, rbm
 from stacked.kernels.activations import ACTIVATIONS
 from stacked.kernels.losses import LOSSES
 from stacked.kernels.objective import Objective
-from stacked.kernels.penalties import L1, SPARSITY
+from stacked.kernels.penalties import CONTRACTION, L1, SPARSITY
 from stacked.kernels.rbm import Carried, Machine
 from stacked.kernels.sampling import UNIT_KINDS
 from stacked.kernels.terms import as_terms
@@ -123,14 +123,22 @@ def dense_params(dtype: np.dtype, seed: int, table: np.ndarray, n_weights: int, 
     return params
 
 
-_TERMS = ((L1, 0, 0.02, 0.0), (SPARSITY, 1, 0.3, 0.05), (SPARSITY, 0, 0.1, 0.1))
+_TERMS = ((L1, 0, 0.02, 0.0), (SPARSITY, 1, 0.3, 0.05), (SPARSITY, 0, 0.1, 0.1), (CONTRACTION, 0, 0.2, 0.0))
 _NETWORKS = {  # sizes, activations, tied, loss, and for some terms, and weights of the losses of spoilt and of kept inputs
     "tied sigmoid": ((13, 7, 13), ("sigmoid", "sigmoid"), True, "cross_entropy"),
     "one layer": ((5, 3), ("softmax",), False, "softmax_cross_entropy"),
     "classifier": ((17, 11, 6, 4), ("relu", "tanh", "softmax"), False, "softmax_cross_entropy"),
     "deep tied": ((13, 8, 3, 8, 13), ("softplus", "linear", "tanh", "linear"), True, "squared_error"),
     "penalised": ((13, 7, 5, 13), ("sigmoid", "sigmoid", "linear"), False, "squared_error", _TERMS),
-    "tied and penalised": ((13, 7, 13), ("sigmoid", "sigmoid"), True, "cross_entropy", _TERMS[::2], (2.0, 0.5)),
+    "tied and penalised": ((13, 7, 13), ("sigmoid", "sigmoid"), True, "cross_entropy", _TERMS[::3], (2.0, 0.5)),
+    "contractive": ((40, 35, 40), ("tanh", "linear"), True, "squared_error", ((CONTRACTION, 0, 0.3, 0.0),)),
+    "contractive softplus": (
+        (13, 7, 13),
+        ("softplus", "linear"),
+        False,
+        "squared_error",
+        ((CONTRACTION, 0, 0.3, 0.0),),
+    ),
     "emphasised": ((13, 7, 13), ("relu", "tanh"), False, "squared_error", (), (1.0, 0.0)),
     "several tiles": ((530, 261, 530), ("tanh", "sigmoid"), True, "squared_error"),
 }

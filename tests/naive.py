@@ -12,7 +12,7 @@ SQUARED_ERROR, CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY = range(3)
 NO_CORRUPTION, MASKING, SALT_AND_PEPPER, GAUSSIAN_NOISE = range(4)
 UINT8, FLOAT32, FLOAT64 = range(3)
 MOMENTUM, NESTEROV, ADAM = range(3)
-L1, SPARSITY = range(2)
+L1, SPARSITY, CONTRACTION = range(3)
 MARGIN = 1e-6  # of a mean activation
 GAUSSIAN, BERNOULLI, RECTIFIED = LINEAR, SIGMOID, RELU
 
@@ -173,6 +173,11 @@ def _penalty(kind, activation, target, a, weight):
     own = _slope(activation, a) / len(a)
     if kind == L1:
         return np.abs(a).mean(axis=0).sum(), np.sign(a) * own, 0
+    if kind == CONTRACTION:
+        f1 = _slope(activation, a)
+        f2 = {SIGMOID: f1 * (1 - 2 * a), TANH: -2 * a * f1, SOFTPLUS: f1 * (1 - f1)}.get(activation, np.zeros_like(a))
+        norms = (weight**2).sum(axis=0)
+        return (f1**2 * norms).sum(axis=1).mean(), 2 * f1 * f2 * norms / len(a), 2 * weight * (f1**2).mean(axis=0)
     a, own = ((1 + a) / 2, own / 2) if activation == TANH else (a, own)
     m = np.clip(a.mean(axis=0), MARGIN, 1 - MARGIN)
     divergence = target * np.log(target / m) + (1 - target) * np.log((1 - target) / (1 - m))

@@ -122,7 +122,7 @@ def test_what_is_not_given_is_the_unit_s_own_default():
 OF_RBM = ("visible", "hidden", "k", "persistent", "sparsity_decay")
 FOREIGN = {
     "rbm": ("activation", "output_activation", "loss", "tied", "optimizer", "line_searches", "corruption", "corruption_level",
-            "code_l1", "emphasis"),
+            "code_l1", "contraction", "emphasis"),
     "autoencoder": (*OF_RBM, "corruption", "corruption_level"),
     "dae": OF_RBM,
 }  # fmt: skip
@@ -183,6 +183,7 @@ PRETRAIN = {  # parameter of the command: the kind of unit, its flags, whose att
     "optimizer": ("dae", ["--optimizer", "adam"], "units", "optimizer", ["adam", "adam"]),
     "line_searches": ("dae", ["--line-searches", "5", "--optimizer", "cg"], "units", "line_searches", [5, 5]),
     "emphasis": ("dae", ["--emphasis", "1:0.5"], "units", "emphasis", [(1.0, 0.5)] * 2),
+    "contraction": ("dae", ["--contraction", "0.1"], "units", "contraction", [0.1, 0.1]),
     "code_l1": ("autoencoder", ["--code-l1", "0.1,0.2"], "units", "code_l1", [0.1, 0.2]),
     "corruption": ("dae", ["--corruption", "gaussian"], "units", "corruption", ["gaussian", "gaussian"]),
     "corruption_level": ("dae", ["--corruption-level", "0.1,0.2"], "units", "corruption_level", [0.1, 0.2]),

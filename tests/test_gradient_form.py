@@ -6,17 +6,18 @@ import pytest
 from stacked.kernels import dense, fused_network, program
 from stacked.kernels.cpu import thread_limit
 from stacked.kernels.objective import Batch
-from stacked.kernels.penalties import L1, SPARSITY
+from stacked.kernels.penalties import CONTRACTION, L1, SPARSITY
 from stacked.kernels.terms import as_terms
 
 from .trainings import dense_args
 
 B = 150  # two blocks of rows
+TERMS = ((L1, 0, 0.01, 0), (SPARSITY, 0, 0.3, 0.05), (CONTRACTION, 0, 0.2, 0))
 NETWORKS = {
     "tied": (((140, 37, 140), ("sigmoid", "sigmoid"), True, "cross_entropy"), ()),
     "deep": (((40, 70, 5, 70, 40), ("tanh", "linear", "relu", "linear"), False, "squared_error"), ()),
     "classifier": (((40, 37, 5), ("relu", "softmax"), False, "softmax_cross_entropy"), ()),
-    "penalised": (((40, 37, 40), ("sigmoid", "sigmoid"), True, "cross_entropy"), ((L1, 0, 0.01, 0), (SPARSITY, 0, 0.3, 0.05))),
+    "penalised": (((40, 37, 40), ("sigmoid", "sigmoid"), True, "cross_entropy"), TERMS),
 }  # fmt: skip
 
 

@@ -141,7 +141,7 @@ def test_every_public_compiled_function_is_a_kernel_or_a_helper():
         (corruption, ("MASKING", "SALT_AND_PEPPER")),
         (samples, ("UINT8", "FLOAT32", "FLOAT64")),
         (updates, ("MOMENTUM", "NESTEROV", "ADAM")),
-        (penalties, ("L1", "SPARSITY", "MARGIN")),
+        (penalties, ("L1", "SPARSITY", "CONTRACTION", "MARGIN")),
         (bfloat16, ("LEFT", "RIGHT", "LEFT_T", "RIGHT_T")),
         (sampling, ("GAUSSIAN", "BERNOULLI", "RECTIFIED")),
     ],

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stacked import Autoencoder, SettingError, StackedAutoencoder, load
+from stacked.data import as_rows
 from stacked.kernels import dense
 from stacked.kernels.activations import ACTIVATIONS
 from stacked.kernels.corruption import NO_CORRUPTION
@@ -17,6 +18,7 @@ from .cases_products import dense_network
 
 STEP, N_ROWS = 1e-6, 4
 CODES = [name for name in ACTIVATIONS if name != "softmax"]
+FROZEN = {"learning_rate": 0.0, "scaling": "none", "precision": "float64", "random_state": 0}
 BOUNDED = ("sigmoid", "tanh")
 
 
@@ -122,3 +124,26 @@ def test_models_with_penalties_and_emphasis_survive_their_file(precision, small,
     np.testing.assert_array_equal(again.transform(small), model.transform(small))
     again = again.set_params(random_state=0).fit(small)
     np.testing.assert_array_equal(again.transform(small), model.transform(small))
+
+
+@pytest.mark.parametrize("activation", CODES)
+def test_the_contraction_is_the_mean_squared_norm_of_the_jacobian(activation, small):
+    model = Autoencoder(
+        7, activation=activation, output="linear", contraction=1.0, epochs=1, batch_size=len(small), **FROZEN
+    )
+    model.fit(small)
+    x, total = small.astype(np.float64), 0.0
+    for row in x[:10]:
+        around = np.concatenate([row + STEP * np.eye(x.shape[1]), row - STEP * np.eye(x.shape[1])])
+        upper, lower = np.split(model.transform(around), 2)
+        total += np.square((upper - lower) / (2 * STEP)).sum()
+    model.fit(small[:10])
+    assert model.history_[0].penalty == pytest.approx(total / 10, rel=1e-6)
+
+
+def test_contracted_codes_change_less_with_their_input(digits):
+    plain, contractive = (Autoencoder(40, epochs=20, random_state=0, contraction=c).fit(digits) for c in (0.0, 1.0))
+    x = digits.read(0, 500)
+    moved = x + 0.1 * np.random.default_rng(0).standard_normal(x.shape).astype(x.dtype)
+    changes = [np.square(m.network_.apply(as_rows(moved), last=1) - m.transform(x)).sum() for m in (plain, contractive)]
+    assert changes[1] < 0.5 * changes[0]

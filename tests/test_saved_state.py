@@ -35,7 +35,7 @@ OTHERS = {  # a value other than the default for every parameter of every estima
     },
     "autoencoder": {
         **COMMON, "activation": "tanh", "output": "linear", "loss": "squared_error", "corruption": "salt_and_pepper",
-        "corruption_level": 0.1, "emphasis": [1.5, 0.5], "code_l1": 0.01,
+        "corruption_level": 0.1, "emphasis": [1.5, 0.5], "code_l1": 0.01, "contraction": 0.02,
         "sparsity_target": 0.2, "sparsity_weight": 0.03, "tied": False, "optimizer": "adam", "line_searches": 4,
     },
     "stacked_autoencoder": {
