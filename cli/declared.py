@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import click
 
-from stacked.parameters import Choice, Flag, Pair, Parameter, Real, Seed, Steps, Threads, Whole, parameters_of
+from stacked.parameters import Choice, Flag, Pair, Parameter, Real, Seed, Sizes, Steps, Threads, Whole, parameters_of
 
-from .parameters import INTEGER, PAIR, REAL, PerLayer, Schedule
+from .parameters import INTEGER, LAYERS, PAIR, REAL, PerLayer, Schedule
 
 Decorator = Callable[[Any], Any]
 
@@ -97,6 +97,8 @@ def shown_default(record: Parameter, value: Any) -> str:
         return (on if value else off).lstrip("-")
     if isinstance(record.check, Pair):
         return ":".join(f"{number:g}" for number in value)
+    if isinstance(record.check, Sizes):
+        return "-".join(map(str, value))
     return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -116,6 +118,6 @@ def _type(record: Parameter) -> click.ParamType:
     if isinstance(record.check, Choice):
         return click.Choice(_words(record.check))
     types: dict[type, click.ParamType] = {
-        Whole: INTEGER, Threads: INTEGER, Real: REAL, Pair: PAIR, Steps: Schedule(), Seed: click.IntRange(min=0),
+        Whole: INTEGER, Threads: INTEGER, Real: REAL, Pair: PAIR, Sizes: LAYERS, Steps: Schedule(), Seed: click.IntRange(min=0),
     }  # fmt: skip
     return types[type(record.check)]

@@ -15,12 +15,22 @@ from .output import echo, print_json
 @opt.model_argument
 @opt.data_argument
 @opt.labels_option
+@click.option(
+    "--likelihood", type=click.IntRange(min=1), metavar="K",
+    help="Models with a Gaussian code: a bound on the log likelihood, from K samples a row.",
+)  # fmt: skip
 @opt.precision_option
 @opt.threads_option
 @opt.json_option
 @opt.config_option
 def evaluate(
-    model: str, data: str, labels: str | None, precision: str | None, n_threads: int | None, as_json: bool
+    model: str,
+    data: str,
+    labels: str | None,
+    likelihood: int | None,
+    precision: str | None,
+    n_threads: int | None,
+    as_json: bool,
 ) -> None:
     """Measure MODEL on DATA: how well it reconstructs or, for a classifier, predicts, and how sparse its codes are.
 
@@ -31,27 +41,31 @@ def evaluate(
     \b
     Example:
       stacked evaluate tuned.h5 digits
+      stacked evaluate vae.h5 images.npy --likelihood 5000
       stacked evaluate classifier.h5 images.npy --labels labels.npy --json
     """
     from stacked.data import open_data
 
-    from .models import load_model, require_classifier
+    from .models import load_model, require_classifier, require_gaussian_code
 
     fitted = load_model(model, n_threads, precision)
     if labels is not None:
         require_classifier(fitted, model)
+    if likelihood is not None:
+        require_gaussian_code(fitted, model)
     with open_data(data, labels) as rows:
-        report = {"model": model, "kind": fitted.kind, "data": rows.name, **_measure(fitted, rows)}
+        report = {"model": model, "kind": fitted.kind, "data": rows.name, **_measure(fitted, rows, likelihood)}
     print_json(report) if as_json else echo(*_lines(report))
 
 
-def _measure(fitted: Any, rows: Any) -> dict[str, Any]:
+def _measure(fitted: Any, rows: Any, likelihood: int | None) -> dict[str, Any]:
     from stacked import metrics
     from stacked.sparsity import code_sparsity
 
     classifies = fitted.kind == CLASSIFIER
     measure = metrics.classification_metrics if classifies else metrics.reconstruction_metrics
-    return {**measure(fitted, rows), "code": code_sparsity(fitted, rows)}
+    own = {} if likelihood is None else {"likelihood": metrics.likelihood_metrics(fitted, rows, likelihood)}
+    return {**measure(fitted, rows), **own, "code": code_sparsity(fitted, rows)}
 
 
 def _lines(report: dict[str, Any]) -> list[str]:
@@ -70,6 +84,10 @@ def _lines(report: dict[str, Any]) -> list[str]:
     lines = [start, f"squared error  {report['squared_error']:.5g} a sample, summed over features"]
     if report["cross_entropy"] is not None:
         lines.append(f"cross-entropy  {report['cross_entropy']:.5g} a sample, summed over features")
+    if "likelihood" in report:
+        found = report["likelihood"]
+        error = f"± {found['standard_error']:.2g}, by {found['samples']:,} draws"
+        lines.append(f"log likelihood {found['bound']:.5g} nats a sample at least, {error}")
     return [*lines, f"RMSE           {report['rmse']:.5g} a feature", *_code_lines(report["code"])]
 
 

@@ -46,6 +46,16 @@ def require_sampler(model: Any, path: str) -> None:
         )
 
 
+def require_gaussian_code(model: Any, path: str) -> None:
+    """ModelFileError for a model without a likelihood that can be bounded."""
+    from stacked.models.variational import has_gaussian_code
+
+    if not has_gaussian_code(model) or not hasattr(model, "bound"):
+        raise ModelFileError(
+            f"{path}: expected a model with a Gaussian code, found a {model.kind} without one; --likelihood is for variational ones"
+        )
+
+
 def require_classifier(model: Any, path: str) -> None:
     """ModelFileError for a model that knows no classes."""
     if model.kind != CLASSIFIER:

@@ -60,6 +60,9 @@ class Sizes(click.ParamType):
         return sizes
 
 
+LAYERS = Sizes()
+
+
 class Schedule(click.ParamType):
     """A number, or values from given epochs on: 0:0.5/5:0.9, or a list of [epoch, value]."""
 

@@ -16,7 +16,10 @@ CORRUPTIONS = {"none": NONE, "masking": MASKING, "salt_and_pepper": SALT_AND_PEP
 
 
 class Corruption(NamedTuple):
-    """Kind code, level, the values that pepper and salt stand for, and how much the losses of spoilt and of kept inputs count."""
+    """Kind code, level, the values that pepper and salt stand for, and how much the losses of spoilt and of kept inputs count.
+
+    With ``binarize`` the clean values are probabilities, of which each row of each epoch draws zeros and ones first.
+    """
 
     kind: int
     level: float
@@ -24,15 +27,30 @@ class Corruption(NamedTuple):
     high: float
     spoilt_weight: float = 1.0
     kept_weight: float = 1.0
+    binarize: int = 0
 
 
 NO_CORRUPTION = Corruption(NONE, 0.0, 0.0, 1.0)
 
 
 @jit
+def draw_binary(key, epoch, row, values):
+    """Turn probabilities ``values`` (V,) into zeros and ones, for one row of one epoch."""
+    numbers, one, zero = np.empty_like(values), values.dtype.type(1), values.dtype.type(0)
+    fill_uniform(key, epoch, row, 2, 0, numbers)
+    for j in range(values.shape[0]):
+        values[j] = one if numbers[j] < values[j] else zero
+
+
+@jit
 def corrupt(corruption, key, epoch, row, clean, out):
-    """out (V,) = corrupted copy of ``clean`` (V,), for one row of one epoch. Both may be one array only for kind NONE."""
+    """out (V,) = corrupted copy of ``clean`` (V,), for one row of one epoch. Both may be one array only for kind NONE.
+
+    clean is modified in place where it is to be binarised.
+    """
     cast = out.dtype.type
+    if corruption.binarize:
+        draw_binary(key, epoch, row, clean)
     level = cast(corruption.level)
     if corruption.kind == NONE:
         if clean.ctypes.data != out.ctypes.data:

@@ -21,7 +21,7 @@ from .corruption import emphasis_row, emphasises
 from .layers import plain_steps
 from .layers.plain_steps import layer_weight
 from .losses import SOFTMAX_CROSS_ENTROPY, forward_activation, loss_and_delta
-from .packing import ACTIVATION, DENSE, KIND, N_IN, N_OUT
+from .packing import ACTIVATION, N_IN, N_OUT
 from .penalties import needs_norms
 from .samples import load_batch, load_rows
 from .terms import KIND as PENALTY
@@ -45,7 +45,7 @@ class Workspace(NamedTuple):
     clean: np.ndarray  # (B, V)
     corrupted: np.ndarray  # (B, V)
     emphasis: np.ndarray  # (B, V) weights of single losses
-    noise: np.ndarray  # (B, K) of a stochastic layer
+    noise: np.ndarray  # (B, K) of the stochastic layers
     outputs: np.ndarray  # (B * sum of n_out,)
     deltas: np.ndarray  # (B * sum of n_out,)
     gradient: np.ndarray  # (P,)
@@ -71,7 +71,7 @@ def workspace(
     rows = np.zeros((2, batch_size, n_visible), dtype)
     weights = np.zeros((batch_size if emphasis else 0, n_visible), dtype)
     layers = np.zeros((2, batch_size * width), dtype)
-    noise = np.zeros((batch_size, max((int(row[N_OUT]) for row in table if row[KIND] != DENSE), default=0)), dtype)
+    noise = np.zeros((batch_size, plain_steps.noise_columns.py_func(table)), dtype)
     if runs_in_panels(dtype):
         packed = packed_network.pack_network(table, batch_size, bfloat16, True, emphasis, gradient)
     else:
@@ -92,7 +92,7 @@ def layer_rows(table, layer, n_rows, buffer):
 def forward(table, params, loss, inputs, noise, outputs):
     """Fill ``outputs`` with every layer's output for ``inputs`` (B, V); under a loss on logits the last layer stays linear.
 
-    noise (B, K) is what a stochastic layer draws, (B, 0) where there is none.
+    noise (B, K) is what the stochastic layers draw, (B, 0) where there are none.
     """
     below = inputs
     last = table.shape[0] - 1
@@ -175,14 +175,18 @@ def loss_gradient(table, params, objective, l1, l2, inputs, target, labels, work
 
 
 @jit
-def load_minibatch(objective, samples, positions, row_ids, key, epoch, work):
-    """Load rows ``positions`` (B,) into the workspace: clean, corrupted, weights of their losses."""
+def load_minibatch(table, objective, samples, positions, row_ids, key, epoch, work):
+    """Load rows ``positions`` (B,) into the workspace: clean, corrupted, weights of their losses, and noise for them."""
     n_rows = positions.shape[0]
     clean, corrupted = work.clean[:n_rows], work.corrupted[:n_rows]
     load_batch(samples, positions, row_ids, objective.corruption, key, epoch, clean, corrupted)
     if emphasises(objective.corruption):
         for r in range(n_rows):
             emphasis_row(objective.corruption, key, epoch, row_ids[r], work.emphasis[r])
+    work.noise[:n_rows] = 0
+    if objective.n_samples and work.noise.shape[1]:
+        for r in range(n_rows):
+            plain_steps.fill_noise(table, key, epoch, row_ids[r], r % objective.n_samples, work.noise[r])
 
 
 @jit
@@ -196,7 +200,7 @@ def train_plain(
     for start in range(0, positions.shape[0], batch_size):
         chosen = positions[start : start + batch_size]
         n_rows = chosen.shape[0]
-        load_minibatch(objective, samples, chosen, row_ids[start : start + batch_size], key, epoch, work)
+        load_minibatch(table, objective, samples, chosen, row_ids[start : start + batch_size], key, epoch, work)
         goal = labels[chosen] if classify else labels
         inputs, target = work.corrupted[:n_rows], work.clean[:n_rows]
         sums += batch_gradient(table, params, objective, inputs, target, goal, work)
@@ -223,6 +227,34 @@ def train(
 
 
 train.kernels = {"float32": fused_network.train, "float64": train_plain}  # type: ignore[attr-defined]
+
+
+@jit
+def evaluate_plain(table, params, objective, samples, labels, positions, row_ids, batch_size, key, epoch, work):
+    """`evaluate` in any dtype."""
+    sums, last = np.zeros(2), table.shape[0] - 1
+    for start in range(0, positions.shape[0], batch_size):
+        chosen = positions[start : start + batch_size]
+        n_rows = chosen.shape[0]
+        load_minibatch(table, objective, samples, chosen, row_ids[start : start + batch_size], key, epoch, work)
+        forward(table, params, objective.loss, work.corrupted[:n_rows], work.noise[:n_rows], work.outputs)
+        sums[1] += n_rows * measure(table, params, objective.terms, n_rows, work.outputs, work.measured)
+        logits, delta = layer_rows(table, last, n_rows, work.outputs), layer_rows(table, last, n_rows, work.deltas)
+        goal = labels[chosen] if objective.loss == SOFTMAX_CROSS_ENTROPY else labels
+        activation, emphasis = table[last, ACTIVATION], work.emphasis[:n_rows]
+        sums[0] += loss_and_delta(objective.loss, activation, logits, work.clean[:n_rows], goal, emphasis, delta)
+    return sums
+
+
+def evaluate(table, params, objective, samples, labels, positions, row_ids, batch_size, key, epoch, work):
+    """Sums over rows ``positions`` of losses and terms, (2,), as `train` would find them; nothing changes but the workspace."""
+    data = (table, params, objective, samples, labels, positions, row_ids, batch_size, key, epoch)
+    if runs_in_panels(params.dtype):
+        return fused_network.evaluate(program.program_for(table, objective, program.EVALUATE), *data, work.packed)
+    return evaluate_plain(*data, work)
+
+
+evaluate.kernels = {"float32": fused_network.evaluate, "float64": evaluate_plain}  # type: ignore[attr-defined]
 
 
 @jit

@@ -97,6 +97,19 @@ def train(
 
 
 @jit
+def evaluate(program, table, params, objective, samples, labels, positions, row_ids, batch_size, key, epoch, net):
+    """`dense.evaluate` in float32: the head of the program of `train`."""
+    copy_vector(table, net.table, params, net.params, PACK)
+    keep_all_weights(net)
+    sums = np.zeros(2)
+    for start in range(0, positions.shape[0], batch_size):
+        chosen, ids = positions[start : start + batch_size], row_ids[start : start + batch_size]
+        batch = Batch(samples, labels, chosen, ids, key, epoch, 1.0 / chosen.shape[0])
+        sums += execute(program, net, objective, NO_UPDATE, 0, batch)
+    return sums
+
+
+@jit
 def write_gradient(program, table, params, objective, batch, gradient, net):
     """``gradient`` (P,) = the packed gradient of one minibatch's mean, of which a row has the batch's share; the sums of `execute`.
 

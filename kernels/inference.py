@@ -1,19 +1,17 @@
 """Inference on the engine: every thread takes whole blocks of rows through all layers, from the rows of the file to the answers."""
 
 import numpy as np
-from numba import get_thread_id, intp, prange
+from numba import get_thread_id, prange
 
 from ._jit import linked
-from .activations import LINEAR, SOFTMAX, activate
 from .cpu import max_threads
 from .instructions import PANEL
-from .packed_network import NET, OUTPUT, Packed, block_panels, keep_operand, layer_panel, pack_network
+from .layers import steps
+from .packed_network import NET, OUTPUT, Packed, block_panels, keep_block, pack_network
 from .packed_words import keep_all_weights
 from .packing import (
-    ACTIVATION,
     MATRIX,
     N_IN,
-    N_OUT,
     NUMBERS,
     PACK,
     ROWS,
@@ -23,20 +21,6 @@ from .packing import (
     scatter_row,
 )  # fmt: skip
 from .samples import SAMPLES, declared_writable, load_row
-
-
-@linked(NET, intp, intp, intp)
-def answer_layer(net, layer, block, n_rows):
-    """Outputs of one layer for one block of rows."""
-    n_out, activation = net.table[layer, N_OUT], net.table[layer, ACTIVATION]
-    for panel in range(panel_count(n_out)):
-        layer_panel(net, layer, LINEAR if activation == SOFTMAX else activation, block, n_rows, panel)
-    if activation == SOFTMAX:  # needs whole rows
-        outputs, values = block_panels(net, layer + 1, OUTPUT)[block], np.empty(n_out, np.float32)
-        for r in range(n_rows):
-            gather_row(outputs, r, values)
-            activate(SOFTMAX, values)
-            scatter_row(values, outputs, r)
 
 
 @linked(NET, SAMPLES, NUMBERS, MATRIX, parallel=True)
@@ -55,10 +39,9 @@ def infer(net, samples, positions, out):
         for r in range(n):
             load_row(samples, positions[first + r], row)
             scatter_row(row, inputs[thread], r)
-        for panel in range(panel_count(n_visible)):
-            keep_operand(net, 0, OUTPUT, thread, n, panel)
+        keep_block(net, 0, OUTPUT, thread, n)
         for layer in range(n_layers):
-            answer_layer(net, layer, thread, n)
+            steps.answer(net, layer, thread, n)
         for r in range(n):
             gather_row(outputs[thread], r, out[first + r])
 

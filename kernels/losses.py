@@ -1,7 +1,8 @@
 """Losses and their derivative with respect to the output layer's input.
 
-Each loss is a sum over features for one sample. Cross-entropies take logits (the output layer before its activation), where
-log(1 + exp(x)) and log-sum-exp cannot overflow and the derivative is simply output minus target.
+Each loss is a sum over features for one sample. gaussian_nll is the negative log likelihood of a Gaussian of unit variance round
+the output: half the squared error and log(2 pi) / 2 a feature. Cross-entropies take logits (the output layer before its
+activation), where log(1 + exp(x)) and log-sum-exp cannot overflow and the derivative is simply output minus target.
 """
 
 import math
@@ -12,11 +13,13 @@ from numba import prange
 from ._jit import jit, parallel_jit
 from .activations import LINEAR, SOFTMAX, activate, differentiate, exp, like, log1p_unit, sigmoid
 
-SQUARED_ERROR, CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY = range(3)
+SQUARED_ERROR, CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY, GAUSSIAN_NLL = range(4)
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 LOSSES = {
     "squared_error": SQUARED_ERROR,
     "cross_entropy": CROSS_ENTROPY,
     "softmax_cross_entropy": SOFTMAX_CROSS_ENTROPY,
+    "gaussian_nll": GAUSSIAN_NLL,
 }
 REQUIRED_ACTIVATION = {"cross_entropy": "sigmoid", "softmax_cross_entropy": "softmax"}
 
@@ -63,6 +66,8 @@ def weighted_loss(loss, output, target, weights):
     for j in range(output.shape[0]):
         if loss == SQUARED_ERROR:
             term = (output[j] - target[j]) * (output[j] - target[j])
+        elif loss == GAUSSIAN_NLL:
+            term = 0.5 * (output[j] - target[j]) * (output[j] - target[j]) + HALF_LOG_2PI
         else:
             a = output[j]
             term = (a if a > like(0.0, a) else like(0.0, a)) - a * target[j] + log1p_unit(exp(-abs(a)))
@@ -74,8 +79,8 @@ def weighted_loss(loss, output, target, weights):
 def loss_row(loss, activation, output, target, label, weights, delta):
     """Loss of one sample; ``delta`` (n,) becomes its derivative with respect to the output layer's input.
 
-    ``output`` (n,) holds the activated output for the squared error and logits for the cross-entropies. ``target`` (n,) is
-    read by the first two losses, ``label`` by the third. ``weights`` (n,) multiply the losses of features; (0,): all count alike.
+    ``output`` (n,) holds logits for the cross-entropies, else the activated output. ``label`` is read by the softmax cross-entropy,
+    ``target`` (n,) by the others. ``weights`` (n,) multiply the losses of features; (0,): all count alike.
     """
     value = even_loss_row(loss, activation, output, target, label, delta)
     if weights.shape[0]:
@@ -94,6 +99,11 @@ def even_loss_row(loss, activation, output, target, label, delta):
             delta[j] = two * (output[j] - target[j])
         differentiate(activation, output, delta)
         return squared_error(output, target)
+    if loss == GAUSSIAN_NLL:
+        for j in range(output.shape[0]):
+            delta[j] = output[j] - target[j]
+        differentiate(activation, output, delta)
+        return 0.5 * squared_error(output, target) + output.shape[0] * HALF_LOG_2PI
     if loss == CROSS_ENTROPY:
         value = cross_entropy(output, target, delta)
         for j in range(output.shape[0]):
@@ -132,4 +142,4 @@ def loss_and_delta(loss, activation, output, target, labels, weights, delta):
 @jit
 def forward_activation(loss, activation):
     """Activation that `loss_and_delta` wants the output layer to have: none for the losses on logits."""
-    return activation if loss == SQUARED_ERROR else LINEAR
+    return activation if loss in (SQUARED_ERROR, GAUSSIAN_NLL) else LINEAR

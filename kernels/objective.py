@@ -11,12 +11,17 @@ from .terms import NO_TERMS, Terms
 
 
 class Objective(NamedTuple):
-    """A loss code, the corruption of the input, the number of weights that decay, and the terms that are added to the loss."""
+    """A loss code, the corruption of the input, the number of weights that decay, and the terms that are added to the loss.
+
+    Of a minibatch every ``n_samples`` rows are one row of the data, for which stochastic layers draw as often; with 0 each row is
+    one, and they answer with their means.
+    """
 
     loss: int
     corruption: Corruption
     n_weights: int
     terms: Terms = NO_TERMS
+    n_samples: int = 1
 
 
 class Batch(NamedTuple):

@@ -263,6 +263,13 @@ def layer_panel(net, layer, activation, block, n_rows, panel):
     keep_operand(net, layer + 1, OUTPUT, block, n_rows, panel)
 
 
+@linked(NET, intp, intp, intp, intp)
+def keep_block(net, index, kind, block, n_rows):
+    """`keep_rows` for one block."""
+    for panel in range(panel_count(net.table[index - 1, N_OUT] if index else net.table[0, N_IN])):
+        keep_operand(net, index, kind, block, n_rows, panel)
+
+
 @linked(NET, intp, intp, intp, parallel=True)
 def keep_rows(net, index, kind, n_rows):
     """Write outputs or deltas ``index`` that were made row by row in the forms that products will read."""

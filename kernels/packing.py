@@ -26,7 +26,7 @@ ROWS = 128  # of a block; a multiple of PANEL
 COPIED_ROWS = 16  # of a matrix that is packed or unpacked
 _ALIGNMENT = 64  # bytes: a cache line and the longest vector
 N_IN, N_OUT, ACTIVATION, WEIGHT, BIAS, TRANSPOSED, KIND = range(7)  # columns of the layer table, see `dense`
-DENSE = 0  # kinds of layers
+DENSE, GAUSSIAN = range(2)  # kinds of layers
 
 
 def aligned_zeros(*shape: int) -> np.ndarray:

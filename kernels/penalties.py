@@ -8,6 +8,9 @@ penalty is a value v(m, n), its slope for the unit's input, and for some a slope
     SPARSITY     p(a)     t log(t / m) + (1 - t) log((1 - t) / (1 - m)): Kullback-Leibler divergence to the target t
 
     CONTRACTION  f'(x)^2  m n: the squared Frobenius norm of the codes' Jacobian, a row each (Rifai et al. 2011)
+    DIVERGENCE   d(a)     m: Kullback-Leibler divergence of a Gaussian code from the standard normal one (Kingma & Welling 2014,
+                          appendix B). The first t units are means, d(a) = a^2 / 2; the others are log variances,
+                          d(a) = (exp(a) - a - 1) / 2
 
 p(a) is a, and (1 + a) / 2 for tanh; a = f(x).
 
@@ -17,10 +20,10 @@ A new kind is a code, a row here and a branch in each of the functions below; th
 import math
 
 from ._jit import jit
-from .activations import SIGMOID, SOFTPLUS, TANH, derivative, like
+from .activations import SIGMOID, SOFTPLUS, TANH, derivative, exp, like
 
-L1, SPARSITY, CONTRACTION = range(3)
-PENALTIES = {"l1": L1, "sparsity": SPARSITY, "contraction": CONTRACTION}
+L1, SPARSITY, CONTRACTION, DIVERGENCE = range(4)
+PENALTIES = {"l1": L1, "sparsity": SPARSITY, "contraction": CONTRACTION, "divergence": DIVERGENCE}
 MARGIN = 1e-6  # a mean activation is kept this far from 0 and 1, where the divergence is infinite
 
 
@@ -44,6 +47,9 @@ def statistic(kind, activation, target, a, column):
     if kind == CONTRACTION:
         own = derivative(activation, a)
         return own * own
+    if kind == DIVERGENCE:
+        half = like(0.5, a)
+        return half * a * a if column < target else half * (exp(a) - a - like(1.0, a))
     return a if activation != TANH else like(0.5, a) * (like(1.0, a) + a)
 
 
@@ -85,6 +91,8 @@ def slope(kind, activation, target, a, column):
         zero = like(0.0, a)
         sign = like(1.0, a) if a > zero else (-like(1.0, a) if a < zero else zero)
         return sign * derivative(activation, a)
+    if kind == DIVERGENCE:
+        return a if column < target else like(0.5, a) * (exp(a) - like(1.0, a))
     if kind == CONTRACTION:
         return like(2.0, a) * derivative(activation, a) * second_derivative(activation, a)
     return derivative(activation, a) if activation != TANH else like(0.5, a) * derivative(activation, a)

@@ -15,7 +15,7 @@ from ._jit import jit, linked
 from .activations import activate, differentiate, exp, log1p_unit
 from .blocks import transpose_block
 from .instructions import LANES, MAX_HEIGHT, PANEL
-from .losses import CROSS_ENTROPY
+from .losses import CROSS_ENTROPY, GAUSSIAN_NLL, HALF_LOG_2PI
 from .microkernel import tile_of_columns, tile_of_rows
 from .packing import MATRIX, PANELS, VECTOR, panel_count
 
@@ -140,13 +140,16 @@ def cross_entropy_panel(share, logits, target, delta, sums):
 def loss_panel(loss, activation, share, width, output, target, delta):
     """Losses of one panel, summed; ``delta`` (n, PANEL) becomes ``share`` times the derivative for the output layer's input.
 
-    output (n, PANEL) holds activated outputs for the squared error and logits for the cross-entropy; target (n, PANEL).
+    output (n, PANEL) holds logits for the cross-entropy, else activated outputs; target (n, PANEL).
     """
     sums = np.zeros(PANEL)
     if loss == CROSS_ENTROPY:
         cross_entropy_panel(share, output, target, delta, sums)
     else:
-        squared_error_panel(share, output, target, delta, sums)
+        half = loss == GAUSSIAN_NLL
+        squared_error_panel(np.float32(0.5) * share if half else share, output, target, delta, sums)
+        for c in range(width if half else 0):
+            sums[c] = 0.5 * sums[c] + output.shape[0] * HALF_LOG_2PI
         differentiate(activation, output.reshape(output.size), delta.reshape(delta.size))
     clear_padding(width, delta)
     total = 0.0

@@ -13,7 +13,7 @@ from numba import typeof
 from . import penalties
 from ._jit import jit
 
-MAX_TERMS = 4
+MAX_TERMS = 8
 KIND, LAYER = range(2)  # columns of Terms.places
 WEIGHT, TARGET = range(2)  # columns of Terms.numbers
 
@@ -48,6 +48,11 @@ def as_terms(*terms: tuple[int, int, float, float]) -> Terms:
     if not terms:
         return NO_TERMS
     return Terms(np.array([term[:2] for term in terms], np.int64), np.array([term[2:] for term in terms], np.float64))
+
+
+def joined(first: Terms, second: Terms) -> Terms:
+    """The terms of two tables."""
+    return Terms(*(np.concatenate(pair) for pair in zip(first, second, strict=True)))
 
 
 def measured(n_columns: int) -> Measured:

@@ -39,6 +39,16 @@ def reconstruction_metrics(model: Any, X: Any) -> dict[str, Any]:
     }
 
 
+def likelihood_metrics(model: Any, X: Any, samples: int) -> dict[str, Any]:
+    """Of a model with a Gaussian code: ``samples``, and the mean ``bound`` on log p(x) in nats with so many draws a row."""
+    values = model.bound(X, samples)
+    return {
+        "samples": samples,
+        "bound": float(values.mean()),
+        "standard_error": float(values.std() / len(values) ** 0.5),
+    }
+
+
 def classification_metrics(model: Any, X: Any, y: Any = None) -> dict[str, Any]:
     """Of a fitted classifier, on X (n_samples, n_features) with labels y (n_samples,); y=None takes those of `Rows`.
 

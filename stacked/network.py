@@ -160,7 +160,7 @@ class Network:
             n = len(block)
             outputs = np.empty((n, answer.n_out), self.params.dtype)
             answer(as_samples(block), np.arange(n), outputs)
-            goal = np.zeros(0, np.int64) if labels is None else labels[_numbers(start, n, rows, subset)]
+            goal = np.zeros(0, np.int64) if labels is None else labels[numbers_of(start, n, rows, subset)]
             target = block if labels is None else no_target
             activation = self.table[-1, packing.ACTIVATION]
             total += loss_and_delta(code, activation, outputs, target, goal, no_target, np.empty_like(outputs))
@@ -233,7 +233,8 @@ def check_finite(name: str, table: np.ndarray, first_row: int = 0) -> None:
         raise DataError(f"{name}: expected finite numbers, found {value} in row {first_row + row}, column {column}")
 
 
-def _numbers(start: int, n: int, rows: Rows, subset: np.ndarray | None) -> np.ndarray:
+def numbers_of(start: int, n: int, rows: Rows, subset: np.ndarray | None) -> np.ndarray:
+    """Row numbers (n,) of a block that `Network.blocks` gave."""
     if subset is None:
         return np.arange(start, start + n)
     stop = min(start + BLOCK_ROWS, rows.n_rows)

@@ -10,7 +10,7 @@ from inspect import cleandoc
 from textwrap import fill
 from typing import Any, Protocol, TypeVar, cast, dataclass_transform
 
-from .settings import MAX_WHOLE, check_seed, choice, flag, pair, real, schedule, thread_count, whole
+from .settings import MAX_WHOLE, check_seed, choice, flag, pair, real, schedule, sizes, thread_count, whole
 
 Class = TypeVar("Class", bound=type)
 
@@ -58,6 +58,16 @@ class Real:
         if self.optional and value is None:
             return None
         return real(name, value, self.low, self.high, self.open_high, self.open_low)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers of units of layers, as a tuple; it may be empty."""
+
+    expects = "tuple of int"
+
+    def __call__(self, name: str, value: Any) -> tuple[int, ...]:
+        return sizes(name, value)
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,13 @@ def _as_float(value: Any) -> float:
         return math.inf if value > 0 else -math.inf
 
 
+def sizes(name: str, value: Any) -> tuple[int, ...]:
+    """``value``, a sequence of whole numbers from 1 on, as a tuple."""
+    if isinstance(value, tuple | list):
+        return tuple(whole(name, number) for number in value)
+    raise SettingError(f"{name}: expected a sequence of whole numbers from 1 on, found {shown(value)}")
+
+
 def pair(name: str, value: Any) -> tuple[float, float]:
     """``value``, two finite numbers from 0 on of which one is more, as a tuple."""
     if isinstance(value, tuple | list) and len(value) == 2:

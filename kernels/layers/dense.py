@@ -7,7 +7,7 @@ import numpy as np
 from numba import float64, get_thread_id, intp, prange
 
 from .._jit import jit, linked
-from ..activations import differentiate
+from ..activations import LINEAR, SOFTMAX, activate, differentiate
 from ..instructions import PANEL
 from ..losses import forward_activation
 from ..packed_network import (
@@ -33,9 +33,11 @@ from ..packing import (
     PANELS,
     TRANSPOSED,
     WEIGHT,
+    gather_row,
     is_owner,
     panel_count,
     panel_width,
+    scatter_row,
     shares_weights,
     weight_panels,
 )  # fmt: skip
@@ -83,6 +85,20 @@ def backward(net, layer, terms, n_rows):
         rows = rows_in(net, block, n_rows)
         product_panel(net, layer + 1, DELTA, layer, transposed, block, rows, panel, deltas[block])
         finish_delta(net, layer - 1, terms, block, panel, n_rows)
+
+
+@linked(NET, intp, intp, intp)
+def answer(net, layer, block, n_rows):
+    """What the layer answers to one block of rows."""
+    n_out, activation = net.table[layer, N_OUT], net.table[layer, ACTIVATION]
+    for panel in range(panel_count(n_out)):
+        layer_panel(net, layer, LINEAR if activation == SOFTMAX else activation, block, n_rows, panel)
+    if activation == SOFTMAX:  # needs whole rows
+        outputs, values = block_panels(net, layer + 1, OUTPUT)[block], np.empty(n_out, np.float32)
+        for r in range(n_rows):
+            gather_row(outputs, r, values)
+            activate(SOFTMAX, values)
+            scatter_row(values, outputs, r)
 
 
 # ---- update: by tiles of GROUP panels and CHUNK rows of weights ------------------------------------------------------

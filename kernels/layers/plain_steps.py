@@ -3,9 +3,12 @@
 ``params`` and ``gradient`` are flat vectors; rows (B, n) are C-contiguous.
 """
 
+import numpy as np
+
 from .._jit import jit
-from ..packing import BIAS, N_IN, N_OUT, TRANSPOSED, WEIGHT
+from ..packing import BIAS, GAUSSIAN, KIND, N_IN, N_OUT, TRANSPOSED, WEIGHT
 from ..plain import column_sums, layer_backward, layer_forward, weight_gradient
+from . import gaussian
 
 
 @jit
@@ -24,15 +27,41 @@ def layer_bias(table, layer, vector):
 
 
 @jit
+def noise_columns(table):
+    """Numbers that the stochastic layers of a table draw for a row."""
+    n = 0
+    for layer in range(table.shape[0]):
+        n += table[layer, N_OUT] if table[layer, KIND] == GAUSSIAN else 0
+    return n
+
+
+@jit
+def fill_noise(table, key, epoch, row_id, sample, out):
+    """out (K,) = what all stochastic layers draw for one row and one of its samples."""
+    first = 0
+    for layer in range(table.shape[0]):
+        if table[layer, KIND] == GAUSSIAN:
+            gaussian.fill_noise(key, epoch, row_id, layer, sample, out[first : first + table[layer, N_OUT]])
+            first += table[layer, N_OUT]
+
+
+@jit
 def forward(table, layer, params, activation, below, noise, out):
-    """out (B, n_out) = a layer's outputs for ``below`` (B, n_in); noise (B, n_out) is what a stochastic layer draws."""
+    """out (B, n_out) = a layer's outputs for ``below`` (B, n_in); noise (B, K) is what all stochastic layers draw, side by side."""
+    if table[layer, KIND] == GAUSSIAN:
+        first = noise_columns(table[:layer])
+        gaussian.draw(below, np.ascontiguousarray(noise[:, first : first + out.shape[1]]), out)
+        return
     weight, bias = layer_weight(table, layer, params), layer_bias(table, layer, params)
     layer_forward(below, weight, table[layer, TRANSPOSED] != 0, bias, activation, out)
 
 
 @jit
 def answer(table, layer, params, activation, below, out):
-    """`forward` without noise: what a layer answers once it is trained."""
+    """What a layer answers once it is trained: a stochastic one its mean."""
+    if table[layer, KIND] == GAUSSIAN:
+        out[:] = below[:, : out.shape[1]]
+        return
     forward(table, layer, params, activation, below, below[:0], out)
 
 
@@ -42,6 +71,9 @@ def backward(table, layer, params, delta, below, activation, outputs, out):
 
     ``below`` (B, n_in) and ``outputs`` (B, n_out) are what the two layers answered, ``activation`` that of the lower one.
     """
+    if table[layer, KIND] == GAUSSIAN:
+        gaussian.draw_backward(delta, below, activation, outputs, out)
+        return
     weight = layer_weight(table, layer, params)
     layer_backward(delta, weight, table[layer, TRANSPOSED] != 0, below, activation, out)
 
@@ -49,5 +81,7 @@ def backward(table, layer, params, delta, below, activation, outputs, out):
 @jit
 def add_gradient(table, layer, below, delta, gradient):
     """Add a layer's part to the ``gradient`` (P,) of the parameters."""
+    if table[layer, KIND] == GAUSSIAN:
+        return
     column_sums(delta, layer_bias(table, layer, gradient))
     weight_gradient(below, delta, table[layer, TRANSPOSED] != 0, True, layer_weight(table, layer, gradient))

@@ -5,7 +5,8 @@
 
 from .base import Layer
 from .dense import Dense
+from .gaussian import Gaussian
 
-LAYERS: dict[str, type[Layer]] = {kind.kind: kind for kind in (Dense,)}
+LAYERS: dict[str, type[Layer]] = {kind.kind: kind for kind in (Dense, Gaussian)}
 
-__all__ = ["LAYERS", "Dense", "Layer"]
+__all__ = ["LAYERS", "Dense", "Gaussian", "Layer"]

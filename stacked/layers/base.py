@@ -80,6 +80,10 @@ class Layer:
     def draw(self, arrays: Mapping[str, np.ndarray], key: Key, index: int) -> None:
         """Random starting values for the zeros in ``arrays``, from the stream of ``key`` at the layer's ``index`` in its chain."""
 
+    def terms(self, index: int) -> list[tuple[str, int, float]]:
+        """Penalties that training such a layer at ``index`` of a chain needs: kind, layer whose outputs it is on, target."""
+        return []
+
     def untied(self: Self) -> Self:
         """This layer with weights of its own."""
         return self if self.tied_to is None else replace(self, tied_to=None)

@@ -18,6 +18,7 @@ from ..checks import check_chain, check_range
 from ..data import Rows, Summary, summarize
 from ..errors import SettingError
 from ..inputs import rows_for
+from ..kernels.corruption import NO_CORRUPTION, Corruption
 from ..kernels.terms import NO_TERMS, Terms
 from ..layers import Layer
 from ..network import Network, fill
@@ -30,7 +31,7 @@ from ..training.loop import Hooks, Record, run
 from ..training.phase import Name, Source, prepare
 from ..training.plan import Plan, training_plan
 from ..training.start import Resume
-from ..training.trainees import DenseTrainee
+from ..training.trainees import MEANS, DenseTrainee, Stochastic
 from ..units.autoencoder import Autoencoder
 from ..units.base import Unit
 from ..units.chain import Halves, chained, encoders
@@ -257,7 +258,8 @@ class Stack(Model):
 
     def _finetune(self, source: Source, plan: Plan, hooks: Hooks, checkpoint: Any, resume: Resume | None) -> None:
         self.network_ = self.network_.at(self.precision).writable()
-        trainee = DenseTrainee(self.network_, self._loss(), plan, source, terms=self._terms())
+        objective = (self._corruption(), self._terms(), self._stochastic())
+        trainee = DenseTrainee(self.network_, self._loss(), plan, source, *objective)
         phase, progress = prepare(_FINETUNING, plan, trainee, source, resume)
         hooks.checkpoint = checkpoint and checkpoint.at(self, "finetune", FINETUNE)
         before = [record for record in self.history_ if record.phase != "finetune"]
@@ -276,6 +278,14 @@ class Stack(Model):
 
     def _start_output(self, source: Source) -> None:
         """Starting biases of an untrained network's outputs."""
+
+    def _corruption(self) -> Corruption:
+        """What fine-tuning does to its rows."""
+        return NO_CORRUPTION
+
+    def _stochastic(self) -> Stochastic:
+        """How stochastic layers are fine-tuned."""
+        return MEANS
 
     def _terms(self) -> Terms:
         """What fine-tuning adds to the loss."""

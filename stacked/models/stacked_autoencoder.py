@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ..kernels.corruption import NO_CORRUPTION, Corruption
 from ..kernels.terms import Terms
 from ..layers import Layer
 from ..network import Network
@@ -14,11 +15,13 @@ from ..training.losses import loss_for
 from ..training.phase import Source
 from ..training.plan import Plan
 from ..training.start import initial_output_bias
+from ..training.trainees import MEANS, Stochastic
 from ..units.chain import Halves, decoders, encoders
-from . import deep_belief
+from . import deep_belief, variational
 from .model import Reconstructor
 from .parameters import StackedAutoencoderParameters
 from .stack import Callback, Stack
+from .variational import likelihood_of
 
 
 @declared
@@ -39,10 +42,21 @@ class StackedAutoencoder(Reconstructor, Stack, StackedAutoencoderParameters):
         return self
 
     def sample(self, n: int, steps: int = 1000, random_state: Any = None) -> np.ndarray:
-        """n samples (n, V) in the units of the data from the pretrained units, which must be RBMs; see `deep_belief`."""
+        """n samples (n, V) in the units of the data.
+
+        From the whole network where its code is Gaussian (`variational`), else by Gibbs ``steps`` from the pretrained units, which
+        must be RBMs (`deep_belief`).
+        """
         check_is_fitted(self, "network_")
         with self._threads():
+            if variational.has_gaussian_code(self):
+                return variational.sample(self, n, random_state)
             return deep_belief.sample(self.units_, n, steps, random_state)
+
+    def bound(self, X: Any, samples: int = 5000, random_state: Any = 0) -> np.ndarray:
+        """Bound (n_samples,) on the log likelihood of X, in nats, where the code is Gaussian; see `variational.bound`."""
+        with self._threads():
+            return variational.bound(self, X, samples, random_state, self.templates[0].binarizes)
 
     def _layers(self, chain: list[Halves]) -> list[Layer]:
         return encoders(chain) + decoders(chain)
@@ -62,8 +76,18 @@ class StackedAutoencoder(Reconstructor, Stack, StackedAutoencoderParameters):
         check_penalties(self, self.templates[-1].code_activation, "finetune_")
         return plan
 
+    def _corruption(self) -> Corruption:
+        return NO_CORRUPTION._replace(binarize=int(self.templates[0].binarizes))
+
+    def _stochastic(self) -> Stochastic:
+        """As the uppermost unit that has a stochastic layer."""
+        own = [unit.stochastic for unit in self.templates if unit.stochastic is not None]
+        return own[-1] if own else MEANS
+
     def _terms(self) -> Terms:
         return terms_of(self, self.n_code_layers_ - 1, "finetune_")
 
     def _loss(self) -> str:
-        return loss_for(self.finetune_loss, self.templates[0].output_activation, "finetune_loss")
+        output = self.templates[0].output_activation
+        loss = loss_for(self.finetune_loss, output, "finetune_loss")
+        return likelihood_of(output) if self.finetune_loss == "auto" and self._stochastic() != MEANS else loss

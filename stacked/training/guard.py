@@ -19,7 +19,10 @@ def trivial_loss(loss: str, data: Summary, scaled: tuple[float, float], n_classe
     if loss == "cross_entropy":
         p = min(max(data.mean * scale + offset, 1e-3), 1 - 1e-3)
         return -(p * math.log(p) + (1 - p) * math.log(1 - p)) * len(data.column_mean)
-    return (data.std * scale) ** 2 * len(data.column_mean)
+    squared_error = (data.std * scale) ** 2 * len(data.column_mean)
+    if loss == "gaussian_nll":
+        return 0.5 * (squared_error + math.log(2 * math.pi) * len(data.column_mean))
+    return squared_error
 
 
 class LossGuard:

@@ -1,7 +1,7 @@
 """The two things that the loop can train: an RBM by contrastive divergence, and a dense network by backpropagation."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -10,10 +10,12 @@ from ..kernels import rbm as rbm_kernel
 from ..kernels.corruption import NO_CORRUPTION, Corruption, emphasises
 from ..kernels.losses import LOSSES
 from ..kernels.objective import Objective
+from ..kernels.penalties import PENALTIES
 from ..kernels.random import CHAINS, CORRUPTION, SAMPLING, stream_key
-from ..kernels.terms import NO_TERMS, Terms
+from ..kernels.samples import as_samples
+from ..kernels.terms import NO_TERMS, Terms, as_terms, joined
 from ..kernels.updates import Update
-from ..network import Network
+from ..network import Network, numbers_of
 from ..settings import LINE_SEARCHES
 from .feed import Window
 from .phase import Source
@@ -21,6 +23,23 @@ from .plan import Plan
 
 if TYPE_CHECKING:
     from .solvers import Batch
+
+
+VALIDATION = 2**32 - 1  # the epoch from which validation takes its random numbers
+
+
+class Stochastic(NamedTuple):
+    """How stochastic layers are trained: draws for each row, or 0 for their means; epochs until their terms count in full."""
+
+    n_samples: int = 1
+    warmup: int = 0
+
+    def weight(self, epoch: int) -> float:
+        """What the terms of stochastic layers count in an epoch (warm-up: Bowman et al. 2016, Sonderby et al. 2016)."""
+        return min(1.0, (epoch + 1) / self.warmup) if self.warmup else 1.0
+
+
+ONE_DRAW, MEANS = Stochastic(), Stochastic(0)
 
 
 class _Scratch:
@@ -79,7 +98,7 @@ class RBMTrainee:
 
 
 class DenseTrainee:
-    """A dense network. Arrays: ``params``, ``velocity`` and, for Adam, ``squares`` (P,)."""
+    """A network under a loss. Arrays: ``params``, ``velocity`` and, for Adam, ``squares`` (P,)."""
 
     def __init__(
         self,
@@ -89,11 +108,12 @@ class DenseTrainee:
         source: Source,
         corruption: Corruption = NO_CORRUPTION,
         terms: Terms = NO_TERMS,
+        stochastic: Stochastic = ONE_DRAW,
     ):
         self.network, self.loss, self.plan, self.params = network, loss, plan, network.params
-        self.source = source
+        self.source, self._stochastic = source, stochastic
         self._key = stream_key(source.seed, CORRUPTION, source.stream)
-        self.objective = Objective(LOSSES[loss], corruption, network.n_weights, terms)
+        self.objective = Objective(LOSSES[loss], corruption, network.n_weights, terms, stochastic.n_samples)
         self._squares = np.zeros_like(self.params) if plan.optimizer == "adam" else np.zeros(0, self.params.dtype)
         self.arrays = {"params": self.params}
         if not self._by_line_search:
@@ -105,48 +125,80 @@ class DenseTrainee:
     def _workspace(self, size: int) -> dense.Workspace:
         emphasis = emphasises.py_func(self.objective.corruption)
         form = (self.params.dtype, self.network.bfloat16, emphasis)
-        return dense.workspace(self.network.table, len(self.params), size, *form)
+        return dense.workspace(self.network.table, len(self.params), size * self._repeats, *form)
 
     @property
     def _by_line_search(self) -> bool:
         return self.plan.optimizer in LINE_SEARCHES
 
+    @property
+    def _repeats(self) -> int:
+        """Rows of a minibatch that are one row of the data."""
+        return max(1, self.objective.n_samples)
+
+    def _objective(self, weight: float) -> Objective:
+        """The objective with the terms that stochastic layers need, at this weight."""
+        if not self.objective.n_samples:
+            return self.objective
+        asked = [term for index, layer in enumerate(self.network.layers) for term in layer.terms(index)]
+        own = as_terms(*((PENALTIES[kind], layer, weight, target) for kind, layer, target in asked))
+        return self.objective._replace(terms=joined(self.objective.terms, own)) if asked else self.objective
+
     def train(
         self, window: Window, rows: slice, batch_size: int, epoch: int, step: int, update: Update
     ) -> tuple[float, float]:
         """Backpropagation on ``rows`` of a window; the summed losses, and the terms added to them."""
+        objective = self._objective(self._stochastic.weight(epoch))
         if self._by_line_search:
-            return self._line_searches(window, rows, batch_size, epoch)
+            return self._line_searches(objective, window, rows, batch_size, epoch)
+        positions, row_ids = (np.repeat(numbers[rows], self._repeats) for numbers in (window.positions, window.row_ids))
         loss, terms = dense.train(
-            self.network.table, self.params, self.objective, update, window.samples, window.labels,
-            window.positions[rows], window.row_ids[rows], batch_size, self._key, epoch, step, self.arrays["velocity"],
-            self._squares, self._scratch.get(batch_size),
-        )  # fmt: skip
+            self.network.table, self.params, objective, update, window.samples, window.labels, positions, row_ids,
+            batch_size * self._repeats, self._key, epoch, step, self.arrays["velocity"], self._squares,
+            self._scratch.get(batch_size),
+        ) / self._repeats  # fmt: skip
         return float(loss), float(terms)
 
-    def _line_searches(self, window: Window, rows: slice, batch_size: int, epoch: int) -> tuple[float, float]:
+    def _line_searches(
+        self, objective: Objective, window: Window, rows: slice, batch_size: int, epoch: int
+    ) -> tuple[float, float]:
         """A few line searches of conjugate gradient or L-BFGS on each minibatch, as Hinton & Salakhutdinov 2006 did."""
         from .solvers import loss_at, minimize_batch
 
         totals, work = np.zeros(2), self._scratch.get(batch_size)
         if rows.start == rows.stop:  # on no rows it only compiles, as the kernels of `train` do
-            batch = self._batch(window, rows, epoch, work)
-            loss_at(self.params, self.network, self.objective, self.plan, batch, work)
+            batch = self._batch(objective, window, rows, epoch, work)
+            loss_at(self.params, self.network, objective, self.plan, batch, work)
         for start in range(rows.start, rows.stop, batch_size):
             chosen = slice(start, min(start + batch_size, rows.stop))
-            batch = self._batch(window, chosen, epoch, work)
-            totals += minimize_batch(self.network, self.objective, self.plan, batch, work)
-        loss, terms = totals
+            batch = self._batch(objective, window, chosen, epoch, work)
+            totals += minimize_batch(self.network, objective, self.plan, batch, work)
+        loss, terms = totals / self._repeats
         return float(loss), float(terms)
 
-    def _batch(self, window: Window, rows: slice, epoch: int, work: dense.Workspace) -> "Batch":
+    def _batch(self, objective: Objective, window: Window, rows: slice, epoch: int, work: dense.Workspace) -> "Batch":
         """A minibatch, loaded into the workspace."""
-        positions = window.positions[rows]
-        dense.load_minibatch(self.objective, window.samples, positions, window.row_ids[rows], self._key, epoch, work)
+        positions, row_ids = (np.repeat(numbers[rows], self._repeats) for numbers in (window.positions, window.row_ids))
+        dense.load_minibatch(
+            self.network.table, objective, window.samples, positions, row_ids, self._key, epoch, work
+        )  # fmt: skip
         clean, corrupted = work.clean[: len(positions)], work.corrupted[: len(positions)]
         return corrupted, clean, window.labels[positions] if len(window.labels) else window.labels
 
     def validation_loss(self, subset: np.ndarray) -> float:
-        """Mean loss over clean validation rows."""
+        """Mean loss over clean validation rows; with stochastic layers, their terms in full included."""
         rows, scaled, labels = self.source.rows, self.source.scaled, self.source.labels
-        return self.network.loss(rows, *scaled, self.loss, labels, subset)
+        if not any(layer.terms(i) for i, layer in enumerate(self.network.layers)) or not self.objective.n_samples:
+            return self.network.loss(rows, *scaled, self.loss, labels, subset)
+        noise = NO_CORRUPTION._replace(binarize=self.objective.corruption.binarize)
+        objective = self._objective(1.0)._replace(corruption=noise, n_samples=1)
+        total, count, size = 0.0, 0, min(self.plan.batch_size, len(subset))
+        for start, block in self.network.blocks(rows, *scaled, subset):
+            order, ids = np.arange(len(block)), numbers_of(start, len(block), rows, subset)
+            no_labels, work = np.zeros(0, np.int64), self._scratch.get(size)
+            sums = dense.evaluate(
+                self.network.table, self.params, objective, as_samples(block), no_labels, order, ids, size, self._key,
+                VALIDATION, work,
+            )  # fmt: skip
+            total, count = total + float(sums.sum()), count + len(block)
+        return total / count

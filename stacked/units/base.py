@@ -20,6 +20,7 @@ from ..settings import check_products, precision_dtype, seed_from
 from ..training.loop import Hooks, Record, Trainee, run
 from ..training.phase import Source
 from ..training.plan import Plan, training_plan
+from ..training.trainees import Stochastic
 from .chain import Halves
 from .prepare import prepare_unit
 
@@ -99,6 +100,16 @@ class Unit(Reconstructor):
     def draw_weights(self, network: Network, seed: int, index: int) -> None:
         """Random starting weights, biases zero."""
         network.randomize(seed, index)
+
+    @property
+    def stochastic(self) -> Stochastic | None:
+        """How the unit's stochastic layer is trained, None without one."""
+        return None
+
+    @property
+    def binarizes(self) -> bool:
+        """Whether the unit takes its input for probabilities, of which it draws zeros and ones."""
+        return False
 
     def trainee(self, network: Network, source: Source, plan: Plan) -> Trainee:
         """What the training loop drives."""
