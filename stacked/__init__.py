@@ -35,20 +35,7 @@ _HOME = {
     "DivergedError": "errors",
 }
 
-__all__ = [
-    "RBM",
-    "Autoencoder",
-    "DataError",
-    "DivergedError",
-    "ModelFileError",
-    "SettingError",
-    "StackedAutoencoder",
-    "StackedClassifier",
-    "StackedError",
-    "__version__",
-    "load",
-    "open_data",
-]
+__all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> _Any:
