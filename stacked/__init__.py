@@ -16,13 +16,18 @@ if not (_Path(__file__).parent / "kernels").is_dir():
     __path__.append(str(_Path(__file__).parent.parent))
 
 if _TYPE_CHECKING:
-    from .data import open_data
-    from .errors import DataError, DivergedError, ModelFileError, SettingError, StackedError
-    from .models.loading import load
-    from .models.stacked_autoencoder import StackedAutoencoder
-    from .models.stacked_classifier import StackedClassifier
-    from .units.autoencoder import Autoencoder
-    from .units.rbm import RBM
+    from .data import open_data as open_data
+    from .errors import DataError as DataError
+    from .errors import DivergedError as DivergedError
+    from .errors import ModelFileError as ModelFileError
+    from .errors import SettingError as SettingError
+    from .errors import StackedError as StackedError
+    from .models.loading import load as load
+    from .models.stacked_autoencoder import StackedAutoencoder as StackedAutoencoder
+    from .models.stacked_classifier import StackedClassifier as StackedClassifier
+    from .units.autoencoder import Autoencoder as Autoencoder
+    from .units.rbm import RBM as RBM
+    from .units.variational import VariationalAutoencoder as VariationalAutoencoder
 
 _HOME = {
     **{name: home.module for name, home in _MODELS.items()},
