@@ -15,13 +15,13 @@ import numpy as np
 import ours
 from numba import get_thread_id, njit, prange
 
-from stacked.kernels.activations import SIGMOID, activate
-from stacked.kernels.bfloat16 import multiply_words
-from stacked.kernels.blocks import uniform_row
+from stacked.kernels.arithmetic.activations import SIGMOID, activate
+from stacked.kernels.arithmetic.updates import Update, update_packed
 from stacked.kernels.cpu import max_threads, thread_limit
-from stacked.kernels.fused_rbm import squared_difference
-from stacked.kernels.instructions import MAX_HEIGHT, MAX_UNITS, PANEL, UNIT
-from stacked.kernels.packed_machine import (
+from stacked.kernels.engine.bfloat16 import multiply_words
+from stacked.kernels.engine.fused_rbm import squared_difference
+from stacked.kernels.engine.instructions import MAX_HEIGHT, MAX_UNITS, PANEL, UNIT
+from stacked.kernels.engine.packed_machine import (
     MEAN,
     NEGATIVE,
     POSITIVE,
@@ -35,11 +35,11 @@ from stacked.kernels.packed_machine import (
     pack_machine,
     visible_strip,
 )
-from stacked.kernels.packed_network import block_count, rows_in
-from stacked.kernels.packing import CHUNK, aligned_zeros, panel_count
-from stacked.kernels.product import multiply
+from stacked.kernels.engine.packed_network import block_count, rows_in
+from stacked.kernels.engine.panels import CHUNK, aligned_zeros, panel_count
+from stacked.kernels.engine.products import multiply
+from stacked.kernels.engine.vectors import uniform_row
 from stacked.kernels.rbm import Machine
-from stacked.kernels.updates import Update, update_packed
 
 V, H = 784, 1000
 

@@ -27,8 +27,8 @@ import ours
 from breakdown import microkernel_rate
 from threadpoolctl import threadpool_limits
 
-from stacked.kernels.bfloat16 import obstacle
 from stacked.kernels.cpu import thread_limit
+from stacked.kernels.engine.bfloat16 import obstacle
 
 V, H = 784, 1000
 DEEP = (784, 1000, 500, 250, 30, 250, 500, 1000, 784)

@@ -4,14 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from stacked.kernels import dense, rbm
-from stacked.kernels.corruption import MASKING, NO_CORRUPTION, Corruption
-from stacked.kernels.losses import LOSSES
-from stacked.kernels.objective import Objective
-from stacked.kernels.random import fill_uniform, stream_key
+from stacked.kernels import backprop as kernel
+from stacked.kernels import rbm
+from stacked.kernels.arithmetic.corruption import MASKING, NO_CORRUPTION, Corruption
+from stacked.kernels.arithmetic.losses import LOSSES
+from stacked.kernels.arithmetic.objective import Objective
+from stacked.kernels.arithmetic.random import fill_uniform, stream_key
+from stacked.kernels.arithmetic.samples import as_samples
+from stacked.kernels.arithmetic.updates import OPTIMIZERS, Update
 from stacked.kernels.rbm import Carried, Machine
-from stacked.kernels.samples import as_samples
-from stacked.kernels.updates import OPTIMIZERS, Update
 from stacked.layers import Dense
 from stacked.network import Network
 
@@ -56,13 +57,13 @@ def backprop(
     velocity, squares = np.zeros_like(net.params), np.zeros_like(net.params)
     objective = Objective(LOSSES["cross_entropy"], corruption, net.n_weights)
     update = Update(OPTIMIZERS[optimizer], rate, 0, 0.9 if optimizer == "adam" else 0.5, 0.0, 0.0)
-    work = dense.workspace(net.table, len(net.params), batch_size, FLOAT32, net.bfloat16)
+    work = kernel.workspace(net.table, len(net.params), batch_size, FLOAT32, net.bfloat16)
     rows = np.arange(len(X) // batch_size * batch_size)
     samples, step = as_samples(X), [0]
 
     def run():
         data = (samples, rows[:0], rows, rows, batch_size, KEY, 0, step[0])
-        total = dense.train(net.table, net.params, objective, update, *data, velocity, squares, work)
+        total = kernel.train(net.table, net.params, objective, update, *data, velocity, squares, work)
         step[0] += len(rows) // batch_size
         return net.weight(0), total
 
@@ -100,11 +101,11 @@ def layer(X: np.ndarray, W: np.ndarray, precision: str = "float32") -> Callable:
     """The product X @ W, as inference makes it."""
     net = Network.zeros([Dense(*W.shape, "linear")], precision)
     net.weight(0)[:] = W
-    prepared, samples = dense.prepare(net.table, net.params, net.bfloat16), as_samples(X)
+    prepared, samples = backprop.prepare(net.table, net.params, net.bfloat16), as_samples(X)
     out, rows = np.empty((len(X), W.shape[1]), FLOAT32), np.arange(len(X))
 
     def run():
-        dense.infer(net.table, net.params, prepared, samples, rows, out)
+        backprop.infer(net.table, net.params, prepared, samples, rows, out)
         return out
 
     return run

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from stacked import RBM, StackedAutoencoder, open_data
-from stacked.kernels.bfloat16 import obstacle
+from stacked.kernels.engine.bfloat16 import obstacle
 
 HERE = Path(__file__).resolve().parent
 SIZES = (784, 1000, 500, 250, 30)

@@ -26,7 +26,7 @@ QUICK_REPEATS, QUICK_SECONDS = 3, 0.1
 def bench(kernels: tuple[str, ...], quick: bool, precision: str, n_threads: int | None, as_json: bool) -> None:
     """Time the kernels on cases of MNIST's size and check each against its plain NumPy twin.
 
-    KERNEL is a name such as dense.train, or a part of one. Times are medians. The share is of this machine's product rate, the
+    KERNEL is a name such as backprop.train, or a part of one. Times are medians. The share is of this machine's product rate, the
     best of a few square products with the same threads and precision, measured in the same run; bfloat16.* may pass that of
     float32. The check shows the largest difference from the twin relative to the largest number expected; a failed check ends with
     exit code 1.
@@ -34,7 +34,7 @@ def bench(kernels: tuple[str, ...], quick: bool, precision: str, n_threads: int 
     \b
     Example:
       stacked bench --quick
-      stacked bench rbm.train dense.train --threads 1 --json
+      stacked bench rbm.train backprop.train --threads 1 --json
     """
     from stacked.kernels.cpu import thread_limit
     from stacked.settings import precision_dtype, thread_count
@@ -79,19 +79,19 @@ def product_rate(dtype: "np.dtype") -> float:
     """GFLOP/s of inference through one linear layer: the best of the products of `PRODUCT_SIZES`."""
     import numpy as np
 
-    from stacked.kernels import dense
-    from stacked.kernels.activations import LINEAR
-    from stacked.kernels.samples import as_samples
+    from stacked.kernels import backprop
+    from stacked.kernels.arithmetic.activations import LINEAR
+    from stacked.kernels.arithmetic.samples import as_samples
 
     best = 0.0
     for n in PRODUCT_SIZES:
         x, weight = np.random.default_rng(0).random((2, n, n)).astype(dtype)
         table = np.array([[n, n, LINEAR, 0, n * n, 0]])
         params, out = np.concatenate([weight.ravel(), np.zeros(n, dtype)]), np.empty((n, n), dtype)
-        prepared, samples, rows = dense.prepare(table, params), as_samples(x), np.arange(n)
+        prepared, samples, rows = backprop.prepare(table, params), as_samples(x), np.arange(n)
         for _ in range(6):
             started = time.perf_counter()
-            dense.infer(table, params, prepared, samples, rows, out)
+            backprop.infer(table, params, prepared, samples, rows, out)
             best = max(best, 2 * n**3 / (time.perf_counter() - started) / 1e9)
     return best
 

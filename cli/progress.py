@@ -135,7 +135,7 @@ def reporter(model: Any, n_features: int, quiet: bool) -> Lines | Bars | None:
 
 def mention_bfloat16(model: Any, phase: str) -> None:
     """Say how a phase that ran in float32 would have been faster, where this CPU has bfloat16 and the phase could use it."""
-    from stacked.kernels.bfloat16 import obstacle
+    from stacked.kernels.engine.bfloat16 import obstacle
     from stacked.settings import LINE_SEARCHES
 
     optimizers = [model.finetune_optimizer] if phase == "finetune" else [unit.optimizer for unit in model.units]

@@ -1,23 +1,32 @@
 """Compiled arithmetic over arrays: products, activations, losses, noise, updates, and the two trainers.
 
 Kernels know no model, file or screen and check no bounds: the public functions of `stacked` validate, allocate and call.
-`KERNELS` names every kernel that has a twin in plain NumPy, of the same name and arguments, in ``tests/naive*.py``.
+`KERNELS` names, by their modules, the kernels that have a twin in plain NumPy, of the same name and arguments, in
+``tests/naive*.py``.
 """
 
 KERNELS = {
-    "random": ("philox", "fill_uniform", "fill_normal", "fill_uniform_matrix", "fill_normal_matrix", "shuffle"),
-    "activations": ("activate", "differentiate"),
-    "losses": ("squared_error", "cross_entropy", "softmax_cross_entropy", "loss_and_delta"),
-    "corruption": ("corrupt", "emphasis_row"),
-    "samples": ("load_row", "load_rows", "load_batch"),
-    "plain": ("layer_forward", "layer_backward", "weight_gradient", "column_sums"),
-    "packing": ("transpose_panel",),
-    "product": ("multiply", "multiply_transposed", "outer", "activate_panel", "loss_panel"),
-    "bfloat16": ("multiply_words", "multiply_words_transposed", "write_form", "write_weights"),
-    "sampling": ("sample_panel",),
-    "updates": ("apply_update", "add_penalty", "update_packed"),
-    "sparsity": ("follow_activity",),
-    "dense": ("forward", "infer", "batch_gradient", "loss_gradient", "train"),
+    "arithmetic.random": (
+        "philox",
+        "fill_uniform",
+        "fill_normal",
+        "fill_uniform_matrix",
+        "fill_normal_matrix",
+        "shuffle",
+    ),
+    "arithmetic.activations": ("activate", "differentiate"),
+    "arithmetic.losses": ("squared_error", "cross_entropy", "softmax_cross_entropy", "loss_and_delta"),
+    "arithmetic.corruption": ("corrupt", "emphasis_row"),
+    "arithmetic.samples": ("load_row", "load_rows", "load_batch"),
+    "plain.blas": ("layer_forward", "layer_backward", "weight_gradient", "column_sums"),
+    "engine.panels": ("transpose_panel",),
+    "engine.products": ("multiply", "multiply_transposed", "outer", "activate_panel"),
+    "engine.panel_objective": ("loss_panel",),
+    "engine.bfloat16": ("multiply_words", "multiply_words_transposed", "write_form", "write_weights"),
+    "arithmetic.stochastic": ("sample_panel",),
+    "arithmetic.updates": ("apply_update", "add_penalty", "update_packed"),
+    "arithmetic.activity": ("follow_activity",),
+    "backprop": ("forward", "infer", "batch_gradient", "loss_gradient", "train"),
     "rbm": (
         "sample_layer",
         "statistics",
@@ -28,3 +37,4 @@ KERNELS = {
         "pseudo_likelihood",
     ),
 }
+HOMES = {module.rpartition(".")[2]: module for module in KERNELS}  # the last part of a module's name -> the whole

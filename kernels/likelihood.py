@@ -13,9 +13,9 @@ import numpy as np
 from numba import prange
 
 from ._jit import jit, parallel_jit
+from .arithmetic.losses import even_loss_row
+from .arithmetic.random import fill_normal
 from .layers.gaussian import LIMIT, deviation
-from .losses import even_loss_row
-from .random import fill_normal
 
 
 @parallel_jit

@@ -16,11 +16,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from .corruption import emphasises
-from .losses import SOFTMAX_CROSS_ENTROPY
-from .objective import Objective
-from .packing import DENSE, KIND, WEIGHT
-from .terms import LAYER
+from .arithmetic.corruption import emphasises
+from .arithmetic.losses import SOFTMAX_CROSS_ENTROPY
+from .arithmetic.objective import Objective
+from .arithmetic.terms import LAYER
+from .engine.panels import DENSE, KIND, WEIGHT
 
 LOAD, FORWARD, MEASURE, OUTPUT, ROW_LOSSES, BACKWARD, UPDATE, WRITE, APPLY = range(9)
 TRAIN, GRADIENT, EVALUATE, STEP = range(4)  # forms of a program

@@ -19,14 +19,14 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from . import fused_rbm, packed_machine
 from ._jit import jit, parallel_jit, runs_in_panels
-from .activations import LINEAR, softplus
-from .plain import affine_tile, column_sums, layer_forward, tile_bounds, tile_count, weight_gradient
-from .samples import load_rows
-from .sampling import BERNOULLI, GAUSSIAN, sample_row
-from .sparsity import follow_activity
-from .updates import apply_update
+from .arithmetic.activations import LINEAR, softplus
+from .arithmetic.activity import follow_activity
+from .arithmetic.samples import load_rows
+from .arithmetic.stochastic import BERNOULLI, GAUSSIAN, sample_row
+from .arithmetic.updates import apply_update
+from .engine import fused_rbm, packed_machine
+from .plain.blas import affine_tile, column_sums, layer_forward, tile_bounds, tile_count, weight_gradient
 
 
 class Machine(NamedTuple):

@@ -17,9 +17,9 @@ import numpy as np
 from .checks import require_images
 from .data import BLOCK_ROWS, ArrayRows, Rows, as_rows, summarize
 from .errors import SettingError
-from .kernels.corruption import CORRUPTIONS, NONE, Corruption
-from .kernels.random import CORRUPTION, fill_uniform, stream_key
-from .kernels.samples import as_samples, load_batch, load_rows
+from .kernels.arithmetic.corruption import CORRUPTIONS, NONE, Corruption
+from .kernels.arithmetic.random import CORRUPTION, fill_uniform, stream_key
+from .kernels.arithmetic.samples import as_samples, load_batch, load_rows
 from .scaling import unscale
 from .settings import choice, real, seed_from
 

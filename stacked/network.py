@@ -17,10 +17,11 @@ from .checks import check_width
 from .data import BLOCK_ROWS, Rows
 from .data.memory import available_memory
 from .errors import DataError, SettingError
-from .kernels import dense, packing
-from .kernels.losses import LOSSES, forward_activation, loss_and_delta
-from .kernels.random import WEIGHTS, stream_key
-from .kernels.samples import Samples, as_samples, load_rows
+from .kernels import backprop
+from .kernels.arithmetic.losses import LOSSES, forward_activation, loss_and_delta
+from .kernels.arithmetic.random import WEIGHTS, stream_key
+from .kernels.arithmetic.samples import Samples, as_samples, load_rows
+from .kernels.engine import panels
 from .layers.base import Layer, Shapes
 from .settings import check_bfloat16, precision_dtype
 from .text import one_line
@@ -70,11 +71,11 @@ class Network:
         """
         layer, row = self.layers[index], self.table[index]
         if layer.tied_to is None:
-            weights = self._views(row[packing.WEIGHT], layer.weights)
+            weights = self._views(row[panels.WEIGHT], layer.weights)
         else:
             shared = {name: shape[::-1] for name, shape in layer.weights.items()}
-            weights = {name: view.T for name, view in self._views(row[packing.WEIGHT], shared).items()}
-        return weights | self._views(row[packing.BIAS], layer.biases)
+            weights = {name: view.T for name, view in self._views(row[panels.WEIGHT], shared).items()}
+        return weights | self._views(row[panels.BIAS], layer.biases)
 
     def _views(self, start: int, shapes: Shapes) -> dict[str, np.ndarray]:
         """Views of arrays that lie one after another from ``start`` on."""
@@ -139,8 +140,8 @@ class Network:
             check_bfloat16()
         table = self.table[first:last].copy()
         if logits_of is not None:
-            table[-1, packing.ACTIVATION] = forward_activation(LOSSES[logits_of], table[-1, packing.ACTIVATION])
-        return Answerer(table, self.params, dense.prepare(table, self.params, self.bfloat16))
+            table[-1, panels.ACTIVATION] = forward_activation(LOSSES[logits_of], table[-1, panels.ACTIVATION])
+        return Answerer(table, self.params, backprop.prepare(table, self.params, self.bfloat16))
 
     def loss(
         self,
@@ -162,7 +163,7 @@ class Network:
             answer(as_samples(block), np.arange(n), outputs)
             goal = np.zeros(0, np.int64) if labels is None else labels[numbers_of(start, n, rows, subset)]
             target = block if labels is None else no_target
-            activation = self.table[-1, packing.ACTIVATION]
+            activation = self.table[-1, panels.ACTIVATION]
             total += loss_and_delta(code, activation, outputs, target, goal, no_target, np.empty_like(outputs))
             count += n
         return total / count
@@ -192,12 +193,12 @@ class Answerer(NamedTuple):
 
     table: np.ndarray
     params: np.ndarray
-    prepared: dense.packed_network.Packed | None
+    prepared: backprop.packed_network.Packed | None
 
     @property
     def n_out(self) -> int:
         """Numbers in an answer."""
-        return int(self.table[-1, packing.N_OUT])
+        return int(self.table[-1, panels.N_OUT])
 
     def block(self, table: np.ndarray, scale: float, offset: float) -> np.ndarray:
         """Answers (n, n_out) to raw rows (n, V)."""
@@ -207,7 +208,7 @@ class Answerer(NamedTuple):
 
     def __call__(self, samples: Samples, positions: np.ndarray, out: np.ndarray) -> None:
         """out (n, n_out) = the layers' answer to rows ``positions`` (n,) of ``samples``."""
-        dense.infer(self.table, self.params, self.prepared, samples, positions, out)
+        backprop.infer(self.table, self.params, self.prepared, samples, positions, out)
 
 
 def read_finite(rows: Rows, start: int, stop: int) -> np.ndarray:
@@ -268,6 +269,6 @@ def _layer_table(layers: Sequence[Layer]) -> tuple[np.ndarray, int]:
     biases = list(accumulate((layer.n_biases for layer in layers), initial=weights[-1]))
     rows: list[np.ndarray] = []
     for index, layer in enumerate(layers):
-        weight = weights[index] if layer.tied_to is None else int(rows[layer.tied_to][packing.WEIGHT])
+        weight = weights[index] if layer.tied_to is None else int(rows[layer.tied_to][panels.WEIGHT])
         rows.append(layer.row(weight, biases[index]))
     return np.stack(rows), weights[-1]

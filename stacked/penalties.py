@@ -11,7 +11,7 @@ from .errors import SettingError
 from .parameters import Real, checked, declared, parameter
 
 if TYPE_CHECKING:
-    from .kernels.terms import Terms
+    from .kernels.arithmetic.terms import Terms
 
 
 PROBABILITIES = ("sigmoid", "tanh")  # codes that a target can be for
@@ -59,8 +59,8 @@ def check_penalties(estimator: Any, activation: str, prefix: str = "") -> None:
 
 def terms_of(estimator: Any, layer: int, prefix: str = "") -> "Terms":
     """The terms that the parameters of an estimator ask for, on the codes that ``layer`` answers."""
-    from .kernels.penalties import PENALTIES
-    from .kernels.terms import as_terms
+    from .kernels.arithmetic.penalties import PENALTIES
+    from .kernels.arithmetic.terms import as_terms
 
     values = {name.removeprefix(prefix): value for name, value in checked(estimator).items() if name.startswith(prefix)}
     asked = {

@@ -134,7 +134,7 @@ def check_products(precision: str, **optimizers: str) -> None:
 
 def check_bfloat16() -> None:
     """SettingError where this process cannot multiply bfloat16."""
-    from .kernels.bfloat16 import obstacle
+    from .kernels.engine.bfloat16 import obstacle
 
     found = obstacle()
     if found is not None:

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from stacked.kernels.activations import ACTIVATIONS, SIGMOID, SOFTMAX, SOFTPLUS
-from stacked.kernels.corruption import CORRUPTIONS, Corruption
-from stacked.kernels.losses import LOSSES, SOFTMAX_CROSS_ENTROPY
-from stacked.kernels.random import CORRUPTION, stream_key
+from stacked.kernels.arithmetic.activations import ACTIVATIONS, SIGMOID, SOFTMAX, SOFTPLUS
+from stacked.kernels.arithmetic.corruption import CORRUPTIONS, Corruption
+from stacked.kernels.arithmetic.losses import LOSSES, SOFTMAX_CROSS_ENTROPY
+from stacked.kernels.arithmetic.random import CORRUPTION, stream_key
+from stacked.kernels.arithmetic.samples import as_samples
+from stacked.kernels.arithmetic.updates import OPTIMIZERS, Update
 from stacked.kernels.rbm import Machine
-from stacked.kernels.samples import as_samples
-from stacked.kernels.updates import OPTIMIZERS, Update
 
 from .cases_problem import ELEMENTWISE, EXACT, Case, Problem, Tolerance
 
@@ -244,7 +244,7 @@ def _follow_activity(n: int, step: int) -> Case:
         args = (Machine(1, n, SIGMOID, SIGMOID, 1, False, 0.05, 0.5, 0.95), step, mean, activity, np.full(n, 7, dtype))
         return Problem(args, {"activity": ELEMENTWISE, "slope": ELEMENTWISE})
 
-    return Case("sparsity.follow_activity", f"{n} units, step {step}", make)
+    return Case("activity.follow_activity", f"{n} units, step {step}", make)
 
 
 def elementwise_cases(small: bool) -> list[Case]:

@@ -4,11 +4,11 @@ from itertools import product
 
 import numpy as np
 
-from stacked.kernels.activations import ACTIVATIONS, SOFTMAX
-from stacked.kernels.instructions import PANEL
-from stacked.kernels.losses import CROSS_ENTROPY, SQUARED_ERROR
-from stacked.kernels.packing import CHUNK, aligned_zeros
-from stacked.kernels.sampling import UNIT_KINDS
+from stacked.kernels.arithmetic.activations import ACTIVATIONS, SOFTMAX
+from stacked.kernels.arithmetic.losses import CROSS_ENTROPY, SQUARED_ERROR
+from stacked.kernels.arithmetic.stochastic import UNIT_KINDS
+from stacked.kernels.engine.instructions import PANEL
+from stacked.kernels.engine.panels import CHUNK, aligned_zeros
 
 from .cases_elementwise import key, normal, uniform, update_of
 from .cases_problem import ELEMENTWISE, EXACT, PRODUCT, STATES, Case, Problem
@@ -43,7 +43,7 @@ def _multiply(n_rows: int, depth: int, n: int, first_row: int) -> Case:
         return Problem(args, {"out": PRODUCT})
 
     label = f"rows {first_row}+{n_rows}, depth {depth}, last panel of {n}"
-    return Case("product.multiply", label, make, _flops(n_rows, depth, width), SINGLE)
+    return Case("products.multiply", label, make, _flops(n_rows, depth, width), SINGLE)
 
 
 def _multiply_transposed(n_rows: int, depth: int, n: int) -> Case:
@@ -60,7 +60,7 @@ def _multiply_transposed(n_rows: int, depth: int, n: int) -> Case:
         return Problem(args, {"out": PRODUCT}, ("scratch",), {"out": promised})
 
     label = f"{n_rows} rows, depth {depth}, last panel of {n}"
-    return Case("product.multiply_transposed", label, make, _flops(n_rows, depth, width), SINGLE)
+    return Case("products.multiply_transposed", label, make, _flops(n_rows, depth, width), SINGLE)
 
 
 def _outer(n_rows: int, n_x: int, n_d: int, first: int, keep: int) -> Case:
@@ -77,7 +77,7 @@ def _outer(n_rows: int, n_x: int, n_d: int, first: int, keep: int) -> Case:
         return Problem(args, {"out": PRODUCT})
 
     label = f"{n_rows} rows, {first}:{n_x} by last panels of {n_d}{' added' if keep else ''}"
-    return Case("product.outer", label, make, _flops(n_rows, n_x - first, n_d - first_panel * PANEL), SINGLE)
+    return Case("products.outer", label, make, _flops(n_rows, n_x - first, n_d - first_panel * PANEL), SINGLE)
 
 
 def _transpose_panel(n_rows: int) -> Case:
@@ -86,7 +86,7 @@ def _transpose_panel(n_rows: int) -> Case:
         out = np.zeros((_whole(n_rows) // PANEL, 2 * PANEL, PANEL), dtype)
         return Problem((x, 1, n_rows, out), {"out": EXACT})
 
-    return Case("packing.transpose_panel", f"{n_rows} rows", make, dtypes=SINGLE)
+    return Case("panels.transpose_panel", f"{n_rows} rows", make, dtypes=SINGLE)
 
 
 def _activate_panel(name: str, n_rows: int) -> Case:
@@ -94,7 +94,7 @@ def _activate_panel(name: str, n_rows: int) -> Case:
         args = (ACTIVATIONS[name], normal(dtype, seed, PANEL), normal(dtype, seed + 1, n_rows, PANEL))
         return Problem(args, {"rows": ELEMENTWISE})
 
-    return Case("product.activate_panel", f"{name}, {n_rows} rows", make, dtypes=SINGLE)
+    return Case("products.activate_panel", f"{name}, {n_rows} rows", make, dtypes=SINGLE)
 
 
 def _loss_panel(loss: int, name: str, n_rows: int, width: int) -> Case:
@@ -107,7 +107,7 @@ def _loss_panel(loss: int, name: str, n_rows: int, width: int) -> Case:
         return Problem(args, {"delta": ELEMENTWISE, "return": ELEMENTWISE})
 
     label = f"{'cross-entropy' if loss == CROSS_ENTROPY else 'squared error'} of {name}, {n_rows} rows, {width} columns"
-    return Case("product.loss_panel", label, make, dtypes=SINGLE)
+    return Case("panel_objective.loss_panel", label, make, dtypes=SINGLE)
 
 
 def _sample_panel(kind: str, n_rows: int, width: int) -> Case:
@@ -118,7 +118,7 @@ def _sample_panel(kind: str, n_rows: int, width: int) -> Case:
         args = (UNIT_KINDS[kind], key(seed), 3, ids, 2, 3 * PANEL, width, mean, np.zeros((n_rows, PANEL), dtype))
         return Problem(args, {"sample": STATES if kind == "bernoulli" else PRODUCT}, ("mean",))
 
-    return Case("sampling.sample_panel", f"{kind}, {n_rows} rows, {width} columns", make, dtypes=SINGLE)
+    return Case("stochastic.sample_panel", f"{kind}, {n_rows} rows, {width} columns", make, dtypes=SINGLE)
 
 
 def _update_packed(optimizer: str, n: int, is_weight: int) -> Case:

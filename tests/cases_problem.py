@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from stacked.kernels import HOMES
+
 
 @dataclass(frozen=True)
 class Tolerance:
@@ -79,7 +81,7 @@ class Case:
 def compiled(kernel: str) -> Any:
     """The compiled kernel "module.name"."""
     module, name = kernel.split(".")
-    return getattr(import_module(f"stacked.kernels.{module}"), name)
+    return getattr(import_module(f"stacked.kernels.{HOMES[module]}"), name)
 
 
 @cache

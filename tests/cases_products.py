@@ -4,15 +4,15 @@ from itertools import product
 
 import numpy as np
 
-from stacked.kernels import dense, rbm
-from stacked.kernels.activations import ACTIVATIONS
-from stacked.kernels.losses import LOSSES
-from stacked.kernels.objective import Objective
-from stacked.kernels.penalties import CONTRACTION, L1, SPARSITY
+from stacked.kernels import backprop, rbm
+from stacked.kernels.arithmetic.activations import ACTIVATIONS
+from stacked.kernels.arithmetic.losses import LOSSES
+from stacked.kernels.arithmetic.objective import Objective
+from stacked.kernels.arithmetic.penalties import CONTRACTION, L1, SPARSITY
+from stacked.kernels.arithmetic.stochastic import UNIT_KINDS
+from stacked.kernels.arithmetic.terms import as_terms
+from stacked.kernels.arithmetic.updates import Update
 from stacked.kernels.rbm import Carried, Machine
-from stacked.kernels.sampling import UNIT_KINDS
-from stacked.kernels.terms import as_terms
-from stacked.kernels.updates import Update
 
 from .cases_elementwise import corruption_of, key, normal, output_of, samples_of, uniform, update_of
 from .cases_problem import PRODUCT, SAMPLED_TRAINING, STATES, TRAINING, Case, Problem
@@ -44,7 +44,7 @@ def _layer_forward(activation: str, shape: tuple[int, int, int], transposed: boo
         args = (uniform(dtype, seed, n_rows, n_in), weight, transposed, bias, ACTIVATIONS[activation], out)
         return Problem(args, {"out": PRODUCT})
 
-    return Case("plain.layer_forward", f"{activation} {_name(shape, transposed)}", make, _flops(*shape))
+    return Case("blas.layer_forward", f"{activation} {_name(shape, transposed)}", make, _flops(*shape))
 
 
 def _layer_backward(activation: str, shape: tuple[int, int, int], transposed: bool) -> Case:
@@ -56,7 +56,7 @@ def _layer_backward(activation: str, shape: tuple[int, int, int], transposed: bo
         delta, out = normal(dtype, seed, n_rows, n_out), np.full((n_rows, n_in), 7, dtype)
         return Problem((delta, weight, transposed, below, code, out), {"out": PRODUCT})
 
-    return Case("plain.layer_backward", f"{activation} {_name(shape, transposed)}", make, _flops(*shape))
+    return Case("blas.layer_backward", f"{activation} {_name(shape, transposed)}", make, _flops(*shape))
 
 
 def _weight_gradient(shape: tuple[int, int, int], transposed: bool, keep: bool) -> Case:
@@ -66,14 +66,14 @@ def _weight_gradient(shape: tuple[int, int, int], transposed: bool, keep: bool) 
         return Problem((x, delta, transposed, keep, _weight(dtype, seed, n_in, n_out, transposed)), {"out": PRODUCT})
 
     label = f"{_name(shape, transposed)}{' added' if keep else ''}"
-    return Case("plain.weight_gradient", label, make, _flops(*shape))
+    return Case("blas.weight_gradient", label, make, _flops(*shape))
 
 
 def _column_sums(n_rows: int, n: int) -> Case:
     def make(dtype, seed):
         return Problem((uniform(dtype, seed, n_rows, n), np.full(n, 7, dtype)), {"out": PRODUCT})
 
-    return Case("plain.column_sums", f"{n_rows}x{n}", make)
+    return Case("blas.column_sums", f"{n_rows}x{n}", make)
 
 
 def _products(small: bool) -> list[Case]:
@@ -167,7 +167,7 @@ class _Dense:
         classify = loss == "softmax_cross_entropy"
         self.target = np.empty((0, 0), dtype) if classify else uniform(dtype, seed + 1, n_rows, sizes[-1])
         self.labels = np.random.default_rng(seed).integers(0, sizes[-1], n_rows if classify else 0)
-        self.work = dense.workspace(self.table, n_params, capacity, dtype, emphasis=emphasis)
+        self.work = backprop.workspace(self.table, n_params, capacity, dtype, emphasis=emphasis)
         self.work.emphasis[:] = uniform(dtype, seed + 2, *self.work.emphasis.shape)
 
 
@@ -181,7 +181,7 @@ def _forward(name: str, spec: tuple, n_rows: int) -> Case:
         args = (net.table, net.params, net.objective.loss, net.inputs, net.work.noise[:n_rows], net.work.outputs)
         return Problem(args, {"outputs": PRODUCT})
 
-    return Case("dense.forward", f"{name}, {n_rows} rows", make, n_rows * _network_flops(spec))
+    return Case("backprop.forward", f"{name}, {n_rows} rows", make, n_rows * _network_flops(spec))
 
 
 def _infer(name: str, spec: tuple, n_rows: int) -> Case:
@@ -190,10 +190,10 @@ def _infer(name: str, spec: tuple, n_rows: int) -> Case:
         samples = samples_of("uint8", seed, 2 * n_rows, spec[0][0])
         positions = np.random.default_rng(seed).permutation(2 * n_rows)[:n_rows]
         out = np.empty((n_rows, spec[0][-1]), dtype)
-        args = (net.table, net.params, dense.prepare(net.table, net.params), samples, positions, out)
+        args = (net.table, net.params, backprop.prepare(net.table, net.params), samples, positions, out)
         return Problem(args, {"out": PRODUCT}, ("prepared",))
 
-    return Case("dense.infer", f"{name}, {n_rows} rows", make, n_rows * _network_flops(spec))
+    return Case("backprop.infer", f"{name}, {n_rows} rows", make, n_rows * _network_flops(spec))
 
 
 def _batch_gradient(name: str, spec: tuple, n_rows: int) -> Case:
@@ -203,7 +203,7 @@ def _batch_gradient(name: str, spec: tuple, n_rows: int) -> Case:
         args = (net.table, net.params, net.objective, *batch, net.work)
         return Problem(args, {"work.gradient": PRODUCT, "return": PRODUCT}, ("work",))
 
-    return Case("dense.batch_gradient", f"{name}, {n_rows} rows", make, _gradient_flops(spec, n_rows))
+    return Case("backprop.batch_gradient", f"{name}, {n_rows} rows", make, _gradient_flops(spec, n_rows))
 
 
 def _loss_gradient(name: str, spec: tuple, n_rows: int) -> Case:
@@ -213,7 +213,7 @@ def _loss_gradient(name: str, spec: tuple, n_rows: int) -> Case:
         args = (net.table, net.params, net.objective, 0.002, 0.03, *batch, net.work)
         return Problem(args, {"work.gradient": PRODUCT, "return": PRODUCT}, ("work",))
 
-    return Case("dense.loss_gradient", f"{name}, {n_rows} rows", make, _gradient_flops(spec, n_rows))
+    return Case("backprop.loss_gradient", f"{name}, {n_rows} rows", make, _gradient_flops(spec, n_rows))
 
 
 def _gradient_flops(spec: tuple, n_rows: int) -> float:
@@ -241,7 +241,7 @@ def _dense_train(name: str, spec: tuple, optimizer: str, corruption: str, n: int
         return Problem(args, outputs, ("work",))
 
     label = f"{name}, {optimizer}, {corruption}, {n} rows by {batch_size}"
-    return Case("dense.train", label, make, _gradient_flops(spec, n))
+    return Case("backprop.train", label, make, _gradient_flops(spec, n))
 
 
 def _dense(small: bool) -> list[Case]:

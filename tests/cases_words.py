@@ -4,9 +4,9 @@ from itertools import product
 
 import numpy as np
 
-from stacked.kernels.bfloat16 import LEFT, LEFT_T, RIGHT, RIGHT_T
-from stacked.kernels.instructions import LANES, PANEL
-from stacked.kernels.packing import aligned_zeros
+from stacked.kernels.engine.bfloat16 import LEFT, LEFT_T, RIGHT, RIGHT_T
+from stacked.kernels.engine.instructions import LANES, PANEL
+from stacked.kernels.engine.panels import aligned_zeros
 
 from .cases_elementwise import normal
 from .cases_panels import SINGLE, panels

@@ -506,13 +506,13 @@ def pseudo_likelihood(machine, params, visible, preactivation, out):
 _TWINS_OF = {
     "random": (philox, fill_uniform, fill_normal, fill_uniform_matrix, fill_normal_matrix, shuffle),
     "activations": (activate, differentiate),
-    "sparsity": (follow_activity,),
+    "activity": (follow_activity,),
     "losses": (squared_error, cross_entropy, softmax_cross_entropy, loss_and_delta),
     "corruption": (corrupt, emphasis_row),
     "samples": (load_row, load_rows, load_batch),
-    "plain": (layer_forward, layer_backward, weight_gradient, column_sums),
+    "blas": (layer_forward, layer_backward, weight_gradient, column_sums),
     "updates": (apply_update, add_penalty),
-    "dense": (forward, infer, batch_gradient, loss_gradient, dense_train),
+    "backprop": (forward, infer, batch_gradient, loss_gradient, dense_train),
     "rbm": (
         sample_layer,
         statistics,

@@ -154,10 +154,11 @@ def write_weights(weight, panel, first, stop, words, left, right, form_rows):
 
 
 _TWINS_OF = {
-    "packing": (transpose_panel,),
-    "product": (multiply, multiply_transposed, outer, activate_panel, loss_panel),
+    "panels": (transpose_panel,),
+    "products": (multiply, multiply_transposed, outer, activate_panel),
+    "panel_objective": (loss_panel,),
     "bfloat16": (multiply_words, multiply_words_transposed, write_form, write_weights),
-    "sampling": (sample_panel,),
+    "stochastic": (sample_panel,),
     "updates": (update_packed,),
 }
 TWINS = {f"{module}.{twin.__name__}": twin for module, twins in _TWINS_OF.items() for twin in twins}

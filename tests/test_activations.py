@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from stacked.activations import ACTIVATIONS, UNIT_ACTIVATIONS
-from stacked.kernels import activations as kernel
-from stacked.kernels.losses import REQUIRED_ACTIVATION
+from stacked.kernels.arithmetic import activations as kernel
+from stacked.kernels.arithmetic.losses import REQUIRED_ACTIVATION
 
 from . import naive
 

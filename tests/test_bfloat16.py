@@ -15,12 +15,13 @@ import pytest
 from numba.core.registry import cpu_target
 
 from stacked import RBM, Autoencoder, SettingError, StackedAutoencoder, load
-from stacked.kernels import bfloat16, dense
+from stacked.kernels import backprop
+from stacked.kernels.arithmetic.losses import SQUARED_ERROR
+from stacked.kernels.arithmetic.objective import Objective
 from stacked.kernels.cpu import thread_limit
-from stacked.kernels.instructions import HAS_BFLOAT16, PANEL
-from stacked.kernels.losses import SQUARED_ERROR
-from stacked.kernels.objective import Objective
-from stacked.kernels.packing import ROWS
+from stacked.kernels.engine import bfloat16
+from stacked.kernels.engine.instructions import HAS_BFLOAT16, PANEL
+from stacked.kernels.engine.panels import ROWS
 
 from . import naive, naive_panels
 from .cases_elementwise import corruption_of, key, samples_of, update_of
@@ -108,9 +109,9 @@ def test_a_matrix_that_four_layers_share(transposed, rounding):
     start = dense_params(np.dtype(np.float32), 1, table[:1], n_weights, int(biases[-1]))
     objective, rows = Objective(SQUARED_ERROR, corruption_of("none"), n_weights), np.arange(16)
     results = []
-    for dtype, train in ((np.float32, dense.train), (np.float64, naive.dense_train)):
+    for dtype, train in ((np.float32, backprop.train), (np.float64, naive.dense_train)):
         params = start.astype(dtype)
-        velocity, work = np.zeros_like(params), dense.workspace(table, len(params), 8, np.dtype(dtype), True)
+        velocity, work = np.zeros_like(params), backprop.workspace(table, len(params), 8, np.dtype(dtype), True)
         data = (samples_of("uint8", 2, 16, 13), rows[:0], rows, rows, 8, key(3), 0, 0, velocity, velocity[:0], work)
         train(table, params, objective, update_of("momentum"), *data)
         results.append(params)
@@ -145,11 +146,11 @@ def test_answers_round_and_do_not_depend_on_the_rows_beside_them(name, rounding)
     sizes, activations, tied, _ = NETWORKS[name]
     table, n_weights, n_params = dense_network(sizes, activations, tied)
     params = dense_params(np.dtype(np.float32), 1, table, n_weights, n_params)
-    samples, prepared = samples_of("uint8", 1, 300, sizes[0]), dense.prepare(table, params, True)
+    samples, prepared = samples_of("uint8", 1, 300, sizes[0]), backprop.prepare(table, params, True)
     whole, alone, expected = np.empty((3, 300, sizes[-1]), np.float32)
-    dense.infer(table, params, prepared, samples, np.arange(300), whole)
+    backprop.infer(table, params, prepared, samples, np.arange(300), whole)
     for start, stop in ((0, 1), (1, 130), (130, 131), (131, 300)):
-        dense.infer(table, params, prepared, samples, np.arange(start, stop), alone[start:stop])
+        backprop.infer(table, params, prepared, samples, np.arange(start, stop), alone[start:stop])
     assert whole.tobytes() == alone.tobytes()
     naive.infer(table, params, None, samples, np.arange(300), expected)
     assert _rms(whole - expected) <= LIMIT * _rms(expected)
@@ -170,10 +171,10 @@ _AS_ON_AMX = """
 import json
 from contextlib import nullcontext
 import numpy as np
-from stacked.kernels import bfloat16
+from stacked.kernels.engine import bfloat16
 from stacked.kernels.cpu import permit_amx, thread_limit
-from stacked.kernels.losses import SQUARED_ERROR
-from stacked.kernels.instructions import HAS_AMX
+from stacked.kernels.arithmetic.losses import SQUARED_ERROR
+from stacked.kernels.engine.instructions import HAS_AMX
 from stacked.tests.amx_emulator import emulated
 from stacked.tests.cases import agreement
 from stacked.tests.cases_words import word_cases

@@ -17,7 +17,8 @@ from stacked import kernels
 SCRIPT = """
 import json
 import numpy as np
-from stacked.kernels import corruption, random
+from stacked.kernels.arithmetic import corruption
+from stacked.kernels.arithmetic import random
 kernel, out = corruption.corrupt, np.empty(64, np.float32)
 masking = type(corruption.NO_CORRUPTION)(corruption.MASKING, 0.5, 0.0, 1.0)
 kernel(masking, random.stream_key(0, 0), 0, 0, np.ones(64, np.float32), out)
@@ -75,9 +76,9 @@ def test_a_type_that_has_moved_since_the_cache_was_written_does_no_harm(checkout
 PRODUCT = """
 import json
 import numpy as np
-from stacked.kernels.instructions import PANEL
-from stacked.kernels.packing import aligned_zeros
-from stacked.kernels.product import activate_panel, multiply, multiply_transposed
+from stacked.kernels.engine.instructions import PANEL
+from stacked.kernels.engine.panels import aligned_zeros
+from stacked.kernels.engine.products import activate_panel, multiply, multiply_transposed
 x, weight, out = aligned_zeros(1, 3, PANEL), aligned_zeros(1, 2, PANEL), aligned_zeros(1, 3, PANEL)
 x[0, :, :2], weight[0] = [[1, 2], [3, 4], [5, 6]], 1
 multiply(x, 0, 3, 2, weight, 0, PANEL, out, 0)

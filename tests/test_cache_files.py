@@ -192,8 +192,8 @@ def test_no_folder_to_write_to_is_told(starts, said, monkeypatch):
 
 
 def test_every_kernel_has_this_cache():
-    from stacked.kernels import fused_rbm, product
+    from stacked.kernels.engine import fused_rbm, products
 
     assert isinstance(fused_rbm.train._cache, KernelCache)
-    assert isinstance(product.multiply.kernel._cache, KernelCache)
+    assert isinstance(products.multiply.kernel._cache, KernelCache)
     assert _jit.TESTED

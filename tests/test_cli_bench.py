@@ -20,10 +20,10 @@ def small_products(monkeypatch):
 
 def test_json_report():
     report = json.loads(
-        run_well("bench", "plain.column_sums", "updates.apply", "--quick", "--json", "--threads", 1).stdout
+        run_well("bench", "blas.column_sums", "updates.apply", "--quick", "--json", "--threads", 1).stdout
     )
     assert report["threads"] == 1 and report["precision"] == "float32" and report["product_gflops"] > 0
-    assert {case["kernel"] for case in report["cases"]} == {"plain.column_sums", "updates.apply_update"}
+    assert {case["kernel"] for case in report["cases"]} == {"blas.column_sums", "updates.apply_update"}
     for case in report["cases"]:
         assert case["seconds"] > 0 and case["passed"] and case["max_relative_error"] < 1e-5
         assert case["gflops"] is None and case["share"] is None
@@ -31,7 +31,7 @@ def test_json_report():
 
 def test_table_shows_rates_and_shares_of_products():
     lines = run_well(
-        "bench", "plain.layer_forward", "--quick", "--threads", 1, "--precision", "float64"
+        "bench", "blas.layer_forward", "--quick", "--threads", 1, "--precision", "float64"
     ).stdout.splitlines()
     assert lines[0].startswith("1 threads, float64, products at ") and "GFLOP/s" in lines[1]
     assert all("%" in line and "FAILED" not in line for line in lines[2:]) and len(lines) > 2
@@ -41,15 +41,15 @@ def test_a_failed_check_is_exit_code_1(monkeypatch):
     def wrong(x, out):
         out[:] = x.sum(axis=0) + 1
 
-    monkeypatch.setitem(stacked.tests.cases.TWINS, "plain.column_sums", wrong)
-    result = run("bench", "plain.column_sums", "--quick", "--threads", 1)
+    monkeypatch.setitem(stacked.tests.cases.TWINS, "blas.column_sums", wrong)
+    result = run("bench", "blas.column_sums", "--quick", "--threads", 1)
     assert result.exit_code == 1 and "FAILED" in result.stdout
     assert result.stderr.splitlines()[-1].startswith("Error: 2 of 2 checks failed: plain.column_sums")
 
 
 def test_unknown_kernels_and_threads():
-    assert "expected a kernel among" in misused("bench", "plain.nothing")
-    assert run("bench", "plain.column_sums", "--threads", 0).exit_code in (1, 2)
+    assert "expected a kernel among" in misused("bench", "blas.nothing")
+    assert run("bench", "blas.column_sums", "--threads", 0).exit_code in (1, 2)
 
 
 def test_twins_are_those_of_the_tests():

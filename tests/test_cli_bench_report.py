@@ -12,7 +12,7 @@ from .test_cli_boundary import run, run_well
 
 FLOAT32 = np.dtype(np.float32)
 RESULT = {
-    "kernel": "dense.train", "case": "a case", "seconds": 0.0123456, "gflops": 123.456, "share": 0.789,
+    "kernel": "backprop.train", "case": "a case", "seconds": 0.0123456, "gflops": 123.456, "share": 0.789,
     "max_relative_error": 1.23e-6, "passed": True,
 }  # fmt: skip
 
@@ -33,7 +33,7 @@ class Clock:
 
 @pytest.fixture
 def case():
-    return next(case for case in cases("small") if case.kernel == "plain.layer_forward")
+    return next(case for case in cases("small") if case.kernel == "blas.layer_forward")
 
 
 def timed(case, monkeypatch, clock, repeats, limit):
@@ -72,7 +72,7 @@ def test_rates_and_shares_follow_from_the_time(case, monkeypatch, quick, expecte
 
 def test_kernels_without_products_have_no_rate(monkeypatch):
     monkeypatch.setattr(bench, "_median_seconds", lambda *args: 0.25)
-    elementwise = next(case for case in cases("small") if case.kernel == "plain.column_sums")
+    elementwise = next(case for case in cases("small") if case.kernel == "blas.column_sums")
     result = bench.measure(elementwise, FLOAT32, 2.0, True)
     assert result["gflops"] is None and result["share"] is None
 
@@ -109,7 +109,7 @@ def test_a_busy_machine_is_told(monkeypatch, rates, told):
     left = list(map(float, rates))
     monkeypatch.setattr(bench, "product_rate", lambda dtype: left.pop(0))
     monkeypatch.setattr(bench, "_median_seconds", lambda *args: 0.25)
-    result = run_well("bench", "plain.column_sums", "--threads", 1)
+    result = run_well("bench", "blas.column_sums", "--threads", 1)
     said = (
         f"the product rate was {rates[0]} GFLOP/s before and {rates[1]} after: the machine is busy, so are the shares"
     )
@@ -134,5 +134,5 @@ def test_a_failed_check_is_exit_code_1_in_any_form(monkeypatch, output):
     monkeypatch.setattr(bench, "product_rate", lambda dtype: 1.0)
     monkeypatch.setattr(bench, "_median_seconds", lambda *args: 0.25)
     monkeypatch.setattr(bench, "check", lambda case, dtype: (False, 0.5))
-    result = run("bench", "plain.column_sums", "--threads", 1, *output)
+    result = run("bench", "blas.column_sums", "--threads", 1, *output)
     assert result.exit_code == 1 and "2 of 2 checks failed: plain.column_sums" in result.stderr

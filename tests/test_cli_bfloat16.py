@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stacked import load
-from stacked.kernels import bfloat16
+from stacked.kernels.engine import bfloat16
 
 from .test_cli_boundary import misused, refused, run, run_well
 from .test_cli_training import interrupt_after

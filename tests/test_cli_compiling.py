@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from stacked import Autoencoder
-from stacked.kernels import _cache, dense
+from stacked.kernels import _cache, backprop
 
 from .test_cli_boundary import run_well
 
@@ -13,14 +13,14 @@ from .test_cli_boundary import run_well
 @pytest.mark.parametrize("optimizer, kernel", [("cg", "loss_gradient"), ("adam", "train")])
 @pytest.mark.parametrize("quiet", [False, True])
 def test_that_kernels_compile_is_said_before_the_first_epoch(tmp_path, monkeypatch, optimizer, kernel, quiet):
-    real = getattr(dense, kernel)
+    real = getattr(backprop, kernel)
 
     def uncached(*args):
         _cache._announce()
         return real(*args)
 
     monkeypatch.setattr(_cache, "_said", set())
-    monkeypatch.setattr(dense, kernel, uncached)
+    monkeypatch.setattr(backprop, kernel, uncached)
     np.save(tmp_path / "rows.npy", np.random.default_rng(0).random((60, 6), np.float32))
     unit = ("--unit", "autoencoder", "--optimizer", optimizer, "--layers", 4, "--epochs", 2, "--threads", 1)
     result = run_well(
@@ -33,13 +33,13 @@ def test_that_kernels_compile_is_said_before_the_first_epoch(tmp_path, monkeypat
 @pytest.mark.parametrize("optimizer", ["cg", "lbfgs"])
 @pytest.mark.parametrize("noise", [{}, {"corruption": "masking", "corruption_level": 0.2}])
 def test_line_searches_are_compiled_before_the_first_epoch(optimizer, noise, monkeypatch, small):
-    calls, real = [], dense.loss_gradient
+    calls, real = [], backprop.loss_gradient
 
     def recorded(*args):
         calls.append((args[5].shape[0], [numba.typeof(arg) for arg in args]))
         return real(*args)
 
-    monkeypatch.setattr(dense, "loss_gradient", recorded)
+    monkeypatch.setattr(backprop, "loss_gradient", recorded)
     Autoencoder(4, optimizer=optimizer, epochs=1, batch_size=100, n_threads=1, random_state=0, **noise).fit(small)
     (first, types), *others = calls
     assert first == 0 and others and all(n == 100 and found == types for n, found in others)

@@ -7,7 +7,7 @@ from stacked import RBM, Autoencoder, StackedAutoencoder
 from stacked.cli import boundary as cli_boundary
 from stacked.cli import progress
 from stacked.cli.progress import Bars, Lines, Names, losses, mention_bfloat16, summary
-from stacked.kernels import bfloat16
+from stacked.kernels.engine import bfloat16
 from stacked.training.loop import Record
 
 from .test_cli_boundary import refused, run_well

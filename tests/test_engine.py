@@ -6,15 +6,15 @@ from itertools import product
 import numpy as np
 import pytest
 
-from stacked.kernels import dense, rbm
-from stacked.kernels.activations import ACTIVATIONS
-from stacked.kernels.corruption import CORRUPTIONS
+from stacked.kernels import backprop, rbm
+from stacked.kernels.arithmetic.activations import ACTIVATIONS
+from stacked.kernels.arithmetic.corruption import CORRUPTIONS
+from stacked.kernels.arithmetic.losses import LOSSES
+from stacked.kernels.arithmetic.objective import Objective
+from stacked.kernels.arithmetic.stochastic import UNIT_KINDS
 from stacked.kernels.cpu import thread_limit
-from stacked.kernels.instructions import PANEL
-from stacked.kernels.losses import LOSSES
-from stacked.kernels.objective import Objective
-from stacked.kernels.packing import ROWS
-from stacked.kernels.sampling import UNIT_KINDS
+from stacked.kernels.engine.instructions import PANEL
+from stacked.kernels.engine.panels import ROWS
 
 from .cases_elementwise import corruption_of, key, samples_of, update_of
 from .cases_products import carried, dense_network, dense_params, machine_of, machine_params
@@ -79,12 +79,12 @@ def test_a_matrix_that_four_layers_share(transposed):
     results = []
     for dtype in (np.float32, np.float64):
         params = dense_params(np.dtype(np.float32), 1, table[:1], n_weights, int(biases[-1])).astype(dtype)
-        velocity, work = np.zeros_like(params), dense.workspace(table, len(params), 9, np.dtype(dtype))
+        velocity, work = np.zeros_like(params), backprop.workspace(table, len(params), 9, np.dtype(dtype))
         objective = Objective(LOSSES["squared_error"], corruption_of("none"), n_weights)
         rows = np.arange(20)
         data = (samples_of("uint8", 2, 20, 13), rows[:0], rows, rows, 9, key(3), 0, 0, velocity, velocity[:0], work)
         with thread_limit(None):
-            dense.train(table, params, objective, update_of("momentum"), *data)
+            backprop.train(table, params, objective, update_of("momentum"), *data)
         results.append(params)
     assert np.abs(results[0] - results[1]).max() <= LIMIT * np.abs(results[1]).max()
 
@@ -92,10 +92,10 @@ def test_a_matrix_that_four_layers_share(transposed):
 def test_no_rows_give_no_answers():
     table, n_weights, n_params = dense_network((5, 3), ("tanh",))
     params = dense_params(np.dtype(np.float32), 1, table, n_weights, n_params)
-    dense.infer(
+    backprop.infer(
         table,
         params,
-        dense.prepare(table, params),
+        backprop.prepare(table, params),
         samples_of("uint8", 1, 2, 5),
         np.arange(0),
         np.empty((0, 3), np.float32),
@@ -144,9 +144,9 @@ def _split_dense(parts, bfloat16):
     objective = Objective(LOSSES["cross_entropy"], corruption_of("masking"), n_weights)
     samples, rows, step = samples_of("uint8", 1, 60, 37), np.arange(60), 0
     for part in np.split(rows, parts):
-        work = dense.workspace(table, n_params, 8, np.dtype(np.float32), bfloat16)
+        work = backprop.workspace(table, n_params, 8, np.dtype(np.float32), bfloat16)
         state = (key(1), 2, step, velocity, squares, work)
-        dense.train(table, params, objective, update_of("adam"), samples, rows[:0], part, part + 9, 8, *state)
+        backprop.train(table, params, objective, update_of("adam"), samples, rows[:0], part, part + 9, 8, *state)
         step += -(-len(part) // 8)
     return params, velocity, squares
 
@@ -177,11 +177,11 @@ def test_chunks_leave_no_trace(parts, bfloat16):
 def test_answers_do_not_depend_on_the_rows_beside_them(name):
     table, n_weights, n_params = dense_network((50, 70, 40), ("tanh", name))
     params = dense_params(np.dtype(np.float32), 1, table, n_weights, n_params)
-    samples, prepared = samples_of("uint8", 1, 500, 50), dense.prepare(table, params)
+    samples, prepared = samples_of("uint8", 1, 500, 50), backprop.prepare(table, params)
     whole, alone = np.empty((500, 40), np.float32), np.empty((500, 40), np.float32)
     for n_threads in (1, 2):
         with thread_limit(n_threads):
-            dense.infer(table, params, prepared, samples, np.arange(500), whole)
+            backprop.infer(table, params, prepared, samples, np.arange(500), whole)
             for start, stop in ((0, 1), (1, 130), (130, 131), (131, 500)):
-                dense.infer(table, params, prepared, samples, np.arange(start, stop), alone[start:stop])
+                backprop.infer(table, params, prepared, samples, np.arange(start, stop), alone[start:stop])
         assert whole.tobytes() == alone.tobytes()

@@ -5,7 +5,7 @@ import pytest
 
 from stacked import DataError
 from stacked.data import ArrayRows, Rows
-from stacked.kernels.random import SHUFFLE, SPLIT, shuffle, stream_key
+from stacked.kernels.arithmetic.random import SHUFFLE, SPLIT, shuffle, stream_key
 from stacked.training import feed
 from stacked.training.feed import EncodedRows, Feed, encoded, split_rows
 

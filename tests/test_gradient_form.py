@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from stacked.kernels import dense, fused_network, program
+from stacked.kernels import backprop, program
+from stacked.kernels.arithmetic.objective import Batch
+from stacked.kernels.arithmetic.penalties import CONTRACTION, L1, SPARSITY
+from stacked.kernels.arithmetic.terms import as_terms
 from stacked.kernels.cpu import thread_limit
-from stacked.kernels.objective import Batch
-from stacked.kernels.penalties import CONTRACTION, L1, SPARSITY
-from stacked.kernels.terms import as_terms
+from stacked.kernels.engine import fused_network
 
 from .trainings import dense_args
 
@@ -25,7 +26,7 @@ def _args(name, optimizer, bfloat16=False):
     network, terms = NETWORKS[name]
     args = list(dense_args(np.float32, network, optimizer, "masking", B, B, bfloat16))
     args[2] = args[2]._replace(terms=as_terms(*terms))
-    args[14] = dense.workspace(args[0], len(args[1]), B, np.dtype(np.float32), bfloat16, gradient=True)
+    args[14] = backprop.workspace(args[0], len(args[1]), B, np.dtype(np.float32), bfloat16, gradient=True)
     return args
 
 
@@ -44,7 +45,7 @@ def _gradient(args, rows, share):
 def test_written_and_applied_is_what_training_does(name, optimizer, bfloat16):
     trained, args = _args(name, optimizer, bfloat16), _args(name, optimizer, bfloat16)
     with thread_limit(None):
-        expected = dense.train(*trained)
+        expected = backprop.train(*trained)
         gradient, sums = _gradient(args, slice(None), 1.0 / B)
         steps = program.program_for(args[0], args[2], program.STEP)
         fused_network.apply_gradient(

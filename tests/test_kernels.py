@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 from numba.core.dispatcher import Dispatcher
 
-from stacked.kernels import KERNELS, activations, bfloat16, corruption, losses, penalties, samples, sampling, updates
+from stacked.kernels import HOMES, KERNELS
 from stacked.kernels._jit import Linked
+from stacked.kernels.arithmetic import activations, corruption, losses, penalties, samples, stochastic, updates
+from stacked.kernels.engine import bfloat16
 
 from . import naive, naive_panels
 from .cases import TWINS, call, cases, compiled, excesses
 from .cases_problem import parameters
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-NAMES = [f"{module}.{name}" for module, names in KERNELS.items() for name in names]
+NAMES = [f"{leaf}.{name}" for leaf, module in HOMES.items() for name in KERNELS[module]]
 
 # Public compiled functions that need no twin, and why.
 HELPERS = {
@@ -28,41 +30,41 @@ HELPERS = {
     "corruption.emphasises": "a question about a corruption",
     "activations.derivative": "a scalar, seen through the slopes of terms",
     "losses.forward_activation": "chooses a code, seen through dense.forward",
-    "plain.multiply_tile": "one tile of layer_forward",
-    "plain.affine_tile": "one tile of layer_forward before its activation",
-    "plain.tile_count": "index arithmetic, seen through every product of several tiles",
-    "plain.tile_bounds": "index arithmetic, seen through every product of several tiles",
-    "packing.panel_count": "index arithmetic, seen through every product",
-    "packing.panel_width": "index arithmetic, seen through every product",
-    "packing.shares_weights": "a question about the layer table, seen through tied networks",
-    "packing.is_owner": "a question about the layer table, seen through tied networks",
-    "packing.copy_matrix": "half of copy_vector",
-    "packing.copy_vector": "seen through training: what it packs is what it unpacks",
-    "packing.weight_panels": "a view",
-    "packing.bias_panels": "a view",
-    "packing.gather_row": "seen through infer",
-    "packing.scatter_row": "seen through infer",
+    "blas.multiply_tile": "one tile of layer_forward",
+    "blas.affine_tile": "one tile of layer_forward before its activation",
+    "blas.tile_count": "index arithmetic, seen through every product of several tiles",
+    "blas.tile_bounds": "index arithmetic, seen through every product of several tiles",
+    "panels.panel_count": "index arithmetic, seen through every product",
+    "panels.panel_width": "index arithmetic, seen through every product",
+    "panels.shares_weights": "a question about the layer table, seen through tied networks",
+    "panels.is_owner": "a question about the layer table, seen through tied networks",
+    "panels.copy_matrix": "half of copy_vector",
+    "panels.copy_vector": "seen through training: what it packs is what it unpacks",
+    "panels.weight_panels": "a view",
+    "panels.bias_panels": "a view",
+    "panels.gather_row": "seen through infer",
+    "panels.scatter_row": "seen through infer",
     "bfloat16.clear_edges": "half of write_form",
     "bfloat16.round_rows": "half of write_form",
     "bfloat16.round_pairs": "half of write_form",
-    "product.vector_count": "index arithmetic, seen through every product",
-    "product.add_bias": "half of activate_panel",
-    "product.clear_padding": "seen through loss_panel",
-    "product.sum_rows": "seen through the biases of every trained network",
-    "product.squared_error_panel": "half of loss_panel",
-    "product.cross_entropy_panel": "half of loss_panel",
-    "sampling.sample_row": "one row of sample_layer",
+    "products.vector_count": "index arithmetic, seen through every product",
+    "products.add_bias": "half of activate_panel",
+    "products.clear_padding": "seen through loss_panel",
+    "products.sum_rows": "seen through the biases of every trained network",
+    "panel_objective.squared_error_panel": "half of loss_panel",
+    "panel_objective.cross_entropy_panel": "half of loss_panel",
+    "stochastic.sample_row": "one row of sample_layer",
     "updates.update_range": "one range of apply_update",
-    "dense.train_plain": "dense.train in float64",
-    "dense.infer_plain": "dense.infer in float64",
+    "backprop.train_plain": "dense.train in float64",
+    "backprop.infer_plain": "dense.infer in float64",
     "rbm.train_plain": "rbm.train in float64",
     "updates.learning_rate_at": "a scalar, seen through the schedules of apply_update",
     "updates.penalty_slope": "a scalar, seen through add_penalty",
-    "dense.layer_rows": "a view",
-    "dense.backward": "the second half of batch_gradient",
-    "dense.value_of_terms": "terms, seen through batch_gradient",
-    "dense.measure": "terms, seen through batch_gradient",
-    "dense.load_minibatch": "load_batch and emphasis_row",
+    "backprop.layer_rows": "a view",
+    "backprop.backward": "the second half of batch_gradient",
+    "backprop.value_of_terms": "terms, seen through batch_gradient",
+    "backprop.measure": "terms, seen through batch_gradient",
+    "backprop.load_minibatch": "load_batch and emphasis_row",
     "rbm.split": "views",
     "rbm.subtract_sparsity": "what a sparsity target adds to divergence_gradient",
     "rbm.gibbs_reconstruct": "the loop inside divergence_gradient",
@@ -122,8 +124,8 @@ def test_twins_import_nothing_but_numpy():
 
 def test_every_public_compiled_function_is_a_kernel_or_a_helper():
     public = set()
-    for name in KERNELS:
-        module = import_module(f"stacked.kernels.{name}")
+    for name, home in HOMES.items():
+        module = import_module(f"stacked.kernels.{home}")
         for function, value in vars(module).items():
             compiled_here = isinstance(value, Dispatcher | Linked) or hasattr(value, "kernels")
             own = compiled_here and getattr(value, "py_func", value).__module__ == module.__name__
@@ -143,7 +145,7 @@ def test_every_public_compiled_function_is_a_kernel_or_a_helper():
         (updates, ("MOMENTUM", "NESTEROV", "ADAM")),
         (penalties, ("L1", "SPARSITY", "CONTRACTION", "MARGIN")),
         (bfloat16, ("LEFT", "RIGHT", "LEFT_T", "RIGHT_T")),
-        (sampling, ("GAUSSIAN", "BERNOULLI", "RECTIFIED")),
+        (stochastic, ("GAUSSIAN", "BERNOULLI", "RECTIFIED")),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

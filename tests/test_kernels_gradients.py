@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from stacked.kernels import dense, packing
-from stacked.kernels.activations import ACTIVATIONS, activate, differentiate
-from stacked.kernels.corruption import NO_CORRUPTION
-from stacked.kernels.layers import plain_steps
-from stacked.kernels.losses import LOSSES, REQUIRED_ACTIVATION
-from stacked.kernels.objective import Objective
+from stacked.kernels import backprop
+from stacked.kernels.arithmetic.activations import ACTIVATIONS, activate, differentiate
+from stacked.kernels.arithmetic.corruption import NO_CORRUPTION
+from stacked.kernels.arithmetic.losses import LOSSES, REQUIRED_ACTIVATION
+from stacked.kernels.arithmetic.objective import Objective
+from stacked.kernels.engine import panels
+from stacked.kernels.plain import steps
 
 from .cases_elementwise import normal, uniform
 from .cases_products import dense_network
@@ -29,7 +30,7 @@ class _Net:
         self.objective = Objective(LOSSES[loss], NO_CORRUPTION, n_weights)
         self.inputs, self.target = uniform(np.float64, 1, N_ROWS, sizes[0]), uniform(np.float64, 2, N_ROWS, sizes[-1])
         self.labels = np.arange(N_ROWS) % sizes[-1]
-        self.work = dense.workspace(self.table, n_params, N_ROWS, np.dtype(np.float64))
+        self.work = backprop.workspace(self.table, n_params, N_ROWS, np.dtype(np.float64))
         for seed in range(100):
             self.params = normal(np.float64, seed, n_params, scale=0.7)
             if np.abs(self.params).min() > 100 * STEP and self._smallest_sum() > 100 * STEP:
@@ -40,19 +41,19 @@ class _Net:
         """Smallest |pre-activation| of any unit."""
         below, sums = self.inputs, []
         for layer in range(len(self.table)):
-            matrix = plain_steps.layer_weight(self.table, layer, self.params)
-            bias = plain_steps.layer_bias(self.table, layer, self.params)
-            below = below @ (matrix.T if self.table[layer, packing.TRANSPOSED] else matrix) + bias
+            matrix = steps.layer_weight(self.table, layer, self.params)
+            bias = steps.layer_bias(self.table, layer, self.params)
+            below = below @ (matrix.T if self.table[layer, panels.TRANSPOSED] else matrix) + bias
             sums.append(np.abs(below).min())
-            if self.table[layer, packing.ACTIVATION] == ACTIVATIONS["softmax"]:
+            if self.table[layer, panels.ACTIVATION] == ACTIVATIONS["softmax"]:
                 break
             for row in below:
-                activate(self.table[layer, packing.ACTIVATION], row)
+                activate(self.table[layer, panels.ACTIVATION], row)
         return min(sums)
 
     def loss(self, params, l1, l2):
         batch = (self.inputs, self.target, self.labels)
-        return dense.loss_gradient(self.table, params, self.objective, l1, l2, *batch, self.work)
+        return backprop.loss_gradient(self.table, params, self.objective, l1, l2, *batch, self.work)
 
     def slopes(self, l1, l2):
         """Central differences of the loss by every parameter."""
@@ -113,7 +114,7 @@ def test_batch_gradient_leaves_the_penalty_out():
     plain = net.loss(net.params, 0.0, 0.0)
     gradient = net.work.gradient.copy()
     batch = (net.inputs, net.target, net.labels)
-    total, terms = dense.batch_gradient(net.table, net.params, net.objective, *batch, net.work)
+    total, terms = backprop.batch_gradient(net.table, net.params, net.objective, *batch, net.work)
     assert terms == 0
     assert total == pytest.approx(N_ROWS * plain, rel=1e-14)
     assert np.array_equal(net.work.gradient, gradient)

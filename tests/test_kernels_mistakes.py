@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from stacked.kernels import activations, corruption, dense, losses, plain, rbm, samples, sampling, updates
-from stacked.kernels.objective import Objective
-from stacked.kernels.random import CHAINS, CORRUPTION, SAMPLING, stream_key
+from stacked.kernels import backprop, rbm
+from stacked.kernels.arithmetic import activations, corruption, losses, samples, stochastic, updates
+from stacked.kernels.arithmetic.objective import Objective
+from stacked.kernels.arithmetic.random import CHAINS, CORRUPTION, SAMPLING, stream_key
+from stacked.kernels.plain import blas
 
 from .cases_elementwise import corruption_of, normal, samples_of, uniform
 from .cases_products import carried, dense_network, dense_params, machine_of, machine_params
@@ -28,14 +30,14 @@ class Autoencoder(NamedTuple):
     params: np.ndarray
     objective: Objective
     data: np.ndarray
-    work: dense.Workspace
+    work: backprop.Workspace
 
     def train(self, dtype, update=PLAIN, batch_size=9, epoch=0):
         """Parameters after one pass over the rows in ``dtype``."""
         params, rows, empty = self.params.astype(dtype), np.arange(9), np.empty(0, dtype)
         table, velocity = samples.as_samples(self.data), np.zeros_like(params)
-        work = dense.workspace(self.table, len(params), 9, dtype)
-        dense.train(
+        work = backprop.workspace(self.table, len(params), 9, dtype)
+        backprop.train(
             self.table, params, self.objective, update, table, rows[:0], rows, rows, batch_size,
             KEY, epoch, 0, velocity, empty, work,
         )  # fmt: skip
@@ -44,7 +46,7 @@ class Autoencoder(NamedTuple):
     def gradient(self, params, inputs, target):
         """Gradient of the mean loss."""
         no_labels = np.empty(0, np.int64)
-        dense.loss_gradient(self.table, params, self.objective, 0.0, 0.0, inputs, target, no_labels, self.work)
+        backprop.loss_gradient(self.table, params, self.objective, 0.0, 0.0, inputs, target, no_labels, self.work)
         return self.work.gradient.copy()
 
 
@@ -53,7 +55,7 @@ def autoencoder(kind="none"):
     params = dense_params(FLOAT64, 1, table, n_weights, n_params)
     objective = Objective(losses.CROSS_ENTROPY, corruption_of(kind), n_weights)
     data = uniform(FLOAT64, 1, 9, 12)
-    return Autoencoder(table, params, objective, data, dense.workspace(table, n_params, 9, FLOAT64))
+    return Autoencoder(table, params, objective, data, backprop.workspace(table, n_params, 9, FLOAT64))
 
 
 def divergence(machine, params, data, chains=None, epoch=0, step=0):
@@ -223,7 +225,9 @@ def test_09_gaussian_means_are_not_squashed():
 def test_09_every_row_of_a_minibatch_has_its_own_noise(kind):
     mean, sample = np.empty((2, 8, 40))
     weight, bias, row_ids = np.zeros((1, 40)), np.zeros(40), np.array([0, 1, 2, 3, 4, 5, 6, 0])
-    rbm.sample_layer(np.ones((8, 1)), weight, False, bias, sampling.UNIT_KINDS[kind], KEY, 0, row_ids, 0, mean, sample)
+    rbm.sample_layer(
+        np.ones((8, 1)), weight, False, bias, stochastic.UNIT_KINDS[kind], KEY, 0, row_ids, 0, mean, sample
+    )
     assert all((sample[i] != sample[j]).mean() > 0.2 for i in range(7) for j in range(i))
     assert np.array_equal(sample[0], sample[7])  # noise belongs to the row, not to its place in the minibatch
 
@@ -281,7 +285,7 @@ def test_10_energies_do_not_overflow(bias):
 
 @pytest.mark.parametrize("preactivation", [1e6, 1e20, np.inf, np.nan])
 def test_10_rectified_free_energy_of_a_diverged_machine_ends(preactivation):
-    value = rbm.hidden_free_energy(sampling.RECTIFIED, preactivation)
+    value = rbm.hidden_free_energy(stochastic.RECTIFIED, preactivation)
     assert np.isnan(value) or value == pytest.approx(-(preactivation**2) / 2, rel=1e-6)
 
 
@@ -290,8 +294,8 @@ def test_10_reconstruction_error_is_a_sum_of_squares_without_a_root():
 
 
 def test_10_softmax_over_several_tiles_is_normalised_over_the_whole_row():
-    n = 2 * plain.TILE_COLUMNS + 3
+    n = 2 * blas.TILE_COLUMNS + 3
     out = np.empty((2, n), FLOAT32)
     weight, bias = np.zeros((1, n), FLOAT32), np.linspace(-BIG, BIG, n).astype(FLOAT32)
-    plain.layer_forward(np.ones((2, 1), FLOAT32), weight, False, bias, activations.SOFTMAX, out)
+    blas.layer_forward(np.ones((2, 1), FLOAT32), weight, False, bias, activations.SOFTMAX, out)
     np.testing.assert_allclose(out.sum(1), 1, rtol=1e-6)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stacked.kernels import random
+from stacked.kernels.arithmetic import random
 
 from . import naive
 

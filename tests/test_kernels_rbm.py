@@ -7,9 +7,10 @@ import pytest
 from scipy import stats
 from scipy.special import expit, logsumexp
 
-from stacked.kernels import plain as products
-from stacked.kernels import rbm, sampling
-from stacked.kernels.random import CHAINS, SAMPLING, stream_key
+from stacked.kernels import rbm
+from stacked.kernels.arithmetic import stochastic
+from stacked.kernels.arithmetic.random import CHAINS, SAMPLING, stream_key
+from stacked.kernels.plain import blas as products
 
 from .cases_products import machine_of, machine_params
 
@@ -219,7 +220,7 @@ def test_means_of_samples_approach_the_means_of_their_distribution(kind):
     mean, sample = np.empty((2, n, a.size))
     weight = np.zeros((1, a.size))
     rbm.sample_layer(
-        np.ones((n, 1)), weight, False, a, sampling.UNIT_KINDS[kind], KEY, 0, np.arange(n), 0, mean, sample
+        np.ones((n, 1)), weight, False, a, stochastic.UNIT_KINDS[kind], KEY, 0, np.arange(n), 0, mean, sample
     )
     noise = np.sqrt(expit(a))
     expected_mean = {"bernoulli": expit(a), "gaussian": a, "rectified": np.maximum(a, 0)}[kind]

@@ -12,9 +12,9 @@ import numba
 import numpy as np
 import pytest
 
-from stacked.kernels import cpu, dense, rbm
-from stacked.kernels.losses import CROSS_ENTROPY
-from stacked.kernels.objective import Objective
+from stacked.kernels import backprop, cpu, rbm
+from stacked.kernels.arithmetic.losses import CROSS_ENTROPY
+from stacked.kernels.arithmetic.objective import Objective
 
 from .cases_elementwise import corruption_of, key, samples_of, update_of
 from .cases_products import carried, dense_network, dense_params, machine_of, machine_params
@@ -35,7 +35,7 @@ def _dense_args(n_visible, n_hidden, n, batch_size, bfloat16):
     rows = np.arange(n)[::-1].copy()
     flat = np.zeros((2, n_params), FLOAT32)
     args = (table, params, objective, update_of("adam"), samples_of("uint8", 1, n, n_visible), rows[:0], rows, rows + 9)
-    return (*args, batch_size, key(1), 2, 0, *flat, dense.workspace(table, n_params, batch_size, FLOAT32, bfloat16))
+    return (*args, batch_size, key(1), 2, 0, *flat, backprop.workspace(table, n_params, batch_size, FLOAT32, bfloat16))
 
 
 def _rbm_args(n_visible, n_hidden, n, batch_size, bfloat16, persistent, sparsity):
@@ -53,7 +53,7 @@ def _digest(name, n_threads):
     trainer, shape = next((t, s) for t in TRAINERS for s in SHAPES if name == f"{t} {s}")
     bfloat16 = trainer.startswith("bfloat16")
     if trainer.endswith("dense"):
-        train, args = dense.train, _dense_args(*SHAPES[shape], bfloat16)
+        train, args = backprop.train, _dense_args(*SHAPES[shape], bfloat16)
     else:
         sparsity = (0.1, 0.5, 0.9) if "sparse" in trainer else ()
         train, args = rbm.train, _rbm_args(*SHAPES[shape], bfloat16, "persistent" in trainer, sparsity)

@@ -8,9 +8,9 @@ import pytest
 
 from stacked import ModelFileError
 from stacked.files import LayerArrays, read_model, write_model
-from stacked.kernels.activations import ACTIVATIONS
-from stacked.kernels.packing import ACTIVATION, BIAS, KIND, N_IN, N_OUT, TRANSPOSED, WEIGHT
-from stacked.kernels.random import WEIGHTS, stream_key
+from stacked.kernels.arithmetic.activations import ACTIVATIONS
+from stacked.kernels.arithmetic.random import WEIGHTS, stream_key
+from stacked.kernels.engine.panels import ACTIVATION, BIAS, KIND, N_IN, N_OUT, TRANSPOSED, WEIGHT
 from stacked.layers import LAYERS, Dense, Layer
 from stacked.layers.records import check_record, layer_of, record_of
 from stacked.network import Network

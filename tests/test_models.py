@@ -7,7 +7,7 @@ import scipy.sparse
 from sklearn.base import clone
 
 from stacked import RBM, Autoencoder, DataError, SettingError, StackedAutoencoder, StackedClassifier
-from stacked.kernels.activations import ACTIVATIONS
+from stacked.kernels.arithmetic.activations import ACTIVATIONS
 
 UNITS = {
     "rbm": RBM(32, epochs=8, random_state=0),

@@ -12,7 +12,8 @@ import pytest
 
 import stacked
 from stacked import RBM, Autoencoder
-from stacked.kernels import _jit, bfloat16, dense, fused_network, fused_rbm, inference, rbm
+from stacked.kernels import _jit, backprop, rbm
+from stacked.kernels.engine import bfloat16, fused_network, fused_rbm, inference
 
 ROOT = Path(stacked.__file__).resolve().parent.parent
 ROWS = np.random.default_rng(0).integers(0, 256, (40, 12), np.uint8)
@@ -21,7 +22,10 @@ import json, os, sys
 import numba
 numba.__version__ = sys.argv[1]
 import numpy as np
-from stacked.kernels import _jit, cpu, plain, samples
+from stacked.kernels import _jit
+from stacked.kernels import cpu
+from stacked.kernels.plain import blas
+from stacked.kernels.arithmetic import samples
 rows, out = np.arange(12.0).reshape(4, 3), np.zeros((4, 3))
 def load():
     with cpu.thread_limit(None) as threads:
@@ -31,7 +35,7 @@ threads, child = load(), os.fork()
 if child == 0:
     os._exit(load() - 1)
 print(json.dumps({"tested": _jit.TESTED, "threads": threads, "fork": os.waitpid(child, 0)[1], "out": out.tolist(),
-                  "cached": list(map(type(plain.layer_forward._cache).__name__.__eq__, ["NullCache"]))}))
+                  "cached": list(map(type(blas.layer_forward._cache).__name__.__eq__, ["NullCache"]))}))
 """
 
 
@@ -64,8 +68,8 @@ def test_float32_goes_to_the_plain_kernels(monkeypatch):
 
     for module, name, answer in (
         (rbm, "train_plain", 0.0),
-        (dense, "train_plain", (0.0, 0.0)),
-        (dense, "infer_plain", None),
+        (backprop, "train_plain", (0.0, 0.0)),
+        (backprop, "infer_plain", None),
     ):
         monkeypatch.setattr(module, name, partial(spy, name, answer))
     for module, name in ((fused_network, "train"), (fused_rbm, "train"), (inference, "prepare")):

@@ -6,10 +6,10 @@ import pytest
 from sklearn.base import clone
 
 from stacked import RBM, Autoencoder, SettingError, StackedAutoencoder, StackedClassifier
-from stacked.kernels.corruption import CORRUPTIONS
-from stacked.kernels.losses import LOSSES
-from stacked.kernels.sampling import UNIT_KINDS
-from stacked.kernels.updates import OPTIMIZERS
+from stacked.kernels.arithmetic.corruption import CORRUPTIONS
+from stacked.kernels.arithmetic.losses import LOSSES
+from stacked.kernels.arithmetic.stochastic import UNIT_KINDS
+from stacked.kernels.arithmetic.updates import OPTIMIZERS
 from stacked.parameters import Real, checked, declared, parameter, parameters_of
 from stacked.settings import GRADIENT_OPTIMIZERS, LINE_SEARCHES, LOSS_CHOICES
 from stacked.units import autoencoder_parameters, rbm_parameters

@@ -5,13 +5,13 @@ import pytest
 
 from stacked import Autoencoder, SettingError, StackedAutoencoder, load
 from stacked.data import as_rows
-from stacked.kernels import dense
-from stacked.kernels.activations import ACTIVATIONS
-from stacked.kernels.corruption import NO_CORRUPTION
-from stacked.kernels.losses import LOSSES
-from stacked.kernels.objective import Objective
-from stacked.kernels.penalties import PENALTIES
-from stacked.kernels.terms import as_terms
+from stacked.kernels import backprop
+from stacked.kernels.arithmetic.activations import ACTIVATIONS
+from stacked.kernels.arithmetic.corruption import NO_CORRUPTION
+from stacked.kernels.arithmetic.losses import LOSSES
+from stacked.kernels.arithmetic.objective import Objective
+from stacked.kernels.arithmetic.penalties import PENALTIES
+from stacked.kernels.arithmetic.terms import as_terms
 
 from .cases_elementwise import normal, uniform
 from .cases_products import dense_network
@@ -44,11 +44,11 @@ def _slopes(loss, params):
 def test_gradients(kind, activation, layer, tied):
     table, n_weights, n_params = dense_network((5, 4, 3, 4, 5), (activation,) * 3 + ("linear",), tied)
     objective = Objective(LOSSES["squared_error"], NO_CORRUPTION, n_weights, _terms(kind, layer))
-    x, work = uniform(np.float64, 1, N_ROWS, 5), dense.workspace(table, n_params, N_ROWS, np.dtype(np.float64))
+    x, work = uniform(np.float64, 1, N_ROWS, 5), backprop.workspace(table, n_params, N_ROWS, np.dtype(np.float64))
     params = normal(np.float64, 3, n_params, scale=0.5)
 
     def loss(flat):
-        return dense.loss_gradient(table, flat, objective, 0.0, 0.0, x, x, np.zeros(0, np.int64), work)
+        return backprop.loss_gradient(table, flat, objective, 0.0, 0.0, x, x, np.zeros(0, np.int64), work)
 
     expected = _slopes(loss, params)
     loss(params)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from stacked.kernels import fused_rbm
 from stacked.kernels.cpu import thread_limit
-from stacked.kernels.instructions import PANEL
-from stacked.kernels.machine_gradient import Counts
-from stacked.kernels.packing import PACK, ROWS, UNPACK
+from stacked.kernels.engine import fused_rbm
+from stacked.kernels.engine.instructions import PANEL
+from stacked.kernels.engine.machine_gradient import Counts
+from stacked.kernels.engine.panels import PACK, ROWS, UNPACK
 
 from .cases_products import machine_of
 from .trainings import rbm_args, train_rbm

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stacked import RBM, SettingError, StackedAutoencoder
-from stacked.kernels.bfloat16 import obstacle
+from stacked.kernels.engine.bfloat16 import obstacle
 from stacked.training import loop
 
 SPARSE = {"sparsity_target": 0.05, "sparsity_weight": 0.3}

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from stacked.kernels.bfloat16 import obstacle
+from stacked.kernels.engine.bfloat16 import obstacle
 
 from .processes import Command, wait_until
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from stacked.kernels import dense
-from stacked.kernels.corruption import NO_CORRUPTION
-from stacked.kernels.losses import LOSSES
-from stacked.kernels.objective import Objective
+from stacked.kernels import backprop
+from stacked.kernels.arithmetic.corruption import NO_CORRUPTION
+from stacked.kernels.arithmetic.losses import LOSSES
+from stacked.kernels.arithmetic.objective import Objective
 from stacked.layers import Dense
 from stacked.network import Network
 from stacked.training.plan import Plan
@@ -34,7 +34,7 @@ def _minimized(plan, dtype="float64", classify=False):
     loss = LOSSES["softmax_cross_entropy" if classify else "cross_entropy"]
     objective = Objective(loss, NO_CORRUPTION, network.n_weights)
     x = X.astype(dtype)
-    work = dense.workspace(network.table, len(network.params), 9, np.dtype(dtype))
+    work = backprop.workspace(network.table, len(network.params), 9, np.dtype(dtype))
     answer = minimize_batch(network, objective, plan, (x, x, LABELS if classify else LABELS[:0]), work)
     return before, network, answer
 

@@ -5,13 +5,13 @@ import pytest
 
 from stacked import RBM, Autoencoder
 from stacked.data import ArrayRows, summarize
-from stacked.kernels import dense
+from stacked.kernels import backprop
 from stacked.kernels import rbm as rbm_kernel
-from stacked.kernels.corruption import CORRUPTIONS, NO_CORRUPTION, Corruption
-from stacked.kernels.losses import LOSSES
-from stacked.kernels.random import CHAINS, CORRUPTION, SAMPLING, stream_key
-from stacked.kernels.samples import as_samples
-from stacked.kernels.terms import NO_TERMS
+from stacked.kernels.arithmetic.corruption import CORRUPTIONS, NO_CORRUPTION, Corruption
+from stacked.kernels.arithmetic.losses import LOSSES
+from stacked.kernels.arithmetic.random import CHAINS, CORRUPTION, SAMPLING, stream_key
+from stacked.kernels.arithmetic.samples import as_samples
+from stacked.kernels.arithmetic.terms import NO_TERMS
 from stacked.layers import Dense
 from stacked.network import Network
 from stacked.training import solvers
@@ -91,7 +91,7 @@ def test_a_network_is_trained_on_the_chosen_rows_with_its_own_stream(optimizer, 
     loss = "cross_entropy" if labels is None else "softmax_cross_entropy"
     trainee = _dense(_plan(optimizer=optimizer), labels=labels, loss=loss)
     calls, window = (
-        _spy(monkeypatch, dense, "train", np.array([6.5, 2.5])),
+        _spy(monkeypatch, backprop, "train", np.array([6.5, 2.5])),
         _window(NO_LABELS if labels is None else labels),
     )
     update = update_settings(trainee.plan, 12, 0)

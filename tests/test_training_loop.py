@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stacked import DivergedError
-from stacked.kernels.updates import OPTIMIZERS, learning_rate_at
+from stacked.kernels.arithmetic.updates import OPTIMIZERS, learning_rate_at
 from stacked.training import feed
 from stacked.training import loop as training
 from stacked.training.loop import Hooks, Progress, run, update_settings

@@ -6,10 +6,10 @@ from scipy.special import expit
 
 from stacked import RBM, Autoencoder, ModelFileError, SettingError, StackedAutoencoder, StackedClassifier
 from stacked.data import ArrayRows, summarize
-from stacked.kernels.corruption import CORRUPTIONS, NONE
-from stacked.kernels.losses import LOSSES
-from stacked.kernels.random import CORRUPTION, SAMPLING, SHUFFLE, WEIGHTS, stream_key
-from stacked.kernels.sampling import UNIT_KINDS
+from stacked.kernels.arithmetic.corruption import CORRUPTIONS, NONE
+from stacked.kernels.arithmetic.losses import LOSSES
+from stacked.kernels.arithmetic.random import CORRUPTION, SAMPLING, SHUFFLE, WEIGHTS, stream_key
+from stacked.kernels.arithmetic.stochastic import UNIT_KINDS
 from stacked.layers import Dense
 from stacked.models import stack as stack_module
 from stacked.network import Network

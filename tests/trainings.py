@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from stacked.kernels import dense, rbm
-from stacked.kernels.losses import LOSSES
-from stacked.kernels.objective import Objective
+from stacked.kernels import backprop, rbm
+from stacked.kernels.arithmetic.losses import LOSSES
+from stacked.kernels.arithmetic.objective import Objective
 
 from .cases_elementwise import corruption_of, key, samples_of, update_of
 from .cases_products import carried, dense_network, dense_params, machine_params
@@ -22,7 +22,7 @@ def dense_args(dtype, network, optimizer, corruption, batch_size, n, bfloat16=Fa
     velocity, squares = np.zeros_like(params), np.full_like(params, 0.01)
     update = update_of(optimizer, 20, 0.0, 1e-3)._replace(learning_rate=0.01)
     rows = np.arange(n)[::-1].copy()
-    work = dense.workspace(table, n_params, batch_size, np.dtype(dtype), bfloat16)
+    work = backprop.workspace(table, n_params, batch_size, np.dtype(dtype), bfloat16)
     data = (samples_of("uint8", 2, n, sizes[0]), labels, rows, rows + 10, batch_size, key(3), 2, 1)
     return table, params, objective, update, *data, velocity, squares, work
 
@@ -39,7 +39,7 @@ def rbm_args(dtype, machine, optimizer, batch_size, n, n_chains=7, bfloat16=Fals
     return machine, params, update, *data, carried(machine, np.zeros_like(params), chains), work
 
 
-def train_dense(*args, train=dense.train):
+def train_dense(*args, train=backprop.train):
     """What a training of a network leaves behind, by name."""
     arguments = dense_args(*args)
     loss, terms = train(*arguments)

@@ -1,16 +1,19 @@
 """Dense layers, ``y = f(x W + b)``: their three steps in panels. A tied layer applies the transpose of an earlier layer's matrix.
 
-The plain steps are in `plain`.
+The plain steps are in `plain.blas`.
 """
 
 import numpy as np
 from numba import float64, get_thread_id, intp, prange
 
 from .._jit import jit, linked
-from ..activations import LINEAR, SOFTMAX, activate, differentiate
-from ..instructions import PANEL
-from ..losses import forward_activation
-from ..packed_network import (
+from ..arithmetic.activations import LINEAR, SOFTMAX, activate, differentiate
+from ..arithmetic.losses import forward_activation
+from ..arithmetic.terms import TERMS, add_slopes, add_weight_slopes, changes_weights
+from ..arithmetic.updates import ADAM, learning_rate_at, update_packed
+from ..arithmetic.updates import UPDATE as UPDATE_TYPE
+from ..engine.instructions import PANEL
+from ..engine.packed_network import (
     DELTA,
     NET,
     OUTPUT,
@@ -23,7 +26,7 @@ from ..packed_network import (
     product_panel,
     rows_in,
 )  # fmt: skip
-from ..packing import (
+from ..engine.panels import (
     ACTIVATION,
     BIAS,
     CHUNK,
@@ -41,11 +44,8 @@ from ..packing import (
     shares_weights,
     weight_panels,
 )  # fmt: skip
-from ..product import clear_padding, sum_rows
+from ..engine.products import clear_padding, sum_rows
 from ..program import APPLY, WRITE
-from ..terms import TERMS, add_slopes, add_weight_slopes, changes_weights
-from ..updates import ADAM, learning_rate_at, update_packed
-from ..updates import UPDATE as UPDATE_TYPE
 
 
 @linked(NET, intp, intp, intp, parallel=True)

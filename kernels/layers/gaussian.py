@@ -9,11 +9,11 @@ import numpy as np
 from numba import intp, prange
 
 from .._jit import jit, linked, parallel_jit
-from ..activations import differentiate, exp, like
-from ..packed_network import DELTA, NET, OUTPUT, block_count, block_panels
-from ..packing import N_OUT, NUMBERS, gather_row, panel_count, scatter_row
-from ..random import KEY, fill_normal
-from ..terms import TERMS
+from ..arithmetic.activations import differentiate, exp, like
+from ..arithmetic.random import KEY, fill_normal
+from ..arithmetic.terms import TERMS
+from ..engine.packed_network import DELTA, NET, OUTPUT, block_count, block_panels
+from ..engine.panels import N_OUT, NUMBERS, gather_row, panel_count, scatter_row
 from .dense import finish_delta
 
 LIMIT = 20.0

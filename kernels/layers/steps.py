@@ -1,8 +1,8 @@
 """The kinds of layers that there are, and their steps by kind: what a program's instructions about a layer run."""
 
 from .._jit import jit
-from ..packed_network import OUTPUT, keep_block, keep_rows
-from ..packing import GAUSSIAN, KIND
+from ..engine.packed_network import OUTPUT, keep_block, keep_rows
+from ..engine.panels import GAUSSIAN, KIND
 from . import dense, gaussian
 
 

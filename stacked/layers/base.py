@@ -11,9 +11,9 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from ..kernels.activations import ACTIVATIONS
-from ..kernels.packing import ACTIVATION, BIAS, KIND, N_IN, N_OUT, TRANSPOSED, WEIGHT
-from ..kernels.random import Key
+from ..kernels.arithmetic.activations import ACTIVATIONS
+from ..kernels.arithmetic.random import Key
+from ..kernels.engine.panels import ACTIVATION, BIAS, KIND, N_IN, N_OUT, TRANSPOSED, WEIGHT
 
 Shapes = dict[str, tuple[int, ...]]  # names of arrays and their shapes
 Self = TypeVar("Self", bound="Layer")

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..activations import ACTIVATIONS
-from ..kernels.random import Key, fill_uniform_matrix
+from ..kernels.arithmetic.random import Key, fill_uniform_matrix
 from .base import Layer, Shapes
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..kernels.packing import GAUSSIAN
+from ..kernels.engine.panels import GAUSSIAN
 from .base import Layer
 
 

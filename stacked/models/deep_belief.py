@@ -12,8 +12,8 @@ import numpy as np
 
 from ..errors import SettingError
 from ..kernels import rbm as kernel
-from ..kernels.random import SAMPLING, stream_key
-from ..kernels.samples import declared_writable
+from ..kernels.arithmetic.random import SAMPLING, stream_key
+from ..kernels.arithmetic.samples import declared_writable
 from ..scaling import unscale
 from ..settings import MAX_COUNT, seed_from, whole
 

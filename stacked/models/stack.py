@@ -18,8 +18,8 @@ from ..checks import check_chain, check_range
 from ..data import Rows, Summary, summarize
 from ..errors import SettingError
 from ..inputs import rows_for
-from ..kernels.corruption import NO_CORRUPTION, Corruption
-from ..kernels.terms import NO_TERMS, Terms
+from ..kernels.arithmetic.corruption import NO_CORRUPTION, Corruption
+from ..kernels.arithmetic.terms import NO_TERMS, Terms
 from ..layers import Layer
 from ..network import Network, fill
 from ..registry import UNIT_NAMES

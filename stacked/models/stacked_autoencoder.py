@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ..kernels.corruption import NO_CORRUPTION, Corruption
-from ..kernels.terms import Terms
+from ..kernels.arithmetic.corruption import NO_CORRUPTION, Corruption
+from ..kernels.arithmetic.terms import Terms
 from ..layers import Layer
 from ..network import Network
 from ..parameters import declared

@@ -10,11 +10,11 @@ import numpy as np
 
 from ..data import ArrayRows
 from ..errors import SettingError
-from ..kernels.activations import ACTIVATIONS
-from ..kernels.corruption import draw_binary
+from ..kernels.arithmetic.activations import ACTIVATIONS
+from ..kernels.arithmetic.corruption import draw_binary
+from ..kernels.arithmetic.losses import LOSSES
+from ..kernels.arithmetic.random import CORRUPTION, SAMPLING, fill_normal_matrix, stream_key
 from ..kernels.likelihood import add_exponentials, add_log_likelihoods, draw_codes
-from ..kernels.losses import LOSSES
-from ..kernels.random import CORRUPTION, SAMPLING, fill_normal_matrix, stream_key
 from ..scaling import unscale
 from ..settings import MAX_COUNT, seed_from, whole
 

@@ -14,8 +14,8 @@ import numpy as np
 from ..data import BLOCK_ROWS, ArrayRows, Rows
 from ..data.memory import available_memory
 from ..errors import DataError
-from ..kernels.random import SHUFFLE, SPLIT, shuffle, stream_key
-from ..kernels.samples import Samples, as_samples
+from ..kernels.arithmetic.random import SHUFFLE, SPLIT, shuffle, stream_key
+from ..kernels.arithmetic.samples import Samples, as_samples
 
 WINDOW_VALUES = 2**26
 

@@ -14,8 +14,8 @@ import numpy as np
 from ..activations import ACTIVATIONS
 from ..data import BLOCK_ROWS
 from ..errors import DivergedError
-from ..kernels.samples import as_samples
-from ..kernels.updates import OPTIMIZERS, Update
+from ..kernels.arithmetic.samples import as_samples
+from ..kernels.arithmetic.updates import OPTIMIZERS, Update
 from ..network import Network
 from ..settings import value_at
 from .feed import Feed, Window

@@ -1,7 +1,7 @@
 """Which loss goes with which outputs."""
 
 from ..errors import SettingError
-from ..kernels.losses import REQUIRED_ACTIVATION
+from ..kernels.arithmetic.losses import REQUIRED_ACTIVATION
 from ..settings import LOSS_CHOICES, choice
 
 

@@ -6,8 +6,8 @@ line search is one iteration of the solver.
 
 import numpy as np
 
-from ..kernels import dense
-from ..kernels.objective import Objective
+from ..kernels import backprop
+from ..kernels.arithmetic.objective import Objective
 from ..network import Network
 from .plan import Plan
 
@@ -16,15 +16,15 @@ METHODS = {"cg": "CG", "lbfgs": "L-BFGS-B"}
 
 
 def loss_at(
-    flat: np.ndarray, network: Network, objective: Objective, plan: Plan, batch: Batch, work: dense.Workspace
+    flat: np.ndarray, network: Network, objective: Objective, plan: Plan, batch: Batch, work: backprop.Workspace
 ) -> float:
     """Loss of a minibatch with terms and penalty at the parameters ``flat``; the gradient lands in the workspace."""
     params = flat.astype(network.params.dtype, copy=False)
-    return dense.loss_gradient(network.table, params, objective, plan.l1, plan.l2, *batch, work)
+    return backprop.loss_gradient(network.table, params, objective, plan.l1, plan.l2, *batch, work)
 
 
 def minimize_batch(
-    network: Network, objective: Objective, plan: Plan, batch: Batch, work: dense.Workspace
+    network: Network, objective: Objective, plan: Plan, batch: Batch, work: backprop.Workspace
 ) -> np.ndarray:
     """Improve ``network.params`` in place by ``plan.line_searches`` iterations on one minibatch (inputs, targets, labels).
 
@@ -37,7 +37,7 @@ def minimize_batch(
 
     def loss_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
         value = loss_at(flat, network, objective, plan, batch, work)
-        found.append((value, dense.value_of_terms(network.table, objective.terms, work.measured)))
+        found.append((value, backprop.value_of_terms(network.table, objective.terms, work.measured)))
         return value, work.gradient.astype(np.float64)
 
     start = network.params.astype(np.float64)

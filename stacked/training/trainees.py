@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..kernels import dense
+from ..kernels import backprop
 from ..kernels import rbm as rbm_kernel
-from ..kernels.corruption import NO_CORRUPTION, Corruption, emphasises
-from ..kernels.losses import LOSSES
-from ..kernels.objective import Objective
-from ..kernels.penalties import PENALTIES
-from ..kernels.random import CHAINS, CORRUPTION, SAMPLING, stream_key
-from ..kernels.samples import as_samples
-from ..kernels.terms import NO_TERMS, Terms, as_terms, joined
-from ..kernels.updates import Update
+from ..kernels.arithmetic.corruption import NO_CORRUPTION, Corruption, emphasises
+from ..kernels.arithmetic.losses import LOSSES
+from ..kernels.arithmetic.objective import Objective
+from ..kernels.arithmetic.penalties import PENALTIES
+from ..kernels.arithmetic.random import CHAINS, CORRUPTION, SAMPLING, stream_key
+from ..kernels.arithmetic.samples import as_samples
+from ..kernels.arithmetic.terms import NO_TERMS, Terms, as_terms, joined
+from ..kernels.arithmetic.updates import Update
 from ..network import Network, numbers_of
 from ..settings import LINE_SEARCHES
 from .feed import Window
@@ -122,10 +122,10 @@ class DenseTrainee:
             self.arrays["squares"] = self._squares
         self._scratch = _Scratch(self._workspace)
 
-    def _workspace(self, size: int) -> dense.Workspace:
+    def _workspace(self, size: int) -> backprop.Workspace:
         emphasis = emphasises.py_func(self.objective.corruption)
         form = (self.params.dtype, self.network.bfloat16, emphasis)
-        return dense.workspace(self.network.table, len(self.params), size * self._repeats, *form)
+        return backprop.workspace(self.network.table, len(self.params), size * self._repeats, *form)
 
     @property
     def _by_line_search(self) -> bool:
@@ -152,7 +152,7 @@ class DenseTrainee:
         if self._by_line_search:
             return self._line_searches(objective, window, rows, batch_size, epoch)
         positions, row_ids = (np.repeat(numbers[rows], self._repeats) for numbers in (window.positions, window.row_ids))
-        loss, terms = dense.train(
+        loss, terms = backprop.train(
             self.network.table, self.params, objective, update, window.samples, window.labels, positions, row_ids,
             batch_size * self._repeats, self._key, epoch, step, self.arrays["velocity"], self._squares,
             self._scratch.get(batch_size),
@@ -176,10 +176,12 @@ class DenseTrainee:
         loss, terms = totals / self._repeats
         return float(loss), float(terms)
 
-    def _batch(self, objective: Objective, window: Window, rows: slice, epoch: int, work: dense.Workspace) -> "Batch":
+    def _batch(
+        self, objective: Objective, window: Window, rows: slice, epoch: int, work: backprop.Workspace
+    ) -> "Batch":
         """A minibatch, loaded into the workspace."""
         positions, row_ids = (np.repeat(numbers[rows], self._repeats) for numbers in (window.positions, window.row_ids))
-        dense.load_minibatch(
+        backprop.load_minibatch(
             self.network.table, objective, window.samples, positions, row_ids, self._key, epoch, work
         )  # fmt: skip
         clean, corrupted = work.clean[: len(positions)], work.corrupted[: len(positions)]
@@ -196,7 +198,7 @@ class DenseTrainee:
         for start, block in self.network.blocks(rows, *scaled, subset):
             order, ids = np.arange(len(block)), numbers_of(start, len(block), rows, subset)
             no_labels, work = np.zeros(0, np.int64), self._scratch.get(size)
-            sums = dense.evaluate(
+            sums = backprop.evaluate(
                 self.network.table, self.params, objective, as_samples(block), no_labels, order, ids, size, self._key,
                 VALIDATION, work,
             )  # fmt: skip

@@ -1,8 +1,8 @@
 """One-hidden-layer autoencoder, plain or denoising (Vincent et al. 2010), tied or not."""
 
 from ..errors import SettingError
-from ..kernels.corruption import CORRUPTIONS, Corruption
-from ..kernels.losses import LOSSES
+from ..kernels.arithmetic.corruption import CORRUPTIONS, Corruption
+from ..kernels.arithmetic.losses import LOSSES
 from ..network import Network
 from ..parameters import declared, value_of
 from ..penalties import check_penalties, terms_of

@@ -7,8 +7,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..errors import SettingError
 from ..kernels import rbm as kernel
-from ..kernels.random import WEIGHTS, fill_normal_matrix, stream_key
-from ..kernels.sampling import UNIT_KINDS
+from ..kernels.arithmetic.random import WEIGHTS, fill_normal_matrix, stream_key
+from ..kernels.arithmetic.stochastic import UNIT_KINDS
 from ..models import deep_belief
 from ..network import Network
 from ..parameters import declared, value_of

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ..kernels.corruption import NO_CORRUPTION
+from ..kernels.arithmetic.corruption import NO_CORRUPTION
 from ..layers import Dense, Gaussian
 from ..models import variational
 from ..network import Network

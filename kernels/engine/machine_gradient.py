@@ -9,13 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numba import float64, get_thread_id, intp, typeof
 
-from ._jit import jit, linked
+from .._jit import jit, linked
+from ..arithmetic.updates import UPDATE, update_packed
 from .instructions import PANEL
 from .packed_machine import FANTASY, MACHINE, MEAN, NEGATIVE, POSITIVE, gradient_panel, keep_updated
 from .packed_network import block_count, rows_in
-from .packing import BIAS, CHUNK, VECTOR, WEIGHT, panel_width
-from .product import clear_padding, sum_rows
-from .updates import UPDATE, update_packed
+from .panels import BIAS, CHUNK, VECTOR, WEIGHT, panel_width
+from .products import clear_padding, sum_rows
 
 
 class Counts(NamedTuple):

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import typeof
 
+from .._jit import jit
 from . import penalties
-from ._jit import jit
 
 MAX_TERMS = 8
 KIND, LAYER = range(2)  # columns of Terms.places

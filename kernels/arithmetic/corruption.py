@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._jit import jit
+from .._jit import jit
 from .random import fill_normal, fill_uniform
 
 NONE, MASKING, SALT_AND_PEPPER, GAUSSIAN = range(4)

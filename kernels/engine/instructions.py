@@ -1,6 +1,6 @@
 """What the CPU that Numba compiles for offers, and LLVM's vector instructions under short names.
 
-The files that write LLVM IR are this one, `microkernel` (products) and `blocks` (transposes, rounding, random numbers).
+The files that write LLVM IR are this one, `microkernel` (products) and `vectors` (transposes, rounding, random numbers).
 """
 
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core.registry import cpu_target
 
-from ._jit import TESTED
+from .._jit import TESTED
 
 _SHAPES = {"+avx512f": (16, 11), "+avx2": (8, 6)}  # feature: numbers in a vector, most rows of a tile
 # Features of the CPU that Numba compiles for (NUMBA_CPU_NAME, _FEATURES); LLVM names AMX only where the system saves its state.

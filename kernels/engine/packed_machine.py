@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import get_thread_id, intp, typeof
 
-from . import packed_words
-from ._jit import jit, linked
+from .._jit import jit, linked
+from ..cpu import max_threads
+from . import words
 from .bfloat16 import LEFT, LEFT_T, RIGHT, RIGHT_T
-from .cpu import max_threads
 from .instructions import PANEL
 from .packed_network import block_count, rows_in
-from .packed_words import FACTOR, GRADIENT, NO_FORM, keep_weights, keep_words, pack_words
-from .packing import (
+from .panels import (
     CHUNK,
     PANELS,
     ROWS,
@@ -28,7 +27,8 @@ from .packing import (
     transpose_panel,
     weight_panels,
 )  # fmt: skip
-from .product import add_bias, multiply, multiply_transposed, outer
+from .products import add_bias, multiply, multiply_transposed, outer
+from .words import FACTOR, GRADIENT, NO_FORM, keep_weights, keep_words, pack_words
 
 MEAN, FANTASY = 2, 3  # visible states after the data
 POSITIVE, NEGATIVE, STATE = range(3)  # hidden states
@@ -62,7 +62,7 @@ class Packed(NamedTuple):
     errors: np.ndarray  # one a job of the visible region
     scratch: np.ndarray  # (threads, CHUNK, PANEL)
     bfloat16: int  # whether products read words
-    word_table: np.ndarray  # see `packed_words`; matrices are the visible states, then the hidden ones
+    word_table: np.ndarray  # see `words`; matrices are the visible states, then the hidden ones
     words: np.ndarray
 
 
@@ -137,7 +137,7 @@ def visible_strip(m, given, block, panel, first, n_rows):
     scratch, out = m.scratch[thread : thread + 1], m.visible_states[MEAN, block]
     weight, width = weight_panels(m.table, 0, m.params), panel_width(panel, m.n_visible)
     if m.bfloat16:
-        packed_words.product_transposed(
+        words.product_transposed(
             m.word_table, m.words, _FIRST_HIDDEN + given, block, m.rows, first, n_rows, _WEIGHTS, m.n_hidden, panel, width,
             scratch, out,
         )  # fmt: skip
@@ -153,9 +153,7 @@ def hidden_panel(m, given, block, n_rows, panel, out):
     weight = weight_panels(m.table, 0, m.params)
     width = panel_width(panel, m.n_hidden)
     if m.bfloat16:
-        packed_words.product(
-            m.word_table, m.words, given, block, m.rows, n_rows, _WEIGHTS, m.n_visible, panel, width, out
-        )
+        words.product(m.word_table, m.words, given, block, m.rows, n_rows, _WEIGHTS, m.n_visible, panel, width, out)
     else:
         visible = m.visible_states[given, block]
         multiply(visible, 0, n_rows, m.n_visible, weight, panel, width, out, panel)
@@ -170,7 +168,7 @@ def gradient_panel(m, visible, hidden, first, stop, n_rows, panel, keep, out):
         rows, adding = rows_in(m, block, n_rows), keep | (block > 0)
         if m.bfloat16:
             where = block, m.rows, rows, first, stop, panel, width, adding
-            packed_words.gradient(m.word_table, m.words, visible, _FIRST_HIDDEN + hidden, *where, out)
+            words.gradient(m.word_table, m.words, visible, _FIRST_HIDDEN + hidden, *where, out)
         else:
             x, d = m.visible_states[visible, block], m.hidden_states[hidden, block]
             outer(x, first, stop, d, panel, 1, m.n_hidden, rows, adding, out)

@@ -8,20 +8,20 @@ rows; threads share them out, and no sum is ever split among them.
 import numpy as np
 from numba import intp, prange, typeof
 
-from ._jit import jit, linked
-from .corruption import NO_CORRUPTION, corrupt, emphasis_row
-from .layers import steps
-from .objective import Batch
+from .._jit import jit, linked
+from ..arithmetic.corruption import NO_CORRUPTION, corrupt, emphasis_row
+from ..arithmetic.objective import Batch
+from ..arithmetic.random import KEY
+from ..arithmetic.samples import SAMPLES, load_row
+from ..arithmetic.terms import NO_TERMS
+from ..arithmetic.updates import ADAM, Update
+from ..layers import steps
+from ..program import BACKWARD, FORWARD, LOAD, MEASURE, OUTPUT, ROW_LOSSES
 from .packed_network import DELTA, NET, block_panels, keep_rows
 from .packed_network import OUTPUT as OUTPUTS
-from .packed_words import keep_all_weights
-from .packing import N_IN, NUMBERS, PACK, UNPACK, copy_vector, scatter_row
 from .panel_objective import measure, output_layer, row_losses
-from .program import BACKWARD, FORWARD, LOAD, MEASURE, OUTPUT, ROW_LOSSES
-from .random import KEY
-from .samples import SAMPLES, load_row
-from .terms import NO_TERMS
-from .updates import ADAM, Update
+from .panels import N_IN, NUMBERS, PACK, UNPACK, copy_vector, scatter_row
+from .words import keep_all_weights
 
 NOISE = typeof(NO_CORRUPTION)
 NO_UPDATE = Update(0, 0.0, 0, 0.0, 0.0, 0.0)
@@ -84,7 +84,7 @@ def train(
     program, table, params, objective, update, samples, labels, positions, row_ids, batch_size, key, epoch, step, velocity,
     squares, net,
 ):  # fmt: skip
-    """`dense.train` in float32, with products of either kind; params, velocity and, for Adam, squares are modified in place."""
+    """`backprop.train` in float32, with products of either kind; params, velocity and, for Adam, squares are modified in place."""
     copy_state(table, params, velocity, squares, update, net, PACK)
     sums = np.zeros(2)
     for start in range(0, positions.shape[0], batch_size):
@@ -98,7 +98,7 @@ def train(
 
 @jit
 def evaluate(program, table, params, objective, samples, labels, positions, row_ids, batch_size, key, epoch, net):
-    """`dense.evaluate` in float32: the head of the program of `train`."""
+    """`backprop.evaluate` in float32: the head of the program of `train`."""
     copy_vector(table, net.table, params, net.params, PACK)
     keep_all_weights(net)
     sums = np.zeros(2)

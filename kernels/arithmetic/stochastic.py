@@ -7,11 +7,11 @@ rectified linear units of Nair & Hinton 2010: max(0, x + noise of variance sigmo
 import numpy as np
 from numba import int64, intp
 
-from ._jit import jit, linked
+from .._jit import jit, linked
+from ..engine.instructions import PANEL
+from ..engine.panels import MATRIX
+from ..engine.vectors import uniform_row
 from .activations import activate, sigmoid
-from .blocks import uniform_row
-from .instructions import PANEL
-from .packing import MATRIX
 from .random import KEY, fill_normal, fill_uniform
 
 # A unit kind is the code of the activation that is its mean: LINEAR, SIGMOID or RELU.

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import float32, float64, intp, prange, typeof
 
-from ._jit import jit, linked, parallel_jit
+from .._jit import jit, linked, parallel_jit
 from .activations import like
 
 MOMENTUM, NESTEROV, ADAM = range(3)

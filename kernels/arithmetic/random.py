@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import typeof
 
-from ._jit import jit
-from .blocks import uniform_row
-from .instructions import PANEL
+from .._jit import jit
+from ..engine.instructions import PANEL
+from ..engine.vectors import uniform_row
 
 SHUFFLE, WEIGHTS, CORRUPTION, SAMPLING, CHAINS, SPLIT = range(6)  # purposes
 

@@ -9,7 +9,7 @@ Gradients for descent grow by what a row's slope gives: that of the hidden bias 
 c (q_j - t) times the minibatch's mean of v_i.
 """
 
-from ._jit import jit
+from .._jit import jit
 
 
 @jit

@@ -8,8 +8,8 @@ product (bias, activation, derivative) is done on the tile while it is in cache.
 import numpy as np
 from numba import prange, types
 
-from ._jit import jit, parallel_jit
-from .activations import SOFTMAX, activate, differentiate
+from .._jit import jit, parallel_jit
+from ..arithmetic.activations import SOFTMAX, activate, differentiate
 
 TILE_ROWS, TILE_COLUMNS = 512, 256  # columns: a multiple of 4, so that tiles start on a random-number block
 _NO, _YES = 110, 116  # BLAS flags 'n' and 't'

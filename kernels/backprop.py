@@ -15,17 +15,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import fused_network, inference, packed_network, program
+from . import program
 from ._jit import jit, runs_in_panels
-from .corruption import emphasis_row, emphasises
-from .layers import plain_steps
-from .layers.plain_steps import layer_weight
-from .losses import SOFTMAX_CROSS_ENTROPY, forward_activation, loss_and_delta
-from .packing import ACTIVATION, N_IN, N_OUT
-from .penalties import needs_norms
-from .samples import load_batch, load_rows
-from .terms import KIND as PENALTY
-from .terms import (
+from .arithmetic.corruption import emphasis_row, emphasises
+from .arithmetic.losses import SOFTMAX_CROSS_ENTROPY, forward_activation, loss_and_delta
+from .arithmetic.penalties import needs_norms
+from .arithmetic.samples import load_batch, load_rows
+from .arithmetic.terms import KIND as PENALTY
+from .arithmetic.terms import (
     LAYER,
     Measured,
     add_slopes,
@@ -36,7 +33,11 @@ from .terms import (
     sum_squares,
     sum_statistics,
 )  # fmt: skip
-from .updates import add_penalty, apply_update
+from .arithmetic.updates import add_penalty, apply_update
+from .engine import fused_network, inference, packed_network
+from .engine.panels import ACTIVATION, N_IN, N_OUT
+from .plain import steps
+from .plain.steps import layer_weight
 
 
 class Workspace(NamedTuple):
@@ -71,7 +72,7 @@ def workspace(
     rows = np.zeros((2, batch_size, n_visible), dtype)
     weights = np.zeros((batch_size if emphasis else 0, n_visible), dtype)
     layers = np.zeros((2, batch_size * width), dtype)
-    noise = np.zeros((batch_size, plain_steps.noise_columns.py_func(table)), dtype)
+    noise = np.zeros((batch_size, steps.noise_columns.py_func(table)), dtype)
     if runs_in_panels(dtype):
         packed = packed_network.pack_network(table, batch_size, bfloat16, True, emphasis, gradient)
     else:
@@ -101,7 +102,7 @@ def forward(table, params, loss, inputs, noise, outputs):
         if layer == last:
             activation = forward_activation(loss, activation)
         out = layer_rows(table, layer, inputs.shape[0], outputs)
-        plain_steps.forward(table, layer, params, activation, below, noise, out)
+        steps.forward(table, layer, params, activation, below, noise, out)
         below = out
 
 
@@ -139,10 +140,10 @@ def backward(table, params, terms, inputs, outputs, found, deltas, gradient):
         layer = table.shape[0] - 1 - step
         own, delta = layer_rows(table, layer, n_rows, outputs), layer_rows(table, layer, n_rows, deltas)
         below = layer_rows(table, layer - 1, n_rows, outputs) if layer else inputs
-        plain_steps.add_gradient(table, layer, below, delta, gradient)
+        steps.add_gradient(table, layer, below, delta, gradient)
         if layer:
             activation, out = table[layer - 1, ACTIVATION], layer_rows(table, layer - 1, n_rows, deltas)
-            plain_steps.backward(table, layer, params, delta, below, activation, own, out)
+            steps.backward(table, layer, params, delta, below, activation, own, out)
             add_slopes(terms, layer - 1, activation, below, 0, out.shape[1], found, out)
         for term in range(terms.places.shape[0]):
             if changes_weights(terms, term, layer):
@@ -186,7 +187,7 @@ def load_minibatch(table, objective, samples, positions, row_ids, key, epoch, wo
     work.noise[:n_rows] = 0
     if objective.n_samples and work.noise.shape[1]:
         for r in range(n_rows):
-            plain_steps.fill_noise(table, key, epoch, row_ids[r], r % objective.n_samples, work.noise[r])
+            steps.fill_noise(table, key, epoch, row_ids[r], r % objective.n_samples, work.noise[r])
 
 
 @jit
@@ -264,7 +265,7 @@ def infer_plain(table, params, samples, positions, out):
     load_rows(samples, positions, block)
     for layer in range(table.shape[0]):
         answer = np.empty((positions.shape[0], table[layer, N_OUT]), params.dtype)
-        plain_steps.answer(table, layer, params, table[layer, ACTIVATION], block, answer)
+        steps.answer(table, layer, params, table[layer, ACTIVATION], block, answer)
         block = answer
     out[:] = block
 

@@ -1,11 +1,21 @@
 """The objective of a network in panels: the losses of its outputs with their delta, and what is measured for terms."""
 
 import numpy as np
-from numba import float64, intp, prange
+from numba import float32, float64, intp, prange
 
-from ._jit import linked
+from .._jit import jit, linked
+from ..arithmetic.activations import differentiate, exp, log1p_unit
+from ..arithmetic.losses import (
+    CROSS_ENTROPY,
+    GAUSSIAN_NLL,
+    HALF_LOG_2PI,
+    SOFTMAX_CROSS_ENTROPY,
+    forward_activation,
+    loss_row,
+)  # fmt: skip
+from ..arithmetic.penalties import needs_norms
+from ..arithmetic.terms import KIND, LAYER, TERMS, measure_columns, sum_squares, sum_statistics
 from .instructions import PANEL
-from .losses import SOFTMAX_CROSS_ENTROPY, forward_activation, loss_row
 from .packed_network import (
     DELTA,
     NET,
@@ -17,10 +27,53 @@ from .packed_network import (
     rows_in,
     sum_in_order,
 )  # fmt: skip
-from .packing import ACTIVATION, N_OUT, NUMBERS, gather_row, panel_count, panel_width, scatter_row, weight_panels
-from .penalties import needs_norms
-from .product import loss_panel
-from .terms import KIND, LAYER, TERMS, measure_columns, sum_squares, sum_statistics
+from .panels import ACTIVATION, MATRIX, N_OUT, NUMBERS, gather_row, panel_count, panel_width, scatter_row, weight_panels
+from .products import clear_padding
+
+
+@jit
+def squared_error_panel(share, output, target, delta, sums):
+    """Add the squared errors of a panel to ``sums`` (PANEL,); delta (n, PANEL) = ``share`` * 2 (output - target)."""
+    scale = np.float32(2) * share
+    for r in range(output.shape[0]):
+        for c in range(PANEL):
+            difference = output[r, c] - target[r, c]
+            sums[c] += difference * difference
+            delta[r, c] = scale * difference
+
+
+@jit
+def cross_entropy_panel(share, logits, target, delta, sums):
+    """Add the cross-entropies of a panel of logits to ``sums`` (PANEL,); delta (n, PANEL) = ``share`` * (sigmoid - target)."""
+    zero, one = np.float32(0), np.float32(1)
+    for r in range(logits.shape[0]):
+        for c in range(PANEL):
+            a, t = logits[r, c], target[r, c]
+            e = exp(-abs(a))
+            sums[c] += (a if a > zero else zero) - a * t + log1p_unit(e)
+            delta[r, c] = share * ((one if a > zero else e) / (one + e) - t)
+
+
+@linked(intp, intp, float32, intp, MATRIX, MATRIX, MATRIX)
+def loss_panel(loss, activation, share, width, output, target, delta):
+    """Losses of one panel, summed; ``delta`` (n, PANEL) becomes ``share`` times the derivative for the output layer's input.
+
+    output (n, PANEL) holds logits for the cross-entropy, else activated outputs; target (n, PANEL).
+    """
+    sums = np.zeros(PANEL)
+    if loss == CROSS_ENTROPY:
+        cross_entropy_panel(share, output, target, delta, sums)
+    else:
+        half = loss == GAUSSIAN_NLL
+        squared_error_panel(np.float32(0.5) * share if half else share, output, target, delta, sums)
+        for c in range(width if half else 0):
+            sums[c] = 0.5 * sums[c] + output.shape[0] * HALF_LOG_2PI
+        differentiate(activation, output.reshape(output.size), delta.reshape(delta.size))
+    clear_padding(width, delta)
+    total = 0.0
+    for c in range(width):
+        total += sums[c]
+    return total
 
 
 @linked(NET, intp, intp, intp, float64, parallel=True)

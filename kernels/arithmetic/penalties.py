@@ -19,7 +19,7 @@ A new kind is a code, a row here and a branch in each of the functions below; th
 
 import math
 
-from ._jit import jit
+from .._jit import jit
 from .activations import SIGMOID, SOFTPLUS, TANH, derivative, exp, like
 
 L1, SPARSITY, CONTRACTION, DIVERGENCE = range(4)

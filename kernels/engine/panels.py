@@ -13,9 +13,9 @@ them. Activations of a minibatch are cut into blocks of at most ROWS rows first,
 import numpy as np
 from numba import float32, int64, intp, prange
 
-from ._jit import jit, linked
-from .blocks import transpose_block
+from .._jit import jit, linked
 from .instructions import PANEL
+from .vectors import transpose_block
 
 VECTOR, MATRIX, PANELS = float32[::1], float32[:, ::1], float32[:, :, ::1]  # types of arguments
 TABLE, NUMBERS = int64[:, ::1], int64[::1]
@@ -25,7 +25,7 @@ GROUP, CHUNK = 4, 4 * PANEL
 ROWS = 128  # of a block; a multiple of PANEL
 COPIED_ROWS = 16  # of a matrix that is packed or unpacked
 _ALIGNMENT = 64  # bytes: a cache line and the longest vector
-N_IN, N_OUT, ACTIVATION, WEIGHT, BIAS, TRANSPOSED, KIND = range(7)  # columns of the layer table, see `dense`
+N_IN, N_OUT, ACTIVATION, WEIGHT, BIAS, TRANSPOSED, KIND = range(7)  # columns of the layer table, see `backprop`
 DENSE, GAUSSIAN = range(2)  # kinds of layers
 
 

@@ -17,8 +17,12 @@ The gradient form takes the third region apart: `infer` is the positive phase, `
 import numpy as np
 from numba import intp, prange
 
-from ._jit import jit, linked
-from .activations import activate
+from .._jit import jit, linked
+from ..arithmetic.activations import activate
+from ..arithmetic.random import KEY
+from ..arithmetic.samples import SAMPLES, load_row
+from ..arithmetic.stochastic import sample_panel
+from ..arithmetic.updates import UPDATE, learning_rate_at
 from .instructions import PANEL
 from .machine_gradient import (
     COUNTS,
@@ -45,8 +49,7 @@ from .packed_machine import (
     visible_strip,
 )
 from .packed_network import block_count, rows_in, sum_in_order
-from .packed_words import keep_all_weights
-from .packing import (
+from .panels import (
     MATRIX,
     NUMBERS,
     PACK,
@@ -58,10 +61,7 @@ from .packing import (
     panel_width,
     scatter_row,
 )  # fmt: skip
-from .random import KEY
-from .samples import SAMPLES, load_row
-from .sampling import sample_panel
-from .updates import UPDATE, learning_rate_at
+from .words import keep_all_weights
 
 
 @linked(MACHINE, intp, SAMPLES, NUMBERS, parallel=True)

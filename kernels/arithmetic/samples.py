@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange, typeof
 
-from ._jit import jit, parallel_jit
+from .._jit import jit, parallel_jit
 from .corruption import corrupt
 
 UINT8, FLOAT32, FLOAT64 = range(3)

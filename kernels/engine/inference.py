@@ -3,13 +3,13 @@
 import numpy as np
 from numba import get_thread_id, prange
 
-from ._jit import linked
-from .cpu import max_threads
+from .._jit import linked
+from ..arithmetic.samples import SAMPLES, declared_writable, load_row
+from ..cpu import max_threads
+from ..layers import steps
 from .instructions import PANEL
-from .layers import steps
 from .packed_network import NET, OUTPUT, Packed, block_panels, keep_block, pack_network
-from .packed_words import keep_all_weights
-from .packing import (
+from .panels import (
     MATRIX,
     N_IN,
     NUMBERS,
@@ -20,7 +20,7 @@ from .packing import (
     panel_count,
     scatter_row,
 )  # fmt: skip
-from .samples import SAMPLES, declared_writable, load_row
+from .words import keep_all_weights
 
 
 @linked(NET, SAMPLES, NUMBERS, MATRIX, parallel=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from ._jit import jit
+from .._jit import jit
 
 LINEAR, SIGMOID, TANH, RELU, SOFTPLUS, SOFTMAX = range(6)
 ACTIVATIONS = {

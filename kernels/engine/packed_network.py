@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numba import get_thread_id, intp, prange, typeof
 
-from . import packed_words
-from ._jit import jit, linked
+from .._jit import jit, linked
+from ..arithmetic.terms import measured
+from ..cpu import max_threads
+from . import words
 from .bfloat16 import LEFT, LEFT_T, RIGHT, RIGHT_T
-from .cpu import max_threads
 from .instructions import PANEL
-from .packed_words import FACTOR, GRADIENT, NO_FORM, keep_weights, keep_words, pack_words
-from .packing import (
+from .panels import (
     CHUNK,
     DENSE,
     GROUP,
@@ -32,8 +32,8 @@ from .packing import (
     transpose_panel,
     weight_panels,
 )  # fmt: skip
-from .product import activate_panel, multiply, multiply_transposed, outer
-from .terms import measured
+from .products import activate_panel, multiply, multiply_transposed, outer
+from .words import FACTOR, GRADIENT, NO_FORM, keep_weights, keep_words, pack_words
 
 OUTPUT, OUTPUT_T, DELTA, DELTA_T = range(4)  # columns of Packed.offsets
 
@@ -62,7 +62,7 @@ class Packed(NamedTuple):
     gradient: np.ndarray  # like params in the gradient form, else (0,)
     scratch: np.ndarray  # (threads, GROUP, CHUNK, PANEL)
     bfloat16: int  # whether products read words
-    word_table: np.ndarray  # see `packed_words`; matrix 2 i is the outputs of layer i - 1, matrix 2 i + 1 its deltas
+    word_table: np.ndarray  # see `words`; matrix 2 i is the outputs of layer i - 1, matrix 2 i + 1 its deltas
     words: np.ndarray
 
 
@@ -76,7 +76,7 @@ def pack_network(
 ) -> Packed:
     """Allocate the packed form of a network and of minibatches of at most ``batch_size`` rows.
 
-    With ``bfloat16`` products read words (`packed_words`) in place of transposes; without ``training`` only outputs are kept.
+    With ``bfloat16`` products read words (`words`) in place of transposes; without ``training`` only outputs are kept.
     ``emphasis`` makes room for weights of single inputs, ``gradient`` for the gradient form.
     """
     packed, n_params = packed_table(table)
@@ -176,12 +176,12 @@ def product_panel(net, index, kind, layer, transposed, block, n_rows, panel, out
     width = panel_width(panel, weight.shape[1] if transposed else n_columns)
     scratch, matrix, own = net.scratch[get_thread_id()], matrix_of(index, kind), weights_row(net, layer)
     if net.bfloat16 and transposed:
-        packed_words.product_transposed(
+        words.product_transposed(
             net.word_table, net.words, matrix, block, net.rows, 0, n_rows, own, n_columns, panel, width, scratch, out
         )
     elif net.bfloat16:
         depth = weight.shape[1]
-        packed_words.product(net.word_table, net.words, matrix, block, net.rows, n_rows, own, depth, panel, width, out)
+        words.product(net.word_table, net.words, matrix, block, net.rows, n_rows, own, depth, panel, width, out)
     elif transposed:
         x_t = block_transposes(net, index, kind + 1)[block]
         multiply_transposed(x_t, 0, n_rows, n_columns, weight, panel, width, scratch, out)
@@ -202,7 +202,7 @@ def gradient_panels(net, layer, first, stop, panel, n_panels, n_rows, keep, out)
         if net.bfloat16:
             x, d = matrix_of(layer, OUTPUT), matrix_of(layer + 1, DELTA)
             x, d = (d, x) if transposed else (x, d)
-            packed_words.gradient(
+            words.gradient(
                 net.word_table, net.words, x, d, block, net.rows, rows, first, stop, panel, n_real, adding, out
             )
         else:

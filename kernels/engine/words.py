@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numba import intp, prange
 
-from ._jit import jit, linked
+from .._jit import jit, linked
 from .bfloat16 import (
     LEFT,
     RIGHT,
@@ -25,7 +25,7 @@ from .bfloat16 import (
     write_weights,
 )  # fmt: skip
 from .instructions import LANES, PANEL
-from .packing import (
+from .panels import (
     DENSE,
     KIND,
     N_IN,

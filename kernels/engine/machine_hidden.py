@@ -7,8 +7,11 @@ biases and words follow from there.
 import numpy as np
 from numba import float32, intp
 
-from ._jit import jit, linked
-from .activations import activate
+from .._jit import jit, linked
+from ..arithmetic.activations import activate
+from ..arithmetic.activity import follow_activity
+from ..arithmetic.random import KEY
+from ..arithmetic.stochastic import sample_panel
 from .instructions import PANEL
 from .packed_machine import (
     MACHINE,
@@ -21,11 +24,8 @@ from .packed_machine import (
     keep_hidden_transpose,
 )  # fmt: skip
 from .packed_network import block_count, rows_in
-from .packing import MATRIX, NUMBERS, panel_width
-from .product import add_bias, sum_rows
-from .random import KEY
-from .sampling import sample_panel
-from .sparsity import follow_activity
+from .panels import MATRIX, NUMBERS, panel_width
+from .products import add_bias, sum_rows
 
 
 @linked(MACHINE, intp, intp, KEY, intp, NUMBERS, intp, intp)

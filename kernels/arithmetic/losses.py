@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numba import prange
 
-from ._jit import jit, parallel_jit
+from .._jit import jit, parallel_jit
 from .activations import LINEAR, SOFTMAX, activate, differentiate, exp, like, log1p_unit, sigmoid
 
 SQUARED_ERROR, CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY, GAUSSIAN_NLL = range(4)

@@ -21,13 +21,13 @@ Rounding is to the nearest, ties to even (Kalamkar et al. 2019, "A study of BFLO
 import numpy as np
 from numba import intp, uint32
 
-from ._jit import TESTED, jit, linked
-from .blocks import round_row, round_two_rows, transpose_block, transpose_words
-from .cpu import permit_amx
+from .._jit import TESTED, jit, linked
+from ..cpu import permit_amx
 from .instructions import HAS_AMX, HAS_BFLOAT16, LANES, MAX_UNITS, PANEL, STEP, UNIT
 from .microkernel import begin_tiles, end_tiles, tile_of_words
-from .packing import PANELS, panel_count
-from .product import DEPTH, vector_count
+from .panels import PANELS, panel_count
+from .products import DEPTH, vector_count
+from .vectors import round_row, round_two_rows, transpose_block, transpose_words
 
 WORDS = uint32[::1]  # type of an argument
 LEFT, RIGHT, LEFT_T, RIGHT_T = range(4)  # forms of a matrix, or of its transpose
@@ -84,7 +84,7 @@ def multiply_words_transposed(
     """out[panel, first_row:n_rows] = x @ W.T for columns ``panel * PANEL`` onwards of the result, ``width`` of them.
 
     The right form of x.T begins at ``right_t``, the left form of W, which has ``depth`` columns, at ``left``; see `multiply_words`
-    and `product.multiply_transposed`.
+    and `products.multiply_transposed`.
     """
     row = left + panel * PANEL * LANES
     for q in range(first_row // PANEL, panel_count(n_rows)):

@@ -8,16 +8,14 @@ W is never transposed: the third product needs only the transpose of the (small)
 as evenly as the tallest tile allows, so none is padded. Epilogues run over whole panels of a block: long contiguous loops.
 """
 
-import numpy as np
-from numba import float32, intp
+from numba import intp
 
-from ._jit import jit, linked
-from .activations import activate, differentiate, exp, log1p_unit
-from .blocks import transpose_block
+from .._jit import jit, linked
+from ..arithmetic.activations import activate
 from .instructions import LANES, MAX_HEIGHT, PANEL
-from .losses import CROSS_ENTROPY, GAUSSIAN_NLL, HALF_LOG_2PI
 from .microkernel import tile_of_columns, tile_of_rows
-from .packing import MATRIX, PANELS, VECTOR, panel_count
+from .panels import MATRIX, PANELS, VECTOR, panel_count
+from .vectors import transpose_block
 
 DEPTH = 1024  # of a product at a time: a panel of W that deep (128 KB) and a block of x stay in the second-level cache
 
@@ -111,48 +109,3 @@ def sum_rows(rows, out):
     for r in range(rows.shape[0]):
         for c in range(PANEL):
             out[c] += rows[r, c]
-
-
-@jit
-def squared_error_panel(share, output, target, delta, sums):
-    """Add the squared errors of a panel to ``sums`` (PANEL,); delta (n, PANEL) = ``share`` * 2 (output - target)."""
-    scale = np.float32(2) * share
-    for r in range(output.shape[0]):
-        for c in range(PANEL):
-            difference = output[r, c] - target[r, c]
-            sums[c] += difference * difference
-            delta[r, c] = scale * difference
-
-
-@jit
-def cross_entropy_panel(share, logits, target, delta, sums):
-    """Add the cross-entropies of a panel of logits to ``sums`` (PANEL,); delta (n, PANEL) = ``share`` * (sigmoid - target)."""
-    zero, one = np.float32(0), np.float32(1)
-    for r in range(logits.shape[0]):
-        for c in range(PANEL):
-            a, t = logits[r, c], target[r, c]
-            e = exp(-abs(a))
-            sums[c] += (a if a > zero else zero) - a * t + log1p_unit(e)
-            delta[r, c] = share * ((one if a > zero else e) / (one + e) - t)
-
-
-@linked(intp, intp, float32, intp, MATRIX, MATRIX, MATRIX)
-def loss_panel(loss, activation, share, width, output, target, delta):
-    """Losses of one panel, summed; ``delta`` (n, PANEL) becomes ``share`` times the derivative for the output layer's input.
-
-    output (n, PANEL) holds logits for the cross-entropy, else activated outputs; target (n, PANEL).
-    """
-    sums = np.zeros(PANEL)
-    if loss == CROSS_ENTROPY:
-        cross_entropy_panel(share, output, target, delta, sums)
-    else:
-        half = loss == GAUSSIAN_NLL
-        squared_error_panel(np.float32(0.5) * share if half else share, output, target, delta, sums)
-        for c in range(width if half else 0):
-            sums[c] = 0.5 * sums[c] + output.shape[0] * HALF_LOG_2PI
-        differentiate(activation, output.reshape(output.size), delta.reshape(delta.size))
-    clear_padding(width, delta)
-    total = 0.0
-    for c in range(width):
-        total += sums[c]
-    return total

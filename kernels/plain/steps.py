@@ -6,9 +6,9 @@
 import numpy as np
 
 from .._jit import jit
-from ..packing import BIAS, GAUSSIAN, KIND, N_IN, N_OUT, TRANSPOSED, WEIGHT
-from ..plain import column_sums, layer_backward, layer_forward, weight_gradient
-from . import gaussian
+from ..engine.panels import BIAS, GAUSSIAN, KIND, N_IN, N_OUT, TRANSPOSED, WEIGHT
+from ..layers import gaussian
+from .blas import column_sums, layer_backward, layer_forward, weight_gradient
 
 
 @jit
