@@ -63,9 +63,9 @@ def backprop(
 
     def run():
         data = (samples, rows[:0], rows, rows, batch_size, KEY, 0, step[0])
-        total = kernel.train(net.table, net.params, objective, update, *data, velocity, squares, work)
+        loss, _ = kernel.train(net.table, net.params, objective, update, *data, velocity, squares, work)
         step[0] += len(rows) // batch_size
-        return net.weight(0), total
+        return net.weight(0), loss
 
     return run
 
@@ -101,11 +101,11 @@ def layer(X: np.ndarray, W: np.ndarray, precision: str = "float32") -> Callable:
     """The product X @ W, as inference makes it."""
     net = Network.zeros([Dense(*W.shape, "linear")], precision)
     net.weight(0)[:] = W
-    prepared, samples = backprop.prepare(net.table, net.params, net.bfloat16), as_samples(X)
+    prepared, samples = kernel.prepare(net.table, net.params, net.bfloat16), as_samples(X)
     out, rows = np.empty((len(X), W.shape[1]), FLOAT32), np.arange(len(X))
 
     def run():
-        backprop.infer(net.table, net.params, prepared, samples, rows, out)
+        kernel.infer(net.table, net.params, prepared, samples, rows, out)
         return out
 
     return run

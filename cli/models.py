@@ -52,7 +52,7 @@ def require_gaussian_code(model: Any, path: str) -> None:
 
     if not has_gaussian_code(model) or not hasattr(model, "bound"):
         raise ModelFileError(
-            f"{path}: expected a model with a Gaussian code, found a {model.kind} without one; --likelihood is for variational ones"
+            f"{path}: expected a variational model, with one Gaussian layer, its code; found a {model.kind} that is not"
         )
 
 

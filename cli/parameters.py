@@ -49,7 +49,7 @@ class Sizes(click.ParamType):
 
     name = "sizes"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         parts = value.split("-") if isinstance(value, str) else [value] if isinstance(value, int) else value
         try:
             sizes = [INTEGER.convert(part, param, ctx) for part in parts]
@@ -60,7 +60,14 @@ class Sizes(click.ParamType):
         return sizes
 
 
-LAYERS = Sizes()
+class Layers(Sizes):
+    """Layer sizes as one value, a tuple, where a list is one value for every layer of a stack."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return tuple(super().convert(value, param, ctx))
+
+
+LAYERS = Layers()
 
 
 class Schedule(click.ParamType):

@@ -17,11 +17,9 @@ from ..training.plan import Plan
 from ..training.start import initial_output_bias
 from ..training.trainees import MEANS, Stochastic
 from ..units.chain import Halves, decoders, encoders
-from . import deep_belief, variational
 from .model import Reconstructor
 from .parameters import StackedAutoencoderParameters
 from .stack import Callback, Stack
-from .variational import likelihood_of
 
 
 @declared
@@ -47,6 +45,8 @@ class StackedAutoencoder(Reconstructor, Stack, StackedAutoencoderParameters):
         From the whole network where its code is Gaussian (`variational`), else by Gibbs ``steps`` from the pretrained units, which
         must be RBMs (`deep_belief`).
         """
+        from . import deep_belief, variational
+
         check_is_fitted(self, "network_")
         with self._threads():
             if variational.has_gaussian_code(self):
@@ -55,6 +55,8 @@ class StackedAutoencoder(Reconstructor, Stack, StackedAutoencoderParameters):
 
     def bound(self, X: Any, samples: int = 5000, random_state: Any = 0) -> np.ndarray:
         """Bound (n_samples,) on the log likelihood of X, in nats, where the code is Gaussian; see `variational.bound`."""
+        from . import variational
+
         with self._threads():
             return variational.bound(self, X, samples, random_state, self.templates[0].binarizes)
 
@@ -89,5 +91,8 @@ class StackedAutoencoder(Reconstructor, Stack, StackedAutoencoderParameters):
 
     def _loss(self) -> str:
         output = self.templates[0].output_activation
-        loss = loss_for(self.finetune_loss, output, "finetune_loss")
-        return likelihood_of(output) if self.finetune_loss == "auto" and self._stochastic() != MEANS else loss
+        if self.finetune_loss == "auto" and self._stochastic() != MEANS:
+            from .variational import likelihood_of
+
+            return likelihood_of(output)
+        return loss_for(self.finetune_loss, output, "finetune_loss")

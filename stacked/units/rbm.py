@@ -9,7 +9,6 @@ from ..errors import SettingError
 from ..kernels import rbm as kernel
 from ..kernels.arithmetic.random import WEIGHTS, fill_normal_matrix, stream_key
 from ..kernels.arithmetic.stochastic import UNIT_KINDS
-from ..models import deep_belief
 from ..network import Network
 from ..parameters import declared, value_of
 from ..penalties import check_target
@@ -68,6 +67,8 @@ class RBM(OneLayerUnit, RBMParameters):
 
     def sample(self, n: int, steps: int = 1000, random_state: Any = None) -> np.ndarray:
         """n samples (n, V) in the units of the data: visible means after ``steps`` Gibbs steps; see `deep_belief`."""
+        from ..models import deep_belief
+
         check_is_fitted(self, "network_")
         with self._threads():
             return deep_belief.sample([self], n, steps, random_state)
