@@ -42,7 +42,8 @@ def require_sampler(model: Any, path: str) -> None:
     """ModelFileError for a model that does not say how its data are distributed."""
     if not hasattr(model, "sample"):
         raise ModelFileError(
-            f"{path}: expected a model that draws samples, found a {model.kind}; RBMs and stacks of them do"
+            f"{path}: expected a model that draws samples, found a {model.kind}; RBMs, stacks of them and variational"
+            " autoencoders do"
         )
 
 

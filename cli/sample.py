@@ -38,7 +38,8 @@ def sample(
     """Write samples that MODEL draws, in the units of the data that it was trained on.
 
     An RBM, or a stack of RBMs as they were pretrained (a deep belief net), moves a Markov chain a sample: Gibbs steps in the top
-    RBM, then one pass down. Fewer samples of one seed are the first ones of more.
+    RBM, then one pass down. A model with a Gaussian code decodes draws from the code's prior. Fewer samples of one seed are the
+    first ones of more.
 
     \b
     Example:
@@ -64,7 +65,9 @@ def sample(
 
 def _steps(fitted: Any, model: str, steps: int | None) -> dict[str, int]:
     """The argument for a model whose chains take steps; a usage error where there are none to take."""
-    if steps is not None and "steps" not in signature(fitted.sample).parameters:
+    from stacked.models.variational import has_gaussian_code
+
+    if steps is not None and ("steps" not in signature(fitted.sample).parameters or has_gaussian_code(fitted)):
         raise click.UsageError(f"--steps: {model} holds a {fitted.kind}, which draws without Gibbs steps; leave it out")
     return {} if steps is None else {"steps": steps}
 

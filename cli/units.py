@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from stacked.parameters import parameters_of
+from stacked.parameters import Parameter, parameters_of
 from stacked.registry import PACKAGE, UNITS
 from stacked.settings import LINE_SEARCHES
 from stacked.units.building import Building
@@ -41,13 +41,10 @@ def build_units(kind: str, sizes: list[int], code: str | None, options: dict[str
     """
     options = {name: value for name, value in options.items() if value is not None}
     _refuse_foreign(kind, options)
-    table = _per_layer(options, len(sizes))
+    listed = {name: _listed(_TAKEN[kind][name], value) for name, value in options.items()}
+    table = {name: spread(values, len(sizes), flag_of(name)) for name, values in listed.items()}
     linear = code == "linear" or (code is None and len(sizes) > 1 and sizes[-1] < sizes[-2])
-    common = {
-        _TAKEN[kind][name].name
-        for name, values in options.items()
-        if name in _TAKEN[kind] and len(_listed(values)) == 1
-    }
+    common = {_TAKEN[kind][name].name for name, values in listed.items() if len(values) == 1}
     units: list[Any] = []
     for index, size in enumerate(sizes):
         own = {_TAKEN[kind][name].name: values[index] for name, values in table.items() if values[index] is not None}
@@ -83,11 +80,6 @@ def flag_of(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _per_layer(options: dict[str, Any], n_layers: int) -> dict[str, list[Any]]:
-    listed = {name: _listed(value) for name, value in options.items()}
-    return {name: spread(values, n_layers, flag_of(name)) for name, values in listed.items()}
-
-
 def _unit(kind: Kind, size: int, below: str | None, linear: bool, common: set[str], given: dict[str, Any]) -> Any:
     """A unit on codes of activation ``below``, with a linear code or not.
 
@@ -111,8 +103,9 @@ def _unit(kind: Kind, size: int, below: str | None, linear: bool, common: set[st
     return getattr(stacked, kind.unit)(size, **own)
 
 
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+def _listed(record: Parameter, value: Any) -> list[Any]:
+    """The values of an option, one a layer or one for all; a list may also be one value, of sizes."""
+    return value if record.per_layer and isinstance(value, list) else [value]
 
 
 def _scaled(rate: Any, share: float) -> Any:

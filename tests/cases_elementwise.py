@@ -118,7 +118,7 @@ def _vector_loss(name: str, n: int, scale: float) -> Case:
 def _loss_and_delta(loss: str, activation: str, n_rows: int, n: int, weighted: bool = False) -> Case:
     def make(dtype, seed):
         code, kind = LOSSES[loss], ACTIVATIONS[activation]
-        is_squared = loss == "squared_error"
+        is_squared = loss in ("squared_error", "gaussian_nll")
         output = output_of(kind, dtype, seed, n_rows, n) if is_squared else normal(dtype, seed, n_rows, n, scale=3)
         classify = code == SOFTMAX_CROSS_ENTROPY
         target = _NO_ROWS.astype(dtype) if classify else uniform(dtype, seed + 1, n_rows, n)
@@ -140,8 +140,10 @@ def _activations(small: bool) -> list[Case]:
 def _losses(small: bool) -> list[Case]:
     sizes, scales = ((1, 7, 261), (1.0, 1e4)) if small else ((784,), (1.0,))
     shapes = ((1, 1), (3, 5), (33, 17)) if small else ((100, 784),)
-    cases = [_vector_loss(loss, n, scale) for loss, n, scale in product(LOSSES, sizes, scales)]
-    pairs = [("squared_error", name) for name, code in ACTIVATIONS.items() if code != SOFTMAX]
+    vector_losses = [loss for loss in LOSSES if loss != "gaussian_nll"]  # which is made of the squared error
+    cases = [_vector_loss(loss, n, scale) for loss, n, scale in product(vector_losses, sizes, scales)]
+    outputs = [name for name, code in ACTIVATIONS.items() if code != SOFTMAX]
+    pairs = list(product(("squared_error", "gaussian_nll"), outputs))
     pairs += [("cross_entropy", "sigmoid"), ("softmax_cross_entropy", "softmax")]
     cases += [_loss_and_delta(*pair, *shape) for pair, shape in product(pairs, shapes)]
     return cases + [_loss_and_delta(*pair, *shapes[-1], weighted=True) for pair in pairs[:-1]]
@@ -150,9 +152,14 @@ def _losses(small: bool) -> list[Case]:
 # ---- corruption, samples, updates ------------------------------------------------------------------------------------
 
 
-def corruption_of(kind: str) -> Corruption:
-    """A corruption of every kind that shows: pepper and salt differ from the values in the data."""
-    return Corruption(CORRUPTIONS[kind], 0.0 if kind == "none" else 0.3, -1.0, 2.0)
+BINARY = ("binary none", "binary salt_and_pepper")
+
+
+def corruption_of(name: str) -> Corruption:
+    """A corruption of every kind that shows: pepper and salt differ from the values in the data; "binary ...": of binary draws."""
+    kind = name.removeprefix("binary ")
+    noise = Corruption(CORRUPTIONS[kind], 0.0 if kind == "none" else 0.3, -1.0, 2.0)
+    return noise._replace(binarize=int(kind != name))
 
 
 def _noise_tolerance(kind: str) -> Tolerance:
@@ -162,9 +169,16 @@ def _noise_tolerance(kind: str) -> Tolerance:
 def _corrupt(kind: str, n: int) -> Case:
     def make(dtype, seed):
         args = (corruption_of(kind), key(seed), 2, 11, uniform(dtype, seed, n), np.empty(n, dtype))
-        return Problem(args, {"out": _noise_tolerance(kind)})
+        return Problem(args, {"clean": EXACT, "out": _noise_tolerance(kind)})
 
     return Case("corruption.corrupt", f"{kind} {n}", make)
+
+
+def _draw_binary(n: int) -> Case:
+    def make(dtype, seed):
+        return Problem((key(seed), 2, 11, uniform(dtype, seed, n)), {"values": EXACT})
+
+    return Case("corruption.draw_binary", str(n), make)
 
 
 def _emphasis_row(kind: str, n: int) -> Case:
@@ -208,7 +222,7 @@ def _load_batch(raw: str, kind: str, n_rows: int, n: int) -> Case:
         positions = np.random.default_rng(seed).permutation(2 * n_rows)[:n_rows]
         args = (samples_of(raw, seed, 2 * n_rows, n), positions, positions + 1000, corruption_of(kind), key(seed), 3)
         clean = np.empty((n_rows, n), dtype)
-        corrupted = clean if kind == "none" else np.empty_like(clean)
+        corrupted = clean if kind.endswith("none") else np.empty_like(clean)
         return Problem((*args, clean, corrupted), {"clean": ELEMENTWISE, "corrupted": ELEMENTWISE})
 
     return Case("samples.load_batch", f"{raw} {kind} {n_rows}x{n}", make)
@@ -254,11 +268,13 @@ def elementwise_cases(small: bool) -> list[Case]:
     vectors = ((20, 7), (16384 + 100, 30)) if small else ((784000, 1784),)
     schedules = ((0, 0), (7, 10), (12, 10)) if small else ((7, 0),)
     raws = ("uint8", "float32", "float64") if small else ("uint8",)
-    cases = [_corrupt(kind, n) for kind, n in product(CORRUPTIONS, sizes)]
+    kinds = (*CORRUPTIONS, *BINARY)
+    cases = [_corrupt(kind, n) for kind, n in product(kinds, sizes)]
+    cases += [_draw_binary(n) for n in sizes]
     cases += [_emphasis_row("masking", n) for n in sizes]
     cases += [_load_row(raw, n) for raw, n in product(raws, sizes)]
     cases += [_load_rows(raw, *t) for raw, t in product(raws, tables)]
-    cases += [_load_batch(raw, kind, *t) for raw, kind, t in product(raws, CORRUPTIONS, tables)]
+    cases += [_load_batch(raw, kind, *t) for raw, kind, t in product(raws, kinds, tables)]
     cases += [_apply_update(name, *v, *s) for name, v, s in product(OPTIMIZERS, vectors, schedules)]
     cases += [_add_penalty(*v) for v in vectors]
     cases += [_follow_activity(n, step) for n, step in product(sizes, (0, 5) if small else (5,))]

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 
 from stacked.kernels.arithmetic.activations import ACTIVATIONS, SOFTMAX
-from stacked.kernels.arithmetic.losses import CROSS_ENTROPY, SQUARED_ERROR
+from stacked.kernels.arithmetic.losses import CROSS_ENTROPY, GAUSSIAN_NLL, LOSSES, SQUARED_ERROR
 from stacked.kernels.arithmetic.stochastic import UNIT_KINDS
 from stacked.kernels.engine.instructions import PANEL
 from stacked.kernels.engine.panels import CHUNK, aligned_zeros
@@ -106,7 +106,8 @@ def _loss_panel(loss: int, name: str, n_rows: int, width: int) -> Case:
         args = (loss, ACTIVATIONS[name], share, width, output, target, np.ones((n_rows, PANEL), dtype))
         return Problem(args, {"delta": ELEMENTWISE, "return": ELEMENTWISE})
 
-    label = f"{'cross-entropy' if loss == CROSS_ENTROPY else 'squared error'} of {name}, {n_rows} rows, {width} columns"
+    names = {code: name for name, code in LOSSES.items()}
+    label = f"{names[loss]} of {name}, {n_rows} rows, {width} columns"
     return Case("panel_objective.loss_panel", label, make, dtypes=SINGLE)
 
 
@@ -153,7 +154,7 @@ def panel_cases(small: bool) -> list[Case]:
     cases += [_transpose_panel(n) for n in (1, PANEL, 2 * PANEL + 1)]
     cases += [_activate_panel(name, n) for name, code in ACTIVATIONS.items() if code != SOFTMAX for n in (1, 13)]
     names = [name for name, code in ACTIVATIONS.items() if code != SOFTMAX]
-    kinds = [(SQUARED_ERROR, name) for name in names] + [(CROSS_ENTROPY, "sigmoid")]
+    kinds = [*product((SQUARED_ERROR, GAUSSIAN_NLL), names), (CROSS_ENTROPY, "sigmoid")]
     cases += [_loss_panel(*kind, *shape) for kind, shape in product(kinds, ((1, 1), (9, PANEL)))]
     cases += [_sample_panel(*c) for c in product(UNIT_KINDS, (1, 13), (5, PANEL))]
     return cases + [_update_packed(*c) for c in product(("momentum", "nesterov", "adam"), (PANEL, 1000), (0, 1))]

@@ -5,13 +5,14 @@ from itertools import product
 import numpy as np
 
 from stacked.kernels import backprop, rbm
-from stacked.kernels.arithmetic.activations import ACTIVATIONS
+from stacked.kernels.arithmetic.activations import ACTIVATIONS, LINEAR
 from stacked.kernels.arithmetic.losses import LOSSES
 from stacked.kernels.arithmetic.objective import Objective
-from stacked.kernels.arithmetic.penalties import CONTRACTION, L1, SPARSITY
+from stacked.kernels.arithmetic.penalties import CONTRACTION, DIVERGENCE, L1, SPARSITY
 from stacked.kernels.arithmetic.stochastic import UNIT_KINDS
 from stacked.kernels.arithmetic.terms import as_terms
 from stacked.kernels.arithmetic.updates import Update
+from stacked.kernels.engine.panels import DENSE, GAUSSIAN, KIND
 from stacked.kernels.rbm import Carried, Machine
 
 from .cases_elementwise import corruption_of, key, normal, output_of, samples_of, uniform, update_of
@@ -94,37 +95,38 @@ def _products(small: bool) -> list[Case]:
 def dense_network(
     sizes: tuple[int, ...], activations: tuple[str, ...], tied: bool = False
 ) -> tuple[np.ndarray, int, int]:
-    """Layer table, number of weights and number of parameters; ``tied`` takes the second half's matrices from the first."""
+    """Layer table, number of weights and number of parameters; ``tied`` takes the second half's matrices from the first.
+
+    The activation "gaussian" is a Gaussian code in place of a dense layer.
+    """
     n_layers = len(activations)
     n_own = n_layers // 2 if tied else n_layers
-    weights = np.cumsum([0, *(sizes[i] * sizes[i + 1] for i in range(n_own))])
-    biases = int(weights[-1]) + np.cumsum([0, *sizes[1:]])
-    rows = [
-        (
-            sizes[i],
-            sizes[i + 1],
-            ACTIVATIONS[name],
-            weights[i if i < n_own else n_layers - 1 - i],
-            biases[i],
-            i >= n_own,
-            0,
-        )
-        for i, name in enumerate(activations)
-    ]
+    dense = [name != "gaussian" for name in activations]
+    weights = np.cumsum([0, *(dense[i] * sizes[i] * sizes[i + 1] for i in range(n_own))])
+    biases = int(weights[-1]) + np.cumsum([0, *np.multiply(dense, sizes[1:])])
+    rows = []
+    for i, name in enumerate(activations):
+        own = weights[i if i < n_own else n_layers - 1 - i]
+        places = (ACTIVATIONS[name], own, biases[i], i >= n_own, DENSE) if dense[i] else (LINEAR, 0, 0, 0, GAUSSIAN)
+        rows.append((sizes[i], sizes[i + 1], *places))
     return np.array(rows, np.int64), int(weights[-1]), int(biases[-1])
 
 
 def dense_params(dtype: np.dtype, seed: int, table: np.ndarray, n_weights: int, n_params: int) -> np.ndarray:
     """Weights that keep the size of what passes through, and small biases."""
     params = normal(dtype, seed, n_params, scale=0.1)
-    for n_in, n_out, _, start, *_ in table:
+    for n_in, n_out, _, start, *_ in table[table[:, KIND] == DENSE]:
         block = params[start : start + n_in * n_out]
         block[:] = normal(dtype, seed + int(start), block.size, scale=n_in**-0.5)
     return params
 
 
 _TERMS = ((L1, 0, 0.02, 0.0), (SPARSITY, 1, 0.3, 0.05), (SPARSITY, 0, 0.1, 0.1), (CONTRACTION, 0, 0.2, 0.0))
-_NETWORKS = {  # sizes, activations, tied, loss, and for some terms, and weights of the losses of spoilt and of kept inputs
+_VARIATIONAL = ("tanh", "linear", "gaussian", "tanh", "sigmoid")
+_DRAWN = ((DIVERGENCE, 1, 0.7, 3.0), (L1, 2, 0.05, 0.0))
+# Sizes, activations, tied, loss, and for some terms, weights of the losses of spoilt and of kept inputs, and draws of codes a row.
+_DEFAULTS = ((), (1.0, 1.0), 1)
+_NETWORKS = {
     "tied sigmoid": ((13, 7, 13), ("sigmoid", "sigmoid"), True, "cross_entropy"),
     "one layer": ((5, 3), ("softmax",), False, "softmax_cross_entropy"),
     "classifier": ((17, 11, 6, 4), ("relu", "tanh", "softmax"), False, "softmax_cross_entropy"),
@@ -140,6 +142,24 @@ _NETWORKS = {  # sizes, activations, tied, loss, and for some terms, and weights
         ((CONTRACTION, 0, 0.3, 0.0),),
     ),
     "emphasised": ((13, 7, 13), ("relu", "tanh"), False, "squared_error", (), (1.0, 0.0)),
+    "variational": ((13, 9, 6, 3, 8, 13), _VARIATIONAL, False, "cross_entropy", _DRAWN[:1]),
+    "three draws": ((13, 9, 6, 3, 8, 13), _VARIATIONAL, False, "cross_entropy", _DRAWN, (1.0, 1.0), 3),
+    "means of codes": (
+        (13, 9, 6, 3, 4),
+        (*_VARIATIONAL[:3], "softmax"),
+        False,
+        "softmax_cross_entropy",
+        (),
+        (1.0, 1.0),
+        0,
+    ),
+    "linear variational": (
+        (5, 4, 2, 5),
+        ("linear", "gaussian", "linear"),
+        False,
+        "gaussian_nll",
+        ((DIVERGENCE, 0, 1.0, 2.0),),
+    ),
     "several tiles": ((530, 261, 530), ("tanh", "sigmoid"), True, "squared_error"),
 }
 _BENCH_NETWORKS = {
@@ -157,18 +177,20 @@ class _Dense:
     """A network of the tables above and a minibatch for it."""
 
     def __init__(self, spec: tuple, dtype: np.dtype, seed: int, n_rows: int, capacity: int, corruption: str = "none"):
-        sizes, activations, tied, loss, terms, counts = (*spec, *((), (1.0, 1.0))[len(spec) - 4 :])
+        sizes, activations, tied, loss, terms, counts, n_samples = (*spec, *_DEFAULTS[len(spec) - 4 :])
         self.table, n_weights, n_params = dense_network(sizes, activations, tied)
         self.params = dense_params(dtype, seed, self.table, n_weights, n_params)
         noise, emphasis = corruption_of(corruption), counts != (1.0, 1.0)
         noise = noise._replace(spoilt_weight=counts[0], kept_weight=counts[1])
-        self.objective = Objective(LOSSES[loss], noise, n_weights, as_terms(*terms))
+        self.objective = Objective(LOSSES[loss], noise, n_weights, as_terms(*terms), n_samples)
+        self.repeats = max(1, n_samples)
         self.inputs = uniform(dtype, seed, n_rows, sizes[0])
         classify = loss == "softmax_cross_entropy"
         self.target = np.empty((0, 0), dtype) if classify else uniform(dtype, seed + 1, n_rows, sizes[-1])
         self.labels = np.random.default_rng(seed).integers(0, sizes[-1], n_rows if classify else 0)
         self.work = backprop.workspace(self.table, n_params, capacity, dtype, emphasis=emphasis)
         self.work.emphasis[:] = uniform(dtype, seed + 2, *self.work.emphasis.shape)
+        self.work.noise[:] = normal(dtype, seed + 3, *self.work.noise.shape)
 
 
 def _network_flops(spec: tuple) -> float:
@@ -227,21 +249,42 @@ def _settings(optimizer: str, small: bool) -> Update:
     return update._replace(learning_rate=0.001 if optimizer == "adam" else 0.02)
 
 
+def _rows_of(net: _Dense, spec: tuple, seed: int, n: int) -> tuple:
+    """Samples, labels, positions and row numbers of n rows, each as often as codes are drawn for it."""
+    positions = np.repeat(np.random.default_rng(seed).permutation(2 * n)[:n], net.repeats)
+    return samples_of("uint8", seed, 2 * n, spec[0][0]), net.labels, positions, positions + 500
+
+
 def _dense_train(name: str, spec: tuple, optimizer: str, corruption: str, n: int, batch_size: int) -> Case:
     def make(dtype, seed):
-        net = _Dense(spec, dtype, seed, 2 * n, batch_size, corruption)
-        samples = samples_of("uint8", seed, 2 * n, spec[0][0])
-        positions = np.random.default_rng(seed).permutation(2 * n)[:n]
+        net = _Dense(spec, dtype, seed, 2 * n, batch_size * max((1, *spec[6:])), corruption)
         zeros = np.zeros_like(net.params)
         squares = zeros.copy() if optimizer == "adam" else zeros[:0]
-        update = _settings(optimizer, spec[0][0] < 100)
-        args = (net.table, net.params, net.objective, update, samples, net.labels, positions, positions + 500)
-        args += (batch_size, key(seed), 2, 3, zeros, squares, net.work)
+        args = (
+            net.table,
+            net.params,
+            net.objective,
+            _settings(optimizer, spec[0][0] < 100),
+            *_rows_of(net, spec, seed, n),
+        )
+        args += (batch_size * net.repeats, key(seed), 2, 3, zeros, squares, net.work)
         outputs = {"params": TRAINING, "velocity": TRAINING, "squares": TRAINING, "return": TRAINING}
         return Problem(args, outputs, ("work",))
 
     label = f"{name}, {optimizer}, {corruption}, {n} rows by {batch_size}"
     return Case("backprop.train", label, make, _gradient_flops(spec, n))
+
+
+def _evaluate(name: str, spec: tuple, corruption: str, n: int, batch_size: int) -> Case:
+    def make(dtype, seed):
+        net = _Dense(spec, dtype, seed, 2 * n, batch_size * max((1, *spec[6:])), corruption)
+        rows = (*_rows_of(net, spec, seed, n), batch_size * net.repeats)
+        return Problem(
+            (net.table, net.params, net.objective, *rows, key(seed), 2, net.work), {"return": PRODUCT}, ("work",)
+        )
+
+    label = f"{name}, {corruption}, {n} rows by {batch_size}"
+    return Case("backprop.evaluate", label, make, n * _network_flops(spec))
 
 
 def _dense(small: bool) -> list[Case]:
@@ -251,9 +294,14 @@ def _dense(small: bool) -> list[Case]:
     cases = [maker(*net, n_rows) for maker, net, n_rows in product(makers, networks, rows)]
     cases += [_infer(*net, n_rows) for net, n_rows in product(networks, (1, 300) if small else (10000,))]
     if not small:
+        cases += [_evaluate(*net, "masking", 1000, 100) for net in networks]
         return cases + [_dense_train(*net, "momentum", "masking", 1000, 100) for net in networks]
     kinds = (("momentum", "masking"), ("nesterov", "salt_and_pepper"), ("adam", "gaussian"), ("adam", "none"))
+    kinds += (("momentum", "binary none"),)
     some = [net for net in networks if net[0] != "several tiles"]
+    cases += [
+        _evaluate(*net, corruption, 20, 7) for net, corruption in product(some, ("none", "binary salt_and_pepper"))
+    ]
     return cases + [_dense_train(*net, *kind, 20, 7) for net, kind in product(some, kinds)]
 
 

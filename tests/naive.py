@@ -2,19 +2,22 @@
 
 Nothing of the project is imported, so settings come as any record with the right attributes. Arithmetic is in float64;
 random numbers, and samples drawn by comparing with them, are in the dtype of the arrays, because there every bit counts.
-`TWINS` maps "module.kernel" to its twin; `train` of the two trainers is `dense_train` and `rbm_train` here.
+`TWINS` maps "module.kernel" to its twin; `train` of the two trainers is `backprop_train` and `rbm_train` here.
 """
 
 import numpy as np
 
 LINEAR, SIGMOID, TANH, RELU, SOFTPLUS, SOFTMAX = range(6)
-SQUARED_ERROR, CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY = range(3)
+SQUARED_ERROR, CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY, GAUSSIAN_NLL = range(4)
 NO_CORRUPTION, MASKING, SALT_AND_PEPPER, GAUSSIAN_NOISE = range(4)
 UINT8, FLOAT32, FLOAT64 = range(3)
 MOMENTUM, NESTEROV, ADAM = range(3)
-L1, SPARSITY, CONTRACTION = range(3)
+L1, SPARSITY, CONTRACTION, DIVERGENCE = range(4)
 MARGIN = 1e-6  # of a mean activation
 GAUSSIAN, BERNOULLI, RECTIFIED = LINEAR, SIGMOID, RELU
+DENSE_LAYER, GAUSSIAN_LAYER = range(2)
+LIMIT = 20.0  # of log variances
+CODE_DRAW, SAMPLE_STRIDE = 8, 4096  # which numbers a Gaussian layer draws
 
 
 def _float64(array):
@@ -144,9 +147,10 @@ def loss_and_delta(loss, activation, output, target, labels, weights, delta):
     if len(weights):
         return _weighted(loss, activation, output, target, weights, delta)
     rows = range(len(output))
-    if loss == SQUARED_ERROR:
-        delta[:] = 2 * (_float64(output) - target) * _slope(activation, output) / len(output)
-        return sum(squared_error(output[r], target[r]) for r in rows)
+    if loss in (SQUARED_ERROR, GAUSSIAN_NLL):
+        share, constant = (2, 0) if loss == SQUARED_ERROR else (1, np.log(2 * np.pi) / 2)
+        delta[:] = share * (_float64(output) - target) * _slope(activation, output) / len(output)
+        return share / 2 * sum(squared_error(output[r], target[r]) for r in rows) + constant * output.size
     if loss == CROSS_ENTROPY:
         delta[:] = (_activated(SIGMOID, output) - target) / len(output)
         return sum(cross_entropy(output[r], target[r], None) for r in rows)
@@ -161,6 +165,9 @@ def _weighted(loss, activation, output, target, weights, delta):
     if loss == SQUARED_ERROR:
         delta[:] = 2 * w * (out - goal) * _slope(activation, output) / len(output)
         return (w * (out - goal) ** 2).sum()
+    if loss == GAUSSIAN_NLL:
+        delta[:] = w * (out - goal) * _slope(activation, output) / len(output)
+        return (w * ((out - goal) ** 2 + np.log(2 * np.pi)) / 2).sum()
     delta[:] = w * (_activated(SIGMOID, output) - goal) / len(output)
     return (w * (np.logaddexp(0, out) - goal * out)).sum()
 
@@ -173,6 +180,10 @@ def _penalty(kind, activation, target, a, weight):
     own = _slope(activation, a) / len(a)
     if kind == L1:
         return np.abs(a).mean(axis=0).sum(), np.sign(a) * own, 0
+    if kind == DIVERGENCE:  # of N(mean, exp(log variance)) from N(0, 1)
+        is_mean = np.arange(a.shape[1]) < target
+        values = np.where(is_mean, a**2, np.exp(a) - 1 - a) / 2
+        return values.sum() / len(a), np.where(is_mean, a, np.expm1(a) / 2) * own, 0
     if kind == CONTRACTION:
         f1 = _slope(activation, a)
         f2 = {SIGMOID: f1 * (1 - 2 * a), TANH: -2 * a * f1, SOFTPLUS: f1 * (1 - f1)}.get(activation, np.zeros_like(a))
@@ -198,7 +209,15 @@ def emphasis_row(corruption, key, epoch, row, out):
     out[:] = np.where(out < out.dtype.type(corruption.level), corruption.spoilt_weight, corruption.kept_weight)
 
 
+def draw_binary(key, epoch, row, values):
+    numbers = np.empty_like(values)
+    fill_uniform(key, epoch, row, 2, 0, numbers)
+    values[:] = numbers < values
+
+
 def corrupt(corruption, key, epoch, row, clean, out):
+    if corruption.binarize:
+        draw_binary(key, epoch, row, clean)
     clean, cast = clean.copy(), out.dtype.type
     noise = np.empty_like(out)
     if corruption.kind == GAUSSIAN_NOISE:
@@ -291,19 +310,23 @@ def _matrix(layer, vector):
     return block.reshape(n_out, n_in).T if transposed else block.reshape(n_in, n_out)
 
 
-def _layer_outputs(table, params, loss, inputs):
-    """The input and then every layer's output; the last are logits under the cross-entropies."""
-    values, params = [_float64(inputs)], _float64(params)
+def _layer_outputs(table, params, loss, inputs, noise):
+    """The input and then every layer's output; the last are logits under the cross-entropies. noise (B, K) is what codes draw."""
+    values, params, drawn = [_float64(inputs)], _float64(params), 0
     for number, layer in enumerate(table):
-        _, n_out, activation, _, bias, *_ = layer
-        is_logit = number == len(table) - 1 and loss != SQUARED_ERROR
+        _, n_out, activation, _, bias, _, kind = layer
+        if kind == GAUSSIAN_LAYER:
+            values.append(_drawn(values[-1], noise[:, drawn : drawn + n_out]))
+            drawn += n_out
+            continue
+        is_logit = number == len(table) - 1 and loss in (CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY)
         sums = product(values[-1], _matrix(layer, params)) + params[bias : bias + n_out]
         values.append(sums if is_logit else _activated(activation, sums))
     return values
 
 
 def forward(table, params, loss, inputs, noise, outputs):
-    packed = np.concatenate([value.ravel() for value in _layer_outputs(table, params, loss, inputs)[1:]])
+    packed = np.concatenate([value.ravel() for value in _layer_outputs(table, params, loss, inputs, noise)[1:]])
     outputs[: packed.size] = packed
 
 
@@ -311,27 +334,45 @@ def infer(table, params, prepared, samples, positions, out):
     clean = np.empty((len(positions), table[0][0]), params.dtype)
     for row, position in zip(clean, positions, strict=True):
         load_row(samples, position, row)
-    out[:] = _layer_outputs(table, params, SQUARED_ERROR, clean)[-1]
+    out[:] = _layer_outputs(table, params, SQUARED_ERROR, clean, np.zeros((len(clean), table[:, 1].sum())))[-1]
+
+
+def _losses(table, params, objective, inputs, target, labels, work):
+    """Outputs of all layers for a minibatch, the delta of the last, and the sums of losses and terms (2,)."""
+    values = _layer_outputs(table, params, objective.loss, inputs, work.noise[: len(inputs)])
+    delta, sums, emphasis = np.empty_like(values[-1]), np.zeros(2), work.emphasis[: len(inputs)]
+    sums[0] = loss_and_delta(objective.loss, table[-1][2], values[-1], target, labels, emphasis, delta)
+    for number in range(len(table)):
+        for penalty in _penalties(table, params, objective, number, values):
+            sums[1] += len(inputs) * penalty[0]
+    return values, delta, sums
+
+
+def _penalties(table, params, objective, number, values):
+    """Value, slopes for inputs and slopes for weights of every term on a layer, times its weight."""
+    for kind, strength, goal in _terms_on(objective.terms, number):
+        weight = _matrix(table[number], _float64(params))
+        yield [strength * part for part in _penalty(kind, table[number][2], goal, values[number + 1], weight)]
 
 
 def batch_gradient(table, params, objective, inputs, target, labels, work):
-    """Backpropagation; of the workspace the gradient is written, and the weights of single losses are read."""
-    values, flat = _layer_outputs(table, params, objective.loss, inputs), _float64(params)
-    result, delta, sums = np.zeros(params.size), np.empty_like(values[-1]), np.zeros(2)
-    emphasis = work.emphasis[: len(inputs)]
-    sums[0] = loss_and_delta(objective.loss, table[-1][2], values[-1], target, labels, emphasis, delta)
+    """Backpropagation; of the workspace the gradient is written, and the weights of single losses and the noise are read."""
+    values, delta, sums = _losses(table, params, objective, inputs, target, labels, work)
+    flat, result = _float64(params), np.zeros(params.size)
     for number in reversed(range(len(table))):
-        _, n_out, activation, _, bias, *_ = table[number]
-        weight, shared = _matrix(table[number], flat), _matrix(table[number], result)
-        for kind, strength, goal in _terms_on(objective.terms, number):
-            value, slopes, weight_slopes = _penalty(kind, activation, goal, values[number + 1], weight)
-            sums[1] += len(inputs) * strength * value
-            delta = delta + strength * slopes
-            shared += strength * weight_slopes
-        shared += product(values[number].T, delta)
+        _, n_out, _, _, bias, _, kind = table[number]
+        own = list(_penalties(table, params, objective, number, values))
+        delta = delta + sum(slopes for _, slopes, _ in own)
+        below_activation = table[number - 1][2]  # of no layer below the first, whose delta nobody reads
+        if kind == GAUSSIAN_LAYER:
+            spread = np.empty_like(values[number])
+            draw_backward(delta, values[number], below_activation, values[number + 1], spread)
+            delta = spread
+            continue
+        shared = _matrix(table[number], result)
+        shared += product(values[number].T, delta) + sum(weight_slopes for _, _, weight_slopes in own)
         result[bias : bias + n_out] = delta.sum(axis=0)
-        if number > 0:
-            delta = product(delta, weight.T) * _slope(table[number - 1][2], values[number])
+        delta = product(delta, _matrix(table[number], flat).T) * _slope(below_activation, values[number])
     work.gradient[:] = result
     return sums
 
@@ -343,27 +384,103 @@ def loss_gradient(table, params, objective, l1, l2, inputs, target, labels, work
     return sums.sum() / len(inputs) + penalty
 
 
-def dense_train(
+def backprop_train(
     table, params, objective, update, samples, labels, positions, row_ids, batch_size, key, epoch, step, velocity,
     squares, work,
 ):  # fmt: skip
     """Minibatches in order, each a gradient of its own mean loss and one update."""
     sums, own = np.zeros(2), work._replace(gradient=np.empty(params.size))
-    weighs = len(work.emphasis) > 0
     for number, rows in enumerate(_minibatches(positions.size, batch_size)):
-        clean, corrupted, emphasis = np.empty((3, rows.size, table[0][0]), params.dtype)
-        load_batch(samples, positions[rows], row_ids[rows], objective.corruption, key, epoch, clean, corrupted)
-        for r, row_id in enumerate(row_ids[rows]):
-            emphasis_row(objective.corruption, key, epoch, row_id, emphasis[r])
-        goal = labels[positions[rows]] if objective.loss == SOFTMAX_CROSS_ENTROPY else None
-        own = own._replace(emphasis=emphasis if weighs else emphasis[:0])
-        sums += batch_gradient(table, params, objective, corrupted, clean, goal, own)
+        batch, loaded = _loaded(
+            table, params, objective, samples, labels, positions[rows], row_ids[rows], key, epoch, own
+        )
+        sums += batch_gradient(table, params, objective, *batch, loaded)
         apply_update(update, step + number, objective.n_weights, own.gradient, params, velocity, squares)
     return sums
 
 
+def evaluate(table, params, objective, samples, labels, positions, row_ids, batch_size, key, epoch, work):
+    """Losses and terms of minibatches, as training finds them."""
+    sums = np.zeros(2)
+    for rows in _minibatches(positions.size, batch_size):
+        batch, loaded = _loaded(
+            table, params, objective, samples, labels, positions[rows], row_ids[rows], key, epoch, work
+        )
+        sums += _losses(table, params, objective, *batch, loaded)[2]
+    return sums
+
+
+def _loaded(table, params, objective, samples, labels, positions, row_ids, key, epoch, work):
+    """A minibatch (inputs, target, labels), and the workspace with weights of its losses and noise for its codes."""
+    clean, corrupted, emphasis = np.empty((3, positions.size, table[0][0]), params.dtype)
+    load_batch(samples, positions, row_ids, objective.corruption, key, epoch, clean, corrupted)
+    for r, row_id in enumerate(row_ids):
+        emphasis_row(objective.corruption, key, epoch, row_id, emphasis[r])
+    goal = labels[positions] if objective.loss == SOFTMAX_CROSS_ENTROPY else None
+    noise = _code_noise(table, objective.n_samples, key, epoch, row_ids, params.dtype)
+    weights = emphasis if len(work.emphasis) else emphasis[:0]
+    return (corrupted, clean, goal), work._replace(emphasis=weights, noise=noise)
+
+
+def _code_noise(table, n_samples, key, epoch, row_ids, dtype):
+    """What the Gaussian layers draw for the rows of a minibatch, of which every ``n_samples`` are one row of the data."""
+    noise = [np.zeros((len(row_ids), 0), dtype)]
+    for layer, (_, n_out, *_, kind) in enumerate(table):
+        if kind == GAUSSIAN_LAYER:
+            own = np.zeros((len(row_ids), n_out), dtype)
+            for r, row_id in enumerate(row_ids if n_samples else ()):
+                fill_normal(key, epoch, row_id, CODE_DRAW + layer + SAMPLE_STRIDE * (r % n_samples), 0, own[r])
+            noise.append(own)
+    return np.hstack(noise)
+
+
 def _minibatches(n, batch_size):
     return np.split(np.arange(n), np.arange(batch_size, n, batch_size))
+
+
+# ---- Gaussian codes --------------------------------------------------------------------------------------------------
+
+
+def _drawn(below, noise):
+    mean, log_variance = np.split(_float64(below), 2, axis=1)
+    return mean + np.exp(np.clip(log_variance, -LIMIT, LIMIT) / 2) * noise
+
+
+def draw(below, noise, out):
+    out[:] = _drawn(below, noise)
+
+
+def draw_backward(delta, below, activation, outputs, out):
+    """z = m + exp(v / 2) e: dz/dm = 1, and dz/dv = (z - m) / 2 within the limits."""
+    mean, log_variance = np.split(_float64(below), 2, axis=1)
+    by_variance = np.where(np.abs(log_variance) < LIMIT, (outputs - mean) / 2, 0) * delta
+    out[:] = np.hstack([delta, by_variance]) * _slope(activation, below)
+
+
+def draw_codes(key, row_ids, first_draw, inputs, codes, log_weights):
+    """Codes of q(z | x) and log p(z) - log q(z | x), in which the normal constants cancel."""
+    n_draws, noise = len(codes) // len(inputs), np.empty_like(codes)
+    for i in range(len(codes)):
+        fill_normal(key, first_draw + i % n_draws, row_ids[i // n_draws], 0, 0, noise[i])
+    below = np.repeat(inputs, n_draws, axis=0)
+    codes[:] = _drawn(below, noise)
+    spread = np.clip(_float64(below)[:, codes.shape[1] :], -LIMIT, LIMIT)
+    log_weights[:] = (-(_float64(codes) ** 2) / 2 + _float64(noise) ** 2 / 2 + spread / 2).sum(axis=1)
+
+
+def add_log_likelihoods(loss, activation, outputs, target, log_weights):
+    goals = np.repeat(target, len(outputs) // len(target), axis=0)
+    for r in range(len(outputs)):
+        empty, delta = outputs[:0], np.empty_like(outputs[:1])
+        log_weights[r] -= loss_and_delta(loss, activation, outputs[r : r + 1], goals[r : r + 1], None, empty, delta)
+
+
+def add_exponentials(log_weights, peaks, sums):
+    """sum exp(w) = sums exp(peaks), the peak being the largest w so far."""
+    weights = log_weights.reshape(len(peaks), -1)
+    new = np.maximum(peaks, weights.max(axis=1))
+    sums[:] = sums * np.exp(peaks - new) + np.exp(weights - new[:, None]).sum(axis=1)
+    peaks[:] = new
 
 
 # ---- sparsity --------------------------------------------------------------------------------------------------------
@@ -508,11 +625,13 @@ _TWINS_OF = {
     "activations": (activate, differentiate),
     "activity": (follow_activity,),
     "losses": (squared_error, cross_entropy, softmax_cross_entropy, loss_and_delta),
-    "corruption": (corrupt, emphasis_row),
+    "corruption": (corrupt, draw_binary, emphasis_row),
     "samples": (load_row, load_rows, load_batch),
     "blas": (layer_forward, layer_backward, weight_gradient, column_sums),
     "updates": (apply_update, add_penalty),
-    "backprop": (forward, infer, batch_gradient, loss_gradient, dense_train),
+    "gaussian": (draw, draw_backward),
+    "likelihood": (draw_codes, add_log_likelihoods, add_exponentials),
+    "backprop": (forward, infer, batch_gradient, loss_gradient, backprop_train, evaluate),
     "rbm": (
         sample_layer,
         statistics,

@@ -70,7 +70,7 @@ def _assert_rounds(train, twin, start, *args):
 def _assert_dense_rounds(network, optimizer, corruption, batch_size, n):
     start = dense_params(np.dtype(np.float32), 1, *dense_network(*network[:3]))
     args = network, optimizer, corruption, batch_size, n
-    _assert_rounds(train_dense, naive.dense_train, start, *args)
+    _assert_rounds(train_dense, naive.backprop_train, start, *args)
 
 
 def _assert_rbm_rounds(machine, batch_size, n):
@@ -109,7 +109,7 @@ def test_a_matrix_that_four_layers_share(transposed, rounding):
     start = dense_params(np.dtype(np.float32), 1, table[:1], n_weights, int(biases[-1]))
     objective, rows = Objective(SQUARED_ERROR, corruption_of("none"), n_weights), np.arange(16)
     results = []
-    for dtype, train in ((np.float32, backprop.train), (np.float64, naive.dense_train)):
+    for dtype, train in ((np.float32, backprop.train), (np.float64, naive.backprop_train)):
         params = start.astype(dtype)
         velocity, work = np.zeros_like(params), backprop.workspace(table, len(params), 8, np.dtype(dtype), True)
         data = (samples_of("uint8", 2, 16, 13), rows[:0], rows, rows, 8, key(3), 0, 0, velocity, velocity[:0], work)

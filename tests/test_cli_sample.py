@@ -41,7 +41,8 @@ def test_models_that_are_no_nets(home, tmp_path):
     out = ("-o", tmp_path / "s.npy")
     line = refused("sample", home / "classifier.h5", *out)
     assert line.endswith(
-        "classifier.h5: expected a model that draws samples, found a stacked_classifier; RBMs and stacks of them do"
+        "classifier.h5: expected a model that draws samples, found a stacked_classifier; RBMs, stacks of them and variational"
+        " autoencoders do"
     )
     assert "expected pretrained RBMs alone to sample from, found Autoencoder as unit 0" in refused(
         "sample", home / "other.h5", *out

@@ -4,7 +4,7 @@ import click
 import numpy as np
 import pytest
 
-from stacked import RBM, Autoencoder, StackedAutoencoder, load
+from stacked import RBM, Autoencoder, StackedAutoencoder, VariationalAutoencoder, load
 from stacked.cli import main
 from stacked.cli import train as cli_train
 from stacked.cli.units import build_units, flag_of, refuse_unused
@@ -91,6 +91,13 @@ def test_the_given_visible_units_are_those_of_the_bottom_layer(hidden, visible):
     assert [(unit.visible, unit.hidden) for unit in units] == [("gaussian", hidden), (visible, hidden)]
 
 
+def test_what_the_given_likelihood_is_of_is_the_data():
+    units = build_units("vae", [8, 6], None, {"likelihood": "bernoulli", "binarize": True})
+    assert [(unit.output, unit.binarize, unit.learning_rate) for unit in units] == [
+        ("bernoulli", True, 1e-3), ("gaussian", False, 1e-3),
+    ]  # fmt: skip
+
+
 PER_LAYER = {
     "epochs": [3, 5], "batch_size": [7, 9], "learning_rate": [0.3, 0.4], "momentum": [0.1, 0.2], "weight_decay": [0.01, 0.02],
     "l1": [0.03, 0.04], "k": [2, 3], "corruption_level": [0.1, 0.3],
@@ -112,6 +119,8 @@ def test_what_is_not_given_is_the_unit_s_own_default():
     assert machine.get_params() == RBM(8, learning_rate=0.1).get_params()
     (plain,) = build_units("autoencoder", [8], None, {"tied": None})
     assert plain.get_params() == Autoencoder(8, learning_rate=0.1).get_params()
+    (generative,) = build_units("vae", [8], None, {"hidden_layers": None, "binarize": None})
+    assert generative.get_params() == VariationalAutoencoder(8).get_params()
     (noisy,) = build_units("dae", [8], None, {})
     assert (
         noisy.get_params()
@@ -125,9 +134,16 @@ FOREIGN = {
             "code_l1", "contraction", "emphasis"),
     "autoencoder": (*OF_RBM, "corruption", "corruption_level"),
     "dae": OF_RBM,
+    "vae": (*OF_RBM, "output_activation", "loss", "tied", "corruption", "corruption_level", "code_l1", "contraction", "emphasis",
+            "sparsity_target", "sparsity_weight"),
 }  # fmt: skip
+OF_VAE = ("hidden_layers", "likelihood", "binarize", "samples", "kl_warmup")
+FOREIGN = {kind: names if kind == "vae" else (*names, *OF_VAE) for kind, names in FOREIGN.items()}
 TAKERS = {
     **dict.fromkeys(OF_RBM, "rbm"),
+    **dict.fromkeys(OF_VAE, "vae"),
+    **dict.fromkeys(("activation", "optimizer", "line_searches"), "autoencoder and vae and dae"),
+    **dict.fromkeys(("sparsity_target", "sparsity_weight"), "rbm and autoencoder and dae"),
     **dict.fromkeys(("corruption", "corruption_level", "emphasis"), "dae"),
 }
 
@@ -176,6 +192,11 @@ PRETRAIN = {  # parameter of the command: the kind of unit, its flags, whose att
         "rbm", ["--sparsity-weight", "0.3", "--sparsity-target", "0.1", "--code", "same"], "units", "sparsity_weight", [0.3, 0.3],
     ),
     "sparsity_decay": ("rbm", ["--sparsity-decay", "0.95"], "units", "sparsity_decay", [0.95, 0.95]),
+    "hidden_layers": ("vae", ["--hidden-layers", "9-7"], "units", "hidden_layers", [[9, 7]] * 2),
+    "likelihood": ("vae", ["--likelihood", "gaussian"], "units", "output", ["gaussian", "gaussian"]),
+    "binarize": ("vae", ["--binarize"], "units", "binarize", [True, False]),
+    "samples": ("vae", ["--samples", "3"], "units", "samples", [3, 3]),
+    "kl_warmup": ("vae", ["--kl-warmup", "5"], "units", "kl_warmup", [5, 5]),
     "activation": ("dae", ["--activation", "tanh"], "units", "activation", ["tanh", "linear"]),
     "output_activation": ("dae", ["--output-activation", "linear"], "units", "output", ["linear", "sigmoid"]),
     "loss": ("dae", ["--loss", "squared_error"], "units", "loss", ["squared_error"] * 2),
@@ -270,7 +291,8 @@ def test_flags_of_pretrain(name, trainings, tmp_path):
     run_well("pretrain", "digits", "-o", tmp_path / "m.h5", "--unit", kind, "--layers", "8-4")
     assert found(trainings[0], where, attribute) == value
     assert found(trainings[1], where, attribute) != value
-    assert type(trainings[0]["model"].units[0]).__name__ == ("RBM" if kind == "rbm" else "Autoencoder")
+    names = {"rbm": "RBM", "vae": "VariationalAutoencoder"}
+    assert type(trainings[0]["model"].units[0]).__name__ == names.get(kind, "Autoencoder")
     assert (trainings[0]["phase"], trainings[0]["path"]) == ("pretrain", str(tmp_path / "m.h5"))
     assert trainings[0]["rows"].name == "digits" and trainings[0]["notes"]["data"] == "digits"
 

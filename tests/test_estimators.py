@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from stacked import RBM, Autoencoder, DataError, SettingError, StackedAutoencoder, StackedClassifier
+from stacked import (
+    RBM,
+    Autoencoder,
+    DataError,
+    SettingError,
+    StackedAutoencoder,
+    StackedClassifier,
+    VariationalAutoencoder,
+)  # fmt: skip
 from stacked.data import ArrayRows
 from stacked.inputs import rows_for
 from stacked.training.losses import loss_for
@@ -139,9 +147,16 @@ DEFAULTS = {
     },
     Autoencoder: {
         "n_hidden": 256, "activation": "sigmoid", "output": "sigmoid", "loss": "auto", "corruption": "masking",
-        "corruption_level": 0.0, "tied": True, "optimizer": "momentum", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.0,
+        "corruption_level": 0.0, "emphasis": (1.0, 1.0), "code_l1": 0.0, "contraction": 0.0, "sparsity_target": None,
+        "sparsity_weight": 0.0, "tied": True, "optimizer": "momentum", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.0,
         "l1": 0.0, "batch_size": 100, "epochs": 10, "line_searches": 3, "validation_fraction": 0.0, "patience": None,
         "scaling": "auto", "precision": "float32", "n_threads": None, "random_state": None,
+    },
+    VariationalAutoencoder: {
+        "n_hidden": 50, "hidden_layers": (200, 200), "activation": "tanh", "output": "bernoulli", "binarize": False, "samples": 1,
+        "kl_warmup": 0, "optimizer": "adam", "learning_rate": 1e-3, "momentum": 0.9, "weight_decay": 0.0, "l1": 0.0,
+        "batch_size": 100, "epochs": 10, "line_searches": 3, "validation_fraction": 0.0, "patience": None, "scaling": "auto",
+        "precision": "float32", "n_threads": None, "random_state": None,
     },
     StackedClassifier: {
         "units": None, "finetune_epochs": 20, "finetune_optimizer": "adam", "finetune_learning_rate": 1e-3,
@@ -150,7 +165,10 @@ DEFAULTS = {
         "precision": "float32", "n_threads": None, "random_state": None,
     },
 }  # fmt: skip
-DEFAULTS[StackedAutoencoder] = {**DEFAULTS[StackedClassifier], "finetune_loss": "auto"}
+DEFAULTS[StackedAutoencoder] = {
+    **DEFAULTS[StackedClassifier], "finetune_loss": "auto", "finetune_code_l1": 0.0, "finetune_sparsity_target": None,
+    "finetune_sparsity_weight": 0.0,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("make", DEFAULTS, ids=lambda make: make.__name__)

@@ -12,6 +12,7 @@ from stacked.kernels import HOMES, KERNELS
 from stacked.kernels._jit import Linked
 from stacked.kernels.arithmetic import activations, corruption, losses, penalties, samples, stochastic, updates
 from stacked.kernels.engine import bfloat16
+from stacked.kernels.layers import gaussian
 
 from . import naive, naive_panels
 from .cases import TWINS, call, cases, compiled, excesses
@@ -29,7 +30,7 @@ HELPERS = {
     "losses.weighted_loss": "one row of loss_and_delta",
     "corruption.emphasises": "a question about a corruption",
     "activations.derivative": "a scalar, seen through the slopes of terms",
-    "losses.forward_activation": "chooses a code, seen through dense.forward",
+    "losses.forward_activation": "chooses a code, seen through backprop.forward",
     "blas.multiply_tile": "one tile of layer_forward",
     "blas.affine_tile": "one tile of layer_forward before its activation",
     "blas.tile_count": "index arithmetic, seen through every product of several tiles",
@@ -53,10 +54,14 @@ HELPERS = {
     "products.sum_rows": "seen through the biases of every trained network",
     "panel_objective.squared_error_panel": "half of loss_panel",
     "panel_objective.cross_entropy_panel": "half of loss_panel",
+    "panel_objective.output_layer": "loss_panel on a layer, seen through training",
+    "panel_objective.row_losses": "loss_and_delta in panels, seen through the training of classifiers",
+    "panel_objective.measure": "terms in panels, seen through training",
     "stochastic.sample_row": "one row of sample_layer",
     "updates.update_range": "one range of apply_update",
-    "backprop.train_plain": "dense.train in float64",
-    "backprop.infer_plain": "dense.infer in float64",
+    "backprop.train_plain": "backprop.train in float64",
+    "backprop.infer_plain": "backprop.infer in float64",
+    "backprop.evaluate_plain": "backprop.evaluate in float64",
     "rbm.train_plain": "rbm.train in float64",
     "updates.learning_rate_at": "a scalar, seen through the schedules of apply_update",
     "updates.penalty_slope": "a scalar, seen through add_penalty",
@@ -65,6 +70,15 @@ HELPERS = {
     "backprop.value_of_terms": "terms, seen through batch_gradient",
     "backprop.measure": "terms, seen through batch_gradient",
     "backprop.load_minibatch": "load_batch and emphasis_row",
+    "gaussian.fill_noise": "the numbers of a row, seen through the training of variational networks",
+    "gaussian.deviation": "a scalar, seen through draw",
+    "gaussian.draw_row": "one row of draw",
+    "gaussian.delta_row": "one row of draw_backward",
+    "gaussian.forward": "draw in panels, seen through the training of variational networks",
+    "gaussian.answer": "means in panels, seen through infer",
+    "gaussian.backward": "draw_backward in panels, seen through the training of variational networks",
+    "gaussian.spread_delta": "half of backward",
+    "gaussian.finish_below": "half of backward",
     "rbm.split": "views",
     "rbm.subtract_sparsity": "what a sparsity target adds to divergence_gradient",
     "rbm.gibbs_reconstruct": "the loop inside divergence_gradient",
@@ -139,13 +153,14 @@ def test_every_public_compiled_function_is_a_kernel_or_a_helper():
     "module, names",
     [
         (activations, ("LINEAR", "SIGMOID", "TANH", "RELU", "SOFTPLUS", "SOFTMAX")),
-        (losses, ("SQUARED_ERROR", "CROSS_ENTROPY", "SOFTMAX_CROSS_ENTROPY")),
+        (losses, ("SQUARED_ERROR", "CROSS_ENTROPY", "SOFTMAX_CROSS_ENTROPY", "GAUSSIAN_NLL")),
         (corruption, ("MASKING", "SALT_AND_PEPPER")),
         (samples, ("UINT8", "FLOAT32", "FLOAT64")),
         (updates, ("MOMENTUM", "NESTEROV", "ADAM")),
-        (penalties, ("L1", "SPARSITY", "CONTRACTION", "MARGIN")),
+        (penalties, ("L1", "SPARSITY", "CONTRACTION", "DIVERGENCE", "MARGIN")),
         (bfloat16, ("LEFT", "RIGHT", "LEFT_T", "RIGHT_T")),
         (stochastic, ("GAUSSIAN", "BERNOULLI", "RECTIFIED")),
+        (gaussian, ("LIMIT", "CODE_DRAW", "SAMPLE_STRIDE")),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

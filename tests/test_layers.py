@@ -11,7 +11,7 @@ from stacked.files import LayerArrays, read_model, write_model
 from stacked.kernels.arithmetic.activations import ACTIVATIONS
 from stacked.kernels.arithmetic.random import WEIGHTS, stream_key
 from stacked.kernels.engine.panels import ACTIVATION, BIAS, KIND, N_IN, N_OUT, TRANSPOSED, WEIGHT
-from stacked.layers import LAYERS, Dense, Layer
+from stacked.layers import LAYERS, Dense, Gaussian, Layer
 from stacked.layers.records import check_record, layer_of, record_of
 from stacked.network import Network
 
@@ -30,7 +30,11 @@ class Halves(Layer):
             raise ValueError(f"expected twice as many inputs as outputs, found {self.n_in} for {self.n_out}")
 
 
-EXAMPLES = {"dense": (Dense(6, 4, "tanh"), Dense(5, 3, "linear")), "halves": (Halves(6, 3), Halves(2, 1))}
+EXAMPLES = {
+    "dense": (Dense(6, 4, "tanh"), Dense(5, 3, "linear")),
+    "gaussian": (Gaussian(6, 3), Gaussian(2, 1)),
+    "halves": (Halves(6, 3), Halves(2, 1)),
+}
 CHAIN = (Dense(5, 6, "tanh"), Halves(6, 3), Dense(3, 6, "linear"), Dense(6, 3, "relu", 2), Dense(3, 5, "sigmoid"))
 
 
@@ -112,7 +116,7 @@ def test_records_of_other_attributes_or_arrays_are_refused(kind):
     record = record_of(layer, network_of(layer).arrays(0))
     extra = np.zeros(3)
     for wrong, message in (
-        (replace(record, kind="gru"), "/encoder/0@kind: unknown kind of layer 'gru', expected dense, halves"),
+        (replace(record, kind="gru"), "/encoder/0@kind: unknown kind of layer 'gru', expected dense, gaussian, halves"),
         (replace(record, attributes={**record.attributes, "n_in": 6.0}), "/encoder/0: expected the attributes"),
         (replace(record, attributes={**record.attributes, "stride": 2}), "/encoder/0: expected the attributes"),
         (replace(record, attributes={"n_in": 6}), "/encoder/0: expected the attributes"),
@@ -129,6 +133,13 @@ def test_records_of_other_attributes_or_arrays_are_refused(kind):
 def test_sizes_that_do_not_go_together_are_refused():
     with pytest.raises(ModelFileError, match=r"^/encoder/1: expected twice as many inputs as outputs, found 5 for 3$"):
         check_record("/encoder/1", LayerArrays("halves", {"n_in": 5, "n_out": 3}, {}))
+
+
+@pytest.mark.parametrize("n_in, n_out", [(6, 6), (5, 2), (3, 6), (1, 0)])
+def test_a_gaussian_code_takes_means_and_log_variances(n_in, n_out):
+    message = rf"^/encoder/1: a Gaussian code of {n_out} numbers takes {2 * n_out}, not {n_in}$"
+    with pytest.raises(ModelFileError, match=message):
+        check_record("/encoder/1", LayerArrays("gaussian", {"n_in": n_in, "n_out": n_out}, {}))
 
 
 def test_kinds_differ_though_their_sizes_agree():

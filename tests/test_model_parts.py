@@ -42,7 +42,7 @@ UNFIT = {
     "kind": (replace(STACK, kind="gan"), "/@kind: unknown kind of model 'gan', expected one of rbm"),
     "kind of a layer": (
         with_layer(1, replace, kind="gru"),
-        "/encoder/1@kind: unknown kind of layer 'gru', expected dense",
+        "/encoder/1@kind: unknown kind of layer 'gru', expected dense, gaussian",
     ),
     "no attributes": (
         with_layer(0, replace, attributes={}),
@@ -83,7 +83,7 @@ UNFIT = {
     ),
     "class of a unit": (
         with_unit(0, replace, kind="Popen"),
-        "/units/0@kind: expected one of RBM, Autoencoder, found 'Popen'",
+        "/units/0@kind: expected one of RBM, Autoencoder, VariationalAutoencoder, found 'Popen'",
     ),
     "sizes of a unit": (
         with_unit(0, replace, attributes={"n_visible": 6}),

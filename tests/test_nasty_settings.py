@@ -6,14 +6,22 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from stacked import RBM, Autoencoder, SettingError, StackedAutoencoder, StackedClassifier, network
+from stacked import (
+    RBM,
+    Autoencoder,
+    SettingError,
+    StackedAutoencoder,
+    StackedClassifier,
+    VariationalAutoencoder,
+    network,
+)  # fmt: skip
 
 NASTY = [
     10**400, -(10**400), 10**5000, 2**62, 2**63, 2**70, -1, 1e300, float("nan"), float("inf"), Fraction(10**400), "x" * 5000,
     "\x1b[2J\n", True, None, [], {}, (), object(), np.eye(2), np.nan, [[0, 10**400]], [(0, 0.1), (2**70, 0.1)], [(10**400, 0.1)],
     [(0, "a")], [1, 2], {"a": 1}, b"rbm", np.array(3), 1j,
 ]  # fmt: skip
-ESTIMATORS = [RBM, Autoencoder, StackedAutoencoder, StackedClassifier]
+ESTIMATORS = [RBM, Autoencoder, VariationalAutoencoder, StackedAutoencoder, StackedClassifier]
 
 
 def checked(estimator):

@@ -5,7 +5,7 @@ import inspect
 import pytest
 from sklearn.base import clone
 
-from stacked import RBM, Autoencoder, SettingError, StackedAutoencoder, StackedClassifier
+from stacked import RBM, Autoencoder, SettingError, StackedAutoencoder, StackedClassifier, VariationalAutoencoder
 from stacked.kernels.arithmetic.corruption import CORRUPTIONS
 from stacked.kernels.arithmetic.losses import LOSSES
 from stacked.kernels.arithmetic.stochastic import UNIT_KINDS
@@ -14,7 +14,7 @@ from stacked.parameters import Real, checked, declared, parameter, parameters_of
 from stacked.settings import GRADIENT_OPTIMIZERS, LINE_SEARCHES, LOSS_CHOICES
 from stacked.units import autoencoder_parameters, rbm_parameters
 
-ESTIMATORS = [RBM, Autoencoder, StackedAutoencoder, StackedClassifier]
+ESTIMATORS = [RBM, Autoencoder, VariationalAutoencoder, StackedAutoencoder, StackedClassifier]
 
 
 @declared
@@ -78,5 +78,5 @@ def test_the_first_arguments_may_be_positional(make):
 def test_words_are_those_of_the_kernels():
     assert tuple(CORRUPTIONS) == autoencoder_parameters.CORRUPTIONS
     assert {*rbm_parameters.VISIBLE, *rbm_parameters.HIDDEN} == set(UNIT_KINDS)
-    assert set(LOSS_CHOICES) == {"auto", *LOSSES} - {"softmax_cross_entropy"}
+    assert set(LOSS_CHOICES) == {"auto", *LOSSES} - {"softmax_cross_entropy", "gaussian_nll"}
     assert set(GRADIENT_OPTIMIZERS) == {*OPTIMIZERS, *LINE_SEARCHES}

@@ -38,6 +38,10 @@ OTHERS = {  # a value other than the default for every parameter of every estima
         "corruption_level": 0.1, "emphasis": [1.5, 0.5], "code_l1": 0.01, "contraction": 0.02,
         "sparsity_target": 0.2, "sparsity_weight": 0.03, "tied": False, "optimizer": "adam", "line_searches": 4,
     },
+    "vae": {
+        **COMMON, "hidden_layers": [6, 4], "activation": "relu", "output": "gaussian", "binarize": False, "samples": 2,
+        "kl_warmup": 3, "optimizer": "nesterov", "line_searches": 4,
+    },
     "stacked_autoencoder": {
         **FINETUNING, "finetune_loss": "squared_error", "finetune_code_l1": 0.02, "finetune_sparsity_target": 0.3,
         "finetune_sparsity_weight": 0.04,
@@ -45,7 +49,9 @@ OTHERS = {  # a value other than the default for every parameter of every estima
     "stacked_classifier": FINETUNING,
 }  # fmt: skip
 SPARSE = {**OTHERS["rbm"], "hidden": "bernoulli", "sparsity_target": 0.2, "sparsity_weight": 0.3}
-SETS = [*OTHERS.items(), ("rbm", SPARSE)]  # a target excludes other hidden units
+BINARY = {**OTHERS["vae"], "output": "bernoulli", "binarize": True, "scaling": "minmax"}
+# A target excludes other hidden units, and binary draws exclude other outputs.
+SETS = [*OTHERS.items(), ("rbm", SPARSE), ("vae", BINARY)]
 
 
 def own_params(model):

@@ -11,7 +11,7 @@ import pytest
 from sklearn.exceptions import SkipTestWarning
 from sklearn.utils.estimator_checks import check_estimator
 
-from stacked import RBM, Autoencoder, StackedAutoencoder, StackedClassifier
+from stacked import RBM, Autoencoder, StackedAutoencoder, StackedClassifier, VariationalAutoencoder
 
 SHORT = {"epochs": 2, "batch_size": 10}
 TOP = RBM(2, hidden="gaussian", learning_rate=0.001, **SHORT)
@@ -22,6 +22,9 @@ ESTIMATORS = {
     "sparse RBM": RBM(3, sparsity_target=0.1, sparsity_weight=0.1, scaling="minmax", random_state=0, **SHORT),
     "linear Autoencoder": Autoencoder(3, output="linear", learning_rate=0.01, random_state=0, **SHORT),
     "denoising Autoencoder": Autoencoder(3, corruption_level=0.2, scaling="minmax", random_state=0, **SHORT),
+    "contractive Autoencoder": Autoencoder(3, contraction=0.1, scaling="minmax", random_state=0, **SHORT),
+    "variational": VariationalAutoencoder(2, hidden_layers=(5,), scaling="minmax", random_state=0, **SHORT),
+    "Gaussian variational": VariationalAutoencoder(2, hidden_layers=(), output="gaussian", random_state=0, **SHORT),
     "StackedAutoencoder": StackedAutoencoder(
         [RBM(4, **SHORT), TOP], finetune_epochs=2, scaling="minmax", random_state=0
     ),

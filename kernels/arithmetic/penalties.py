@@ -92,7 +92,8 @@ def slope(kind, activation, target, a, column):
         sign = like(1.0, a) if a > zero else (-like(1.0, a) if a < zero else zero)
         return sign * derivative(activation, a)
     if kind == DIVERGENCE:
-        return a if column < target else like(0.5, a) * (exp(a) - like(1.0, a))
+        own = a if column < target else like(0.5, a) * (exp(a) - like(1.0, a))
+        return own * derivative(activation, a)
     if kind == CONTRACTION:
         return like(2.0, a) * derivative(activation, a) * second_derivative(activation, a)
     return derivative(activation, a) if activation != TANH else like(0.5, a) * derivative(activation, a)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..errors import SettingError
 from ..kernels import backprop
 from ..kernels import rbm as rbm_kernel
 from ..kernels.arithmetic.corruption import NO_CORRUPTION, Corruption, emphasises
@@ -13,7 +14,7 @@ from ..kernels.arithmetic.objective import Objective
 from ..kernels.arithmetic.penalties import PENALTIES
 from ..kernels.arithmetic.random import CHAINS, CORRUPTION, SAMPLING, stream_key
 from ..kernels.arithmetic.samples import as_samples
-from ..kernels.arithmetic.terms import NO_TERMS, Terms, as_terms, joined
+from ..kernels.arithmetic.terms import MAX_TERMS, NO_TERMS, Terms, as_terms, joined
 from ..kernels.arithmetic.updates import Update
 from ..network import Network, numbers_of
 from ..settings import LINE_SEARCHES
@@ -114,6 +115,7 @@ class DenseTrainee:
         self.source, self._stochastic = source, stochastic
         self._key = stream_key(source.seed, CORRUPTION, source.stream)
         self.objective = Objective(LOSSES[loss], corruption, network.n_weights, terms, stochastic.n_samples)
+        self._check_terms()
         self._squares = np.zeros_like(self.params) if plan.optimizer == "adam" else np.zeros(0, self.params.dtype)
         self.arrays = {"params": self.params}
         if not self._by_line_search:
@@ -135,6 +137,15 @@ class DenseTrainee:
     def _repeats(self) -> int:
         """Rows of a minibatch that are one row of the data."""
         return max(1, self.objective.n_samples)
+
+    def _check_terms(self) -> None:
+        """SettingError for more terms than the kernels, which check no bounds, have room for."""
+        found = len(self._objective(1.0).terms.places)
+        if found > MAX_TERMS:
+            raise SettingError(
+                f"units: expected at most {MAX_TERMS} penalties on the codes of a network, one a Gaussian code among them, found"
+                f" {found}; use fewer units with a Gaussian code"
+            )
 
     def _objective(self, weight: float) -> Objective:
         """The objective with the terms that stochastic layers need, at this weight."""

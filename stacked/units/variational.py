@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ..errors import SettingError
 from ..kernels.arithmetic.corruption import NO_CORRUPTION
 from ..layers import Dense, Gaussian
 from ..models import variational
@@ -31,6 +32,15 @@ class VariationalAutoencoder(Unit, VariationalAutoencoderParameters):
 
     kind = "vae"
     code_activation = "linear"
+
+    def validate(self) -> Plan:
+        """Check every parameter and return the training plan; raises SettingError."""
+        plan = super().validate()
+        if self.binarizes and self.output_activation != OUTPUTS["bernoulli"]:
+            raise SettingError(
+                f"binarize: expected binary data, which output='bernoulli' models, found output={self.output!r}; leave it out"
+            )
+        return plan
 
     @property
     def output_activation(self) -> str:  # type: ignore[override]

@@ -50,4 +50,9 @@ def _rate(values: Mapping[str, Any]) -> float:
     return ADAM_RATE
 
 
-BUILDING = Building(outputs="output", means=OUTPUTS, rate=_rate)
+BUILDING = Building(
+    outputs="output",
+    means=OUTPUTS,
+    rate=_rate,
+    given_up={"binarize": OUTPUTS["bernoulli"]},
+)
