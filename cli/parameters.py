@@ -49,7 +49,7 @@ class Sizes(click.ParamType):
 
     name = "sizes"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
         parts = value.split("-") if isinstance(value, str) else [value] if isinstance(value, int) else value
         try:
             sizes = [INTEGER.convert(part, param, ctx) for part in parts]
@@ -60,14 +60,7 @@ class Sizes(click.ParamType):
         return sizes
 
 
-class Layers(Sizes):
-    """Layer sizes as one value, a tuple, where a list is one value for every layer of a stack."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return tuple(super().convert(value, param, ctx))
-
-
-LAYERS = Layers()
+LAYERS = Sizes()
 
 
 class Schedule(click.ParamType):
