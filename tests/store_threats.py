@@ -308,7 +308,7 @@ HOSTILE = {
     "negative history": (declared(("/history/unit_0", [HISTORY_TYPE, [-1]])), "unit_0: expected a size from 0"),
     "history type": (
         declared(("/history/unit_0", ["<f8", [3]])),
-        "/history/unit_0: expected one of <i8,<f8,<f8,<f8,<f8",
+        "/history/unit_0: expected one of <i8,<f8,<f8,<f8,<f8,<f8",
     ),
     "half a probe": (
         declared(("/probe/output", None)),
