@@ -96,6 +96,17 @@ def test_codes_are_means_and_reconstructions_those_of_the_means(home, tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "d.npy").reshape(120, -1), rebuilt.reshape(120, -1), rtol=1e-5)
 
 
+def test_a_classifier_on_the_means(home, tmp_path, digits):
+    np.save(tmp_path / "y.npy", digits.labels[:120])
+    flags = ("--labels", tmp_path / "y.npy", "--epochs", 3, "--quiet")
+    run_well("finetune", home / "vae.h5", home / "x.npy", "-o", tmp_path / "c.h5", *flags)
+    model = load(tmp_path / "c.h5")
+    assert [layer.kind for layer in model.network_.layers] == ["dense", "dense", "gaussian", "dense"]
+    assert all(record.penalty == 0 for record in model.history_ if record.phase == "finetune")
+    run_well("predict", tmp_path / "c.h5", home / "x.npy", "-o", tmp_path / "p.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), model.predict(np.load(home / "x.npy")))
+
+
 def test_info_shows_the_layers(home):
     lines = run_well("info", home / "vae.h5").stdout.splitlines()
     assert [line for line in lines if line.startswith(("encoder", "decoder", "units"))] == [

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
+from sklearn.exceptions import NotFittedError
 
 from stacked import (
     RBM,
@@ -424,6 +425,8 @@ def test_hidden_layers_lie_between_data_and_code_and_back(hidden_layers, rows):
 @pytest.mark.parametrize(
     "params, message",
     [
+        ({"samples": 1001}, "samples: expected a whole number of at most 1000, found 1001"),
+        ({"hidden_layers": (3,) * 101}, "hidden_layers: expected at most 100 sizes, found 101"),
         ({"samples": 0}, "samples: expected a whole number of at least 1, found 0"),
         ({"kl_warmup": -1}, "kl_warmup: expected a whole number of at least 0, found -1"),
         ({"output": "sigmoid"}, "output: expected one of bernoulli, gaussian; found 'sigmoid'"),
@@ -449,6 +452,19 @@ def test_binary_likelihoods_want_data_in_the_unit_range(binarize, rows):
     model = small_vae(epochs=0, binarize=binarize).fit(rows)
     with pytest.raises(DataError, match=r"\[0, 1\]"):
         model.bound(2 * rows)
+
+
+def test_rows_of_absurd_values_have_no_bound(rows):
+    model = linear_model(rows, precision="float32", epochs=0)
+    with pytest.raises(DataError, match=r"the bound of some rows is not finite; their values are too large$"):
+        model.bound(1e30 * rows, 3)
+
+
+@pytest.mark.parametrize("model", [VariationalAutoencoder(3), StackedAutoencoder([VariationalAutoencoder(3)])])
+def test_models_that_are_not_fitted_have_neither_bound_nor_samples(model, rows):
+    for call in (lambda: model.bound(rows), lambda: model.sample(3), lambda: model.score(rows)):
+        with pytest.raises(NotFittedError):
+            call()
 
 
 def test_models_without_a_gaussian_code_have_no_bound(small):
