@@ -80,13 +80,13 @@ def product_rate(dtype: "np.dtype") -> float:
     import numpy as np
 
     from stacked.kernels import backprop
-    from stacked.kernels.arithmetic.activations import LINEAR
     from stacked.kernels.arithmetic.samples import as_samples
+    from stacked.layers import Dense
 
     best = 0.0
     for n in PRODUCT_SIZES:
         x, weight = np.random.default_rng(0).random((2, n, n)).astype(dtype)
-        table = np.array([[n, n, LINEAR, 0, n * n, 0]])
+        table = np.array([Dense(n, n, "linear").row(0, n * n)])
         params, out = np.concatenate([weight.ravel(), np.zeros(n, dtype)]), np.empty((n, n), dtype)
         prepared, samples, rows = backprop.prepare(table, params), as_samples(x), np.arange(n)
         for _ in range(6):

@@ -1,7 +1,7 @@
 """What is known of each activation, in one table: range, start values, and which outputs can model its codes.
 
-The arithmetic is in `kernels.activations`. Starting weights are uniform after Glorot & Bengio 2010 (sigmoid: 4 times as wide;
-rectified ones: He et al. 2015).
+The arithmetic is in `kernels.arithmetic.activations`. Starting weights are uniform after Glorot & Bengio 2010 (sigmoid: 4 times as
+wide; rectified ones: He et al. 2015).
 """
 
 from collections.abc import Callable

@@ -1,8 +1,9 @@
 """Rows corrupted on purpose, and what a model makes of them: does it repair?
 
 Of every row: ``gaussian``, ``masking`` and ``salt_and_pepper`` noise, by which denoising autoencoders are trained
-(`kernels.corruption`). Of images: ``blocks`` sets one block of pixels to 0 that covers a share of the image, square where the image
-is wide enough and anywhere by chance; ``blur`` is a Gaussian blur, pixels at the border repeated outwards. Nothing is clipped.
+(`kernels.arithmetic.corruption`). Of images: ``blocks`` sets one block of pixels to 0 that covers a share of the image, square
+where the image is wide enough and anywhere by chance; ``blur`` is a Gaussian blur, pixels at the border repeated outwards. Nothing
+is clipped.
 
 Corruption happens in scaled units, as in training. A row's noise depends on the seed, the kind and the row's number alone.
 """

@@ -1,8 +1,8 @@
 """Penalties on the codes of an autoencoder: what may be asked for, and the terms of the objective that it becomes.
 
-Each is a sum over the hidden units of a mean over the minibatch, times its weight; the arithmetic is in `kernels.penalties`. Sparse
-codes: L1, or a target for the mean activation of every unit (Ng 2011, "Sparse autoencoder"). Contractive ones: the squared norm of
-the Jacobian of the codes by their input (Rifai et al. 2011).
+Each is a sum over the hidden units of a mean over the minibatch, times its weight; the arithmetic is in
+`kernels.arithmetic.penalties`. Sparse codes: L1, or a target for the mean activation of every unit (Ng 2011, "Sparse autoencoder").
+Contractive ones: the squared norm of the Jacobian of the codes by their input (Rifai et al. 2011).
 """
 
 from typing import TYPE_CHECKING, Any

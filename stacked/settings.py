@@ -21,6 +21,7 @@ PRECISIONS = ("float32", "bfloat16", "float64")
 MAX_WHOLE = 2**63 - 1  # kernels and files keep 64 bits
 MAX_COUNT = 2**31  # of epochs and Gibbs steps: random numbers count them in 32 bits
 MAX_SEED = 2**128 - 1
+MAX_SIZES = 100  # of the layers of one unit
 SCALINGS = ("auto", "minmax", "standard", "none")
 LOSS_CHOICES = ("auto", "squared_error", "cross_entropy")
 LINE_SEARCHES = ("cg", "lbfgs")  # optimisers that ask for losses and gradients at points of their own
@@ -62,10 +63,12 @@ def _as_float(value: Any) -> float:
 
 
 def sizes(name: str, value: Any) -> tuple[int, ...]:
-    """``value``, a sequence of whole numbers from 1 on, as a tuple."""
-    if isinstance(value, tuple | list):
-        return tuple(whole(name, number) for number in value)
-    raise SettingError(f"{name}: expected a sequence of whole numbers from 1 on, found {shown(value)}")
+    """``value``, a sequence of at most `MAX_SIZES` whole numbers from 1 on, as a tuple."""
+    if not isinstance(value, tuple | list):
+        raise SettingError(f"{name}: expected a sequence of whole numbers from 1 on, found {shown(value)}")
+    if len(value) > MAX_SIZES:
+        raise SettingError(f"{name}: expected at most {MAX_SIZES} sizes, found {len(value)}")
+    return tuple(whole(name, number) for number in value)
 
 
 def pair(name: str, value: Any) -> tuple[float, float]:

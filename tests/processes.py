@@ -15,7 +15,7 @@ _CONTEXT.set_forkserver_preload(
     [
         "h5py", "pytest", "scipy.optimize", "scipy.linalg.cython_blas", "threadpoolctl", "stacked.training.checkpoint",
         "stacked.models.stacked_autoencoder", "stacked.models.stacked_classifier", "stacked.data.builtin",
-        "stacked.kernels.dense", "stacked.kernels.rbm", "stacked.cli.pretrain", "stacked.cli.finetune", "stacked.cli.train",
+        "stacked.kernels.backprop", "stacked.kernels.rbm", "stacked.cli.pretrain", "stacked.cli.finetune", "stacked.cli.train",
         "stacked.cli.run", "stacked.cli.progress", __name__,
     ]
 )  # fmt: skip

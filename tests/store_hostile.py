@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 
 WEIGHT = "encoder/0/weight"
-HISTORY = "<i8,<f8,<f8,<f8,<f8"
+HISTORY = "<i8,<f8,<f8,<f8,<f8,<f8"
 
 
 def replaced(name, **options):

@@ -121,7 +121,7 @@ HOSTILE = {
     "never stored": (never_stored, f"{W}declares 96 bytes, but only 0 are stored"),
     "gzip bomb": (gzip_bomb, f"{W}a chunk holds 101 bytes, expected 96"),
     "huge chunks": (huge_chunks, f"{W}is cut into chunks of 67,108,864 bytes"),
-    "many chunks": (many_chunks, "/history/finetune: declares 800,000 bytes, but only 0 are stored"),
+    "many chunks": (many_chunks, "/history/finetune: declares 960,000 bytes, but only 0 are stored"),
     "missing chunk": (missing_chunk, "/units/0/weight: the chunk at (3, 0) is not in the file"),
     "shared storage": (shared_storage, "/checkpoint/x1: the arrays up to here claim"),
     "NaN weight": (nan_weight, f"{W}holds NaN or infinity"),
@@ -308,7 +308,7 @@ HOSTILE = {
     "negative history": (declared(("/history/unit_0", [HISTORY_TYPE, [-1]])), "unit_0: expected a size from 0"),
     "history type": (
         declared(("/history/unit_0", ["<f8", [3]])),
-        "/history/unit_0: expected one of <i8,<f8,<f8,<f8,<f8",
+        "/history/unit_0: expected one of <i8,<f8,<f8,<f8,<f8,<f8",
     ),
     "half a probe": (
         declared(("/probe/output", None)),

@@ -35,6 +35,7 @@ NETWORKS = {
     "untied": ((40, 33, 70, 35, 40), ("tanh", "softplus", "relu", "sigmoid"), False, "cross_entropy"),
     "tied": ((40, 33, 70, 33, 40), ("tanh", "linear", "tanh", "linear"), True, "squared_error"),
     "classifier": ((40, PANEL, 5, PANEL + 3), ("sigmoid", "tanh", "softmax"), False, "softmax_cross_entropy"),
+    "variational": ((40, 35, 74, 37, 40), ("tanh", "linear", "gaussian", "sigmoid"), False, "cross_entropy"),
 }
 WIDTHS = (1, 3, PANEL // 2, PANEL - 1, PANEL + 1, 2 * PANEL + 5)
 BATCHES = (1, 2, 16, PANEL, 2 * PANEL, ROWS, 2 * ROWS)  # powers of two: the share of a row is exact in bfloat16

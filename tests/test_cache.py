@@ -32,10 +32,9 @@ ORIGINAL, EDITED = "part[i] = numbers[i]", "part[i] = 0"  # every number drawn i
 def checkout(tmp_path):
     """A copy of the package with nothing but its kernels, and an empty cache."""
     package = tmp_path / "copy" / "stacked"
-    (package / "kernels").mkdir(parents=True)
-    for source, target in ((stacked, package), (kernels, package / "kernels")):
-        for path in Path(source.__file__).parent.glob("*.py"):
-            shutil.copy(path, target)
+    shutil.copytree(Path(kernels.__file__).parent, package / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
+    for path in Path(stacked.__file__).parent.glob("*.py"):
+        shutil.copy(path, package)
     return tmp_path / "copy"
 
 
@@ -56,7 +55,7 @@ def test_stale_compiled_code_is_impossible(checkout):
     assert first == {"was_cached": False, "hits": 0, "misses": 1, "ones": first["ones"]}
     assert _run(checkout) == {"was_cached": True, "hits": 1, "misses": 0, "ones": first["ones"]}
 
-    helper = checkout / "stacked" / "kernels" / "random.py"
+    helper = checkout / "stacked" / "kernels" / "arithmetic" / "random.py"
     text = helper.read_text()
     assert ORIGINAL in text
     stamp = helper.stat()
@@ -67,8 +66,12 @@ def test_stale_compiled_code_is_impossible(checkout):
 
 def test_a_type_that_has_moved_since_the_cache_was_written_does_no_harm(checkout):
     before = _run(checkout)
-    for path in (checkout / "stacked" / "kernels").glob("*.py"):
-        path.write_text(re.sub(r"\bCorruption\b", "Noise", path.read_text()))
+    changed = 0
+    for path in (checkout / "stacked" / "kernels").rglob("*.py"):
+        text = path.read_text()
+        path.write_text(re.sub(r"\bCorruption\b", "Noise", text))
+        changed += path.read_text() != text
+    assert changed >= 2  # where it lives, and where it is used
     assert _run(checkout) == before  # compiled anew
 
 
@@ -117,7 +120,7 @@ def test_two_kinds_of_cpu_share_a_cache(tmp_path):
 
 def test_a_kernel_links_what_it_calls_even_if_that_is_gone_from_the_cache(tmp_path):
     here = _product(tmp_path)
-    gone = [path for path in tmp_path.rglob("*") if path.name.startswith("product.multiply-")]
+    gone = [path for path in tmp_path.rglob("*") if path.name.startswith("products.multiply-")]
     assert gone
     for path in gone:
         path.unlink()

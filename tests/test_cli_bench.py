@@ -44,7 +44,7 @@ def test_a_failed_check_is_exit_code_1(monkeypatch):
     monkeypatch.setitem(stacked.tests.cases.TWINS, "blas.column_sums", wrong)
     result = run("bench", "blas.column_sums", "--quick", "--threads", 1)
     assert result.exit_code == 1 and "FAILED" in result.stdout
-    assert result.stderr.splitlines()[-1].startswith("Error: 2 of 2 checks failed: plain.column_sums")
+    assert result.stderr.splitlines()[-1].startswith("Error: 2 of 2 checks failed: blas.column_sums")
 
 
 def test_unknown_kernels_and_threads():

@@ -81,7 +81,7 @@ def test_the_product_rate_is_the_best_of_all(monkeypatch):
     clock = Clock(0.5, 0.25, 0.5)
     monkeypatch.setattr(bench, "time", clock)
     monkeypatch.setattr(bench, "PRODUCT_SIZES", (8, 16))
-    monkeypatch.setattr("stacked.kernels.dense.infer", clock.call)
+    monkeypatch.setattr("stacked.kernels.backprop.infer", clock.call)
     assert bench.product_rate(FLOAT32) == pytest.approx(max(2 * 8**3 / 0.25, 2 * 16**3 / 0.5) / 1e9)
 
 
@@ -98,7 +98,7 @@ def test_the_product_rate_is_the_best_of_all(monkeypatch):
 )
 def test_lines(changes, end):
     line = bench._line({**RESULT, **changes})
-    assert line == f"{'dense.train':30} {'a case':60} {end}"
+    assert line == f"{'backprop.train':30} {'a case':60} {end}"
 
 
 @pytest.mark.parametrize(
@@ -135,4 +135,4 @@ def test_a_failed_check_is_exit_code_1_in_any_form(monkeypatch, output):
     monkeypatch.setattr(bench, "_median_seconds", lambda *args: 0.25)
     monkeypatch.setattr(bench, "check", lambda case, dtype: (False, 0.5))
     result = run("bench", "blas.column_sums", "--threads", 1, *output)
-    assert result.exit_code == 1 and "2 of 2 checks failed: plain.column_sums" in result.stderr
+    assert result.exit_code == 1 and "2 of 2 checks failed: blas.column_sums" in result.stderr

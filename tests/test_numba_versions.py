@@ -68,7 +68,7 @@ def test_float32_goes_to_the_plain_kernels(monkeypatch):
 
     for module, name, answer in (
         (rbm, "train_plain", 0.0),
-        (backprop, "train_plain", (0.0, 0.0)),
+        (backprop, "train_plain", np.zeros(2)),
         (backprop, "infer_plain", None),
     ):
         monkeypatch.setattr(module, name, partial(spy, name, answer))

@@ -20,6 +20,7 @@ UNITS = {
     "sparsity target": [
         "--unit", "rbm", "--code", "same", "--sparsity-target", "0.1", "--sparsity-weight", "0.1", "--sparsity-decay", "0.99",
     ],
+    "variational": ["--unit", "vae", "--hidden-layers", "200", "--binarize", "--kl-warmup", "4", "--samples", "2"],
     "denoising": ["--unit", "dae", "--corruption-level", "0.3", "--learning-rate", "0.01"],
 }  # fmt: skip
 TUNING = {

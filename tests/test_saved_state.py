@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from stacked import RBM, Autoencoder, StackedAutoencoder, StackedClassifier, load
+from stacked import RBM, Autoencoder, StackedAutoencoder, StackedClassifier, VariationalAutoencoder, load
 from stacked.models.loading import KINDS
 from stacked.models.saving import jsonable
 from stacked.network import Network
@@ -188,6 +188,7 @@ RUNS = {
     "persistent chains": (RBM(4, persistent=True, epochs=3, batch_size=20), {}),
     "sparsity target": (RBM(4, sparsity_target=0.1, sparsity_weight=0.2, epochs=3, batch_size=20), {}),
     "validation": (RBM(4, epochs=3, batch_size=20), {"validation_fraction": 0.2, "patience": 3}),
+    "variational": (VariationalAutoencoder(4, hidden_layers=(5,), kl_warmup=2, epochs=3, batch_size=20), {}),
     "adam": (Autoencoder(4, optimizer="adam", learning_rate=0.01, epochs=3, batch_size=20), {}),
 }
 

@@ -138,10 +138,10 @@ def test_line_searches_are_refused_in_bfloat16_alone(monkeypatch):
         check_products("float32", optimizer=optimizer)
         check_products("float64", optimizer=optimizer)
         _refused(f"^finetune_optimizer: {optimizer} ", check_products, "bfloat16", finetune_optimizer=optimizer)
-    monkeypatch.setattr("stacked.kernels.bfloat16.obstacle", lambda: "the moon is full")
+    monkeypatch.setattr("stacked.kernels.engine.bfloat16.obstacle", lambda: "the moon is full")
     _refused("bfloat16 needs .* but the moon is full", check_products, "bfloat16", optimizer="adam")
     check_products("float32", optimizer="adam")
-    monkeypatch.setattr("stacked.kernels.bfloat16.obstacle", lambda: None)
+    monkeypatch.setattr("stacked.kernels.engine.bfloat16.obstacle", lambda: None)
     check_products("bfloat16", optimizer="adam", finetune_optimizer="momentum")
 
 

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from stacked import RBM, Autoencoder, StackedAutoencoder, StackedClassifier
+from stacked import RBM, Autoencoder, StackedAutoencoder, StackedClassifier, VariationalAutoencoder
 from stacked.data import ArrayRows, H5Rows
 from stacked.kernels.cpu import max_threads
 from stacked.training import feed
@@ -15,6 +15,9 @@ UNITS = {
     "rbm": lambda: RBM(24, epochs=3, batch_size=32, random_state=0),
     "persistent": lambda: RBM(24, epochs=3, batch_size=32, persistent=True, random_state=0),
     "sparse": lambda: RBM(24, epochs=3, batch_size=32, sparsity_target=0.1, sparsity_weight=0.2, random_state=0),
+    "variational": lambda: VariationalAutoencoder(
+        6, hidden_layers=(24,), binarize=True, samples=2, kl_warmup=2, epochs=3, batch_size=32, random_state=0
+    ),
     "denoising": lambda: Autoencoder(24, epochs=3, batch_size=32, corruption_level=0.3, random_state=0),
 }
 

@@ -9,16 +9,17 @@ from stacked.kernels import backprop
 from stacked.kernels import rbm as rbm_kernel
 from stacked.kernels.arithmetic.corruption import CORRUPTIONS, NO_CORRUPTION, Corruption
 from stacked.kernels.arithmetic.losses import LOSSES
+from stacked.kernels.arithmetic.penalties import PENALTIES
 from stacked.kernels.arithmetic.random import CHAINS, CORRUPTION, SAMPLING, stream_key
 from stacked.kernels.arithmetic.samples import as_samples
 from stacked.kernels.arithmetic.terms import NO_TERMS
-from stacked.layers import Dense
+from stacked.layers import Dense, Gaussian
 from stacked.network import Network
 from stacked.training import solvers
 from stacked.training.feed import Window
 from stacked.training.loop import update_settings
 from stacked.training.phase import Source
-from stacked.training.trainees import DenseTrainee, RBMTrainee, _Scratch
+from stacked.training.trainees import VALIDATION, DenseTrainee, RBMTrainee, Stochastic, _Scratch
 
 from . import naive
 
@@ -98,7 +99,7 @@ def test_a_network_is_trained_on_the_chosen_rows_with_its_own_stream(optimizer, 
     assert trainee.train(window, slice(2, 6), 3, 8, 17, update) == (6.5, 2.5)
     ((table, params, objective, found, samples, its_labels, positions, ids, size, key, epoch, step, velocity, squares, work),) = calls  # fmt: skip # noqa: E501
     assert table is trainee.network.table and found is update and samples is window.samples
-    assert objective == (LOSSES[loss], NOISE, trainee.network.n_weights, NO_TERMS) and its_labels is window.labels
+    assert objective == (LOSSES[loss], NOISE, trainee.network.n_weights, NO_TERMS, 1) and its_labels is window.labels
     assert params is trainee.params is trainee.network.params is trainee.arrays["params"]
     assert positions.tolist() == [11, 0, 5, 2] and ids.tolist() == [111, 100, 105, 102]
     assert (size, epoch, step) == (3, 8, 17) and key == stream_key(9, CORRUPTION, 3)
@@ -107,6 +108,47 @@ def test_a_network_is_trained_on_the_chosen_rows_with_its_own_stream(optimizer, 
     assert squares.shape == (params.shape if optimizer == "adam" else (0,))
     assert optimizer != "adam" or squares is trainee.arrays["squares"]
     assert len(work.clean) == 3
+
+
+def _generative(n_samples, warmup=0):
+    layers = [Dense(4, 6, "linear"), Gaussian(6, 3), Dense(3, 4, "sigmoid")]
+    network = Network.zeros(layers, "float64")
+    stochastic = Stochastic(n_samples, warmup)
+    return DenseTrainee(network, "cross_entropy", _plan(), _source(9, 3), NOISE, stochastic=stochastic)
+
+
+@pytest.mark.parametrize("n_samples, warmup, weight", [(1, 0, 1.0), (3, 12, 0.75)])
+def test_a_network_with_a_gaussian_code_sees_each_row_as_often_as_it_draws(n_samples, warmup, weight, monkeypatch):
+    trainee, window = _generative(n_samples, warmup), _window()
+    calls = _spy(monkeypatch, backprop, "train", np.array([6.0, 3.0]))
+    total = trainee.train(window, slice(2, 6), 3, 8, 17, update_settings(trainee.plan, 12, 0))
+    assert total == (6.0 / n_samples, 3.0 / n_samples)
+    ((_, _, objective, _, _, _, positions, ids, size, key, epoch, step, _, _, work),) = calls
+    assert positions.tolist() == np.repeat([11, 0, 5, 2], n_samples).tolist() == (ids - 100).tolist()
+    assert (size, epoch, step, key) == (3 * n_samples, 8, 17, stream_key(9, CORRUPTION, 3))
+    assert objective.n_samples == n_samples and objective.corruption == NOISE and len(work.clean) == 3 * n_samples
+    assert objective.terms.places.tolist() == [[PENALTIES["divergence"], 0]]
+    assert objective.terms.numbers.tolist() == [[weight, 3.0]]
+
+
+def test_a_network_that_takes_the_means_has_no_divergence(monkeypatch):
+    trainee, calls = _generative(0), _spy(monkeypatch, backprop, "train", np.array([6.0, 0.0]))
+    trainee.train(_window(), slice(2, 6), 3, 8, 17, update_settings(trainee.plan, 12, 0))
+    assert calls[0][2].n_samples == 0 and len(calls[0][2].terms.places) == 0 and calls[0][6].tolist() == [11, 0, 5, 2]
+
+
+def test_rows_held_out_are_measured_clean_with_one_draw_and_the_whole_divergence(monkeypatch):
+    trainee, subset = _generative(3, 100), np.array([1, 5, 6, 9])
+    calls = _spy(monkeypatch, backprop, "evaluate", np.array([6.0, 2.0]))
+    assert trainee.validation_loss(subset) == 2.0  # 8 over 4 rows
+    ((_, params, objective, samples, _, positions, ids, size, key, epoch, _),) = calls
+    assert params is trainee.params and objective.corruption == NO_CORRUPTION and objective.n_samples == 1
+    assert objective.terms.numbers.tolist() == [[1.0, 3.0]]
+    assert (positions.tolist(), ids.tolist(), size) == ([0, 1, 2, 3], [1, 5, 6, 9], 4)
+    assert (key, epoch) == (stream_key(9, CORRUPTION, 3), VALIDATION)
+    found = np.empty((4, 4))
+    naive.load_rows(samples, positions, found)
+    np.testing.assert_allclose(found, 0.5 * DATA[subset] + 0.25, rtol=1e-12)
 
 
 def test_without_corruption_none_is_the_default():

@@ -11,7 +11,7 @@ from .cases_products import carried, dense_network, dense_params, machine_params
 
 
 def dense_args(dtype, network, optimizer, corruption, batch_size, n, bfloat16=False):
-    """Arguments of ``dense.train`` for a network (sizes, activations, tied, loss), from weights drawn in float32."""
+    """Arguments of ``backprop.train`` for a network (sizes, activations, tied, loss), from weights drawn in float32."""
     sizes, activations, tied, loss = network
     table, n_weights, n_params = dense_network(sizes, activations, tied)
     params = dense_params(np.dtype(np.float32), 1, table, n_weights, n_params).astype(dtype)

@@ -8,7 +8,7 @@ root). The elements are taken in the order of their names' bytes. Each adds one 
 and then its bytes: little-endian and in C order. Type and shape are
 
     datasets     NumPy's type string (<f4, <f8, <i8, |u1, |S5) and the lengths joined by commas: ``<f4 784,1000``;
-                 a scalar has the shape ``-``; rows of a history have the type ``<i8,<f8,<f8,<f8,<f8``
+                 a scalar has the shape ``-``; rows of a history have the type ``<i8,<f8,<f8,<f8,<f8,<f8``
     texts        ``utf-8`` and the number of bytes, without padding
     integers     ``<i8 -``; floats ``<f8 -``; lists of integers ``<i8 <length>``
 

@@ -7,9 +7,10 @@ outputs), or Gaussian round the outputs with unit variance.
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from ..data import ArrayRows
-from ..errors import SettingError
+from ..errors import DataError, SettingError
 from ..kernels.arithmetic.activations import ACTIVATIONS
 from ..kernels.arithmetic.corruption import draw_binary
 from ..kernels.arithmetic.losses import LOSSES
@@ -71,6 +72,8 @@ def bound(model: "Model", X: Any, samples: Any, random_state: Any, binarize: boo
             ids = np.arange(start + part.start, start + part.stop)
             found = _log_means(decoder, LOSSES[loss], network, block[part], codes[part], ids, samples, key)
             out[start + part.start : start + part.stop] = found
+    if not np.isfinite(out).all():
+        raise DataError(f"{rows.name}: the bound of some rows is not finite; their values are too large")
     return out
 
 
@@ -90,6 +93,7 @@ def _log_means(
 
 
 def _require(model: Any) -> None:
+    check_is_fitted(model, "network_")
     if not has_gaussian_code(model):
         raise SettingError(
             f"units: expected one Gaussian code on top of {type(model).__name__}, found none, or more; make the uppermost unit a"

@@ -10,6 +10,7 @@ from .autoencoder_parameters import Net
 from .building import ADAM_RATE, Building
 from .parameters import Run, Searched, Sized, Trained
 
+MAX_SAMPLES = 1000  # rows of a minibatch are so many times as many
 OUTPUTS = {"bernoulli": "sigmoid", "gaussian": "linear"}  # the mean of the data given a code, as an activation
 
 
@@ -32,7 +33,7 @@ class Generative(Sized):
     binarize: bool = parameter(
         False, Flag(), "take data in [0, 1] for probabilities, of which every epoch draws zeros and ones anew."
     )
-    samples: int = parameter(1, Whole(), "draws of the code for each row of a minibatch.")
+    samples: int = parameter(1, Whole(1, MAX_SAMPLES), "draws of the code for each row of a minibatch.")
     kl_warmup: int = parameter(
         0, Whole(0, MAX_COUNT), "epochs in which the divergence of codes from their prior comes to count in full."
     )
