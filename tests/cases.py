@@ -10,6 +10,7 @@ import numpy as np
 from . import naive, naive_panels
 from .cases_elementwise import elementwise_cases
 from .cases_gaussian import gaussian_cases
+from .cases_machines import machine_cases
 from .cases_panels import panel_cases
 from .cases_problem import Case, Problem, call, compiled, excesses
 from .cases_products import product_cases
@@ -25,7 +26,7 @@ def cases(size: str) -> list[Case]:
     if size not in ("small", "bench"):
         raise ValueError(f"size must be 'small' or 'bench', not {size!r}")
     small = size == "small"
-    makers = (elementwise_cases, panel_cases, word_cases, product_cases, gaussian_cases)
+    makers = (elementwise_cases, panel_cases, word_cases, product_cases, machine_cases, gaussian_cases)
     return [case for maker in makers for case in maker(small)]
 
 

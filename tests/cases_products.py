@@ -1,51 +1,49 @@
-"""Cases of the products with epilogues, and of the two trainers made of them."""
+"""Cases of the products with epilogues, and of the trainer of networks made of them."""
 
 from itertools import product
 
 import numpy as np
 
-from stacked.kernels import backprop, rbm
+from stacked.kernels import backprop
 from stacked.kernels.arithmetic.activations import ACTIVATIONS, LINEAR
 from stacked.kernels.arithmetic.losses import LOSSES
 from stacked.kernels.arithmetic.objective import Objective
 from stacked.kernels.arithmetic.penalties import CONTRACTION, DIVERGENCE, L1, SPARSITY
-from stacked.kernels.arithmetic.stochastic import UNIT_KINDS
 from stacked.kernels.arithmetic.terms import as_terms
 from stacked.kernels.arithmetic.updates import Update
 from stacked.kernels.engine.panels import DENSE, GAUSSIAN, KIND
-from stacked.kernels.rbm import Carried, Machine
 
 from .cases_elementwise import corruption_of, key, normal, output_of, samples_of, uniform, update_of
-from .cases_problem import PRODUCT, SAMPLED_TRAINING, STATES, TRAINING, Case, Problem
+from .cases_problem import PRODUCT, TRAINING, Case, Problem
 
-_SMALL_SHAPES = ((1, 3, 5), (7, 13, 1), (33, 17, 29), (530, 19, 261))  # rows, n_in, n_out; the last is 2 x 2 tiles
-_BENCH_SHAPES = ((100, 784, 1000), (1000, 1000, 500))
+SMALL_SHAPES = ((1, 3, 5), (7, 13, 1), (33, 17, 29), (530, 19, 261))  # rows, n_in, n_out; the last is 2 x 2 tiles
+BENCH_SHAPES = ((100, 784, 1000), (1000, 1000, 500))
 
 
-def _flops(*shape: int) -> float:
+def flops(*shape: int) -> float:
     return 2.0 * float(np.prod(shape))
 
 
 # ---- products --------------------------------------------------------------------------------------------------------
 
 
-def _weight(dtype: np.dtype, seed: int, n_in: int, n_out: int, transposed: bool) -> np.ndarray:
+def weight_of(dtype: np.dtype, seed: int, n_in: int, n_out: int, transposed: bool) -> np.ndarray:
     return normal(dtype, seed, *((n_out, n_in) if transposed else (n_in, n_out)), scale=n_in**-0.5)
 
 
-def _name(shape: tuple[int, int, int], transposed: bool) -> str:
+def name_of(shape: tuple[int, int, int], transposed: bool) -> str:
     return f"{shape[0]}x{shape[1]} -> {shape[2]}{' transposed' if transposed else ''}"
 
 
 def _layer_forward(activation: str, shape: tuple[int, int, int], transposed: bool) -> Case:
     def make(dtype, seed):
         n_rows, n_in, n_out = shape
-        weight, bias = _weight(dtype, seed, n_in, n_out, transposed), normal(dtype, seed + 1, n_out)
+        weight, bias = weight_of(dtype, seed, n_in, n_out, transposed), normal(dtype, seed + 1, n_out)
         out = np.full((n_rows, n_out), 7, dtype)
         args = (uniform(dtype, seed, n_rows, n_in), weight, transposed, bias, ACTIVATIONS[activation], out)
         return Problem(args, {"out": PRODUCT})
 
-    return Case("blas.layer_forward", f"{activation} {_name(shape, transposed)}", make, _flops(*shape))
+    return Case("blas.layer_forward", f"{activation} {name_of(shape, transposed)}", make, flops(*shape))
 
 
 def _layer_backward(activation: str, shape: tuple[int, int, int], transposed: bool) -> Case:
@@ -53,21 +51,21 @@ def _layer_backward(activation: str, shape: tuple[int, int, int], transposed: bo
         n_rows, n_in, n_out = shape
         code = ACTIVATIONS[activation]
         below = output_of(code, dtype, seed, n_rows, n_in)
-        weight = _weight(dtype, seed, n_in, n_out, transposed)
+        weight = weight_of(dtype, seed, n_in, n_out, transposed)
         delta, out = normal(dtype, seed, n_rows, n_out), np.full((n_rows, n_in), 7, dtype)
         return Problem((delta, weight, transposed, below, code, out), {"out": PRODUCT})
 
-    return Case("blas.layer_backward", f"{activation} {_name(shape, transposed)}", make, _flops(*shape))
+    return Case("blas.layer_backward", f"{activation} {name_of(shape, transposed)}", make, flops(*shape))
 
 
 def _weight_gradient(shape: tuple[int, int, int], transposed: bool, keep: bool) -> Case:
     def make(dtype, seed):
         n_rows, n_in, n_out = shape
         x, delta = uniform(dtype, seed, n_rows, n_in), normal(dtype, seed, n_rows, n_out)
-        return Problem((x, delta, transposed, keep, _weight(dtype, seed, n_in, n_out, transposed)), {"out": PRODUCT})
+        return Problem((x, delta, transposed, keep, weight_of(dtype, seed, n_in, n_out, transposed)), {"out": PRODUCT})
 
-    label = f"{_name(shape, transposed)}{' added' if keep else ''}"
-    return Case("blas.weight_gradient", label, make, _flops(*shape))
+    label = f"{name_of(shape, transposed)}{' added' if keep else ''}"
+    return Case("blas.weight_gradient", label, make, flops(*shape))
 
 
 def _column_sums(n_rows: int, n: int) -> Case:
@@ -78,7 +76,7 @@ def _column_sums(n_rows: int, n: int) -> Case:
 
 
 def _products(small: bool) -> list[Case]:
-    shapes = _SMALL_SHAPES if small else _BENCH_SHAPES
+    shapes = SMALL_SHAPES if small else BENCH_SHAPES
     names = tuple(ACTIVATIONS) if small else ("sigmoid", "relu")
     either = (False, True) if small else (False,)
     # As x.T @ delta has n_in x n_out tiles, it needs wide layers to have several.
@@ -194,7 +192,7 @@ class _Dense:
 
 
 def _network_flops(spec: tuple) -> float:
-    return sum(_flops(n_in, n_out) for n_in, n_out in zip(spec[0], spec[0][1:], strict=False))
+    return sum(flops(n_in, n_out) for n_in, n_out in zip(spec[0], spec[0][1:], strict=False))
 
 
 def _forward(name: str, spec: tuple, n_rows: int) -> Case:
@@ -240,10 +238,10 @@ def _loss_gradient(name: str, spec: tuple, n_rows: int) -> Case:
 
 def _gradient_flops(spec: tuple, n_rows: int) -> float:
     """Forward and weights' gradient for all layers, backward for all but the first."""
-    return n_rows * (3 * _network_flops(spec) - _flops(*spec[0][:2]))
+    return n_rows * (3 * _network_flops(spec) - flops(*spec[0][:2]))
 
 
-def _settings(optimizer: str, small: bool) -> Update:
+def settings_of(optimizer: str, small: bool) -> Update:
     """L1 only for few weights: among many, one whose sign hangs on rounding is sure to be found."""
     update = update_of(optimizer, 10, 1e-4 if small else 0.0, 1e-3)
     return update._replace(learning_rate=0.001 if optimizer == "adam" else 0.02)
@@ -264,7 +262,7 @@ def _dense_train(name: str, spec: tuple, optimizer: str, corruption: str, n: int
             net.table,
             net.params,
             net.objective,
-            _settings(optimizer, spec[0][0] < 100),
+            settings_of(optimizer, spec[0][0] < 100),
             *_rows_of(net, spec, seed, n),
         )
         args += (batch_size * net.repeats, key(seed), 2, 3, zeros, squares, net.work)
@@ -305,163 +303,6 @@ def _dense(small: bool) -> list[Case]:
     return cases + [_dense_train(*net, *kind, 20, 7) for net, kind in product(some, kinds)]
 
 
-# ---- restricted Boltzmann machines -----------------------------------------------------------------------------------
-
-
-def machine_of(
-    visible: str,
-    hidden: str,
-    n_visible: int,
-    n_hidden: int,
-    k: int = 1,
-    persistent: bool = False,
-    sparsity: tuple[float, ...] = (),
-) -> Machine:
-    """A machine by the names of its units; ``sparsity`` is its target, weight and decay."""
-    return Machine(n_visible, n_hidden, UNIT_KINDS[visible], UNIT_KINDS[hidden], k, persistent, *sparsity)
-
-
-def machine_params(dtype: np.dtype, seed: int, machine: Machine) -> np.ndarray:
-    """Weights that neither saturate nor vanish, and biases."""
-    n_weights = machine.n_visible * machine.n_hidden
-    params = normal(dtype, seed, n_weights + machine.n_hidden + machine.n_visible, scale=0.3)
-    params[:n_weights] *= dtype.type(3 * machine.n_visible**-0.5)
-    return params
-
-
-def _units(machine: Machine) -> str:
-    names = {code: name for name, code in UNIT_KINDS.items()}
-    method = f"{'PCD' if machine.persistent else 'CD'}-{machine.k}"
-    target = f" to {machine.sparsity_target}" if machine.sparsity_target else ""
-    return f"{names[machine.visible]}-{names[machine.hidden]} {machine.n_visible}x{machine.n_hidden} {method}{target}"
-
-
-def _visible_rows(machine: Machine, dtype: np.dtype, seed: int, n_rows: int) -> np.ndarray:
-    if machine.visible == UNIT_KINDS["gaussian"]:
-        return normal(dtype, seed, n_rows, machine.n_visible)
-    return (uniform(dtype, seed, n_rows, machine.n_visible) < 0.5).astype(dtype)
-
-
-def _chains(machine: Machine, dtype: np.dtype, seed: int, n_chains: int) -> np.ndarray:
-    shape = (n_chains if machine.persistent else 0, machine.n_hidden)
-    return (uniform(dtype, seed, *shape) < 0.5).astype(dtype)
-
-
-def carried(machine: Machine, velocity: np.ndarray, chains: np.ndarray) -> Carried:
-    """What a training that has come some way carries on, with these velocities and chains."""
-    activity = uniform(velocity.dtype, 7, machine.n_hidden if machine.sparsity_target else 0)
-    return Carried(velocity, chains, activity)
-
-
-def _sample_layer(kind: str, shape: tuple[int, int, int], transposed: bool) -> Case:
-    def make(dtype, seed):
-        n_rows, n_in, n_out = shape
-        weight, bias = _weight(dtype, seed, n_in, n_out, transposed), normal(dtype, seed + 1, n_out)
-        args = (uniform(dtype, seed, n_rows, n_in), weight, transposed, bias, UNIT_KINDS[kind], key(seed), 1)
-        args += (np.arange(n_rows) + 9, 3, *np.empty((2, n_rows, n_out), dtype))
-        return Problem(args, {"mean": PRODUCT, "sample": STATES if kind == "bernoulli" else PRODUCT})
-
-    return Case("rbm.sample_layer", f"{kind} {_name(shape, transposed)}", make, _flops(*shape))
-
-
-def _statistics(machine: Machine, n_rows: int) -> Case:
-    def make(dtype, seed):
-        visible, hidden = uniform(dtype, seed, n_rows, machine.n_visible), normal(dtype, seed, n_rows, machine.n_hidden)
-        return Problem((machine, visible, hidden, machine_params(dtype, seed, machine)), {"out": PRODUCT})
-
-    shape = (n_rows, machine.n_visible, machine.n_hidden)
-    return Case("rbm.statistics", f"{_name(shape, False)}", make, _flops(*shape))
-
-
-def _steps_flops(machine: Machine, n_rows: int) -> float:
-    """One product up, two per Gibbs step, one more for monitoring persistent chains, and two statistics."""
-    return _flops(n_rows, machine.n_visible, machine.n_hidden) * (3 + machine.persistent + 2 * machine.k)
-
-
-def _divergence(machine: Machine, n_rows: int, n_chains: int, sampled) -> Case:
-    def make(dtype, seed):
-        data = _visible_rows(machine, dtype, seed, n_rows)
-        args = (machine, machine_params(dtype, seed, machine), key(seed), key(seed + 1), 3, 8, data)
-        args += (np.arange(n_rows) + 77, carried(machine, np.zeros(0, dtype), _chains(machine, dtype, seed, n_chains)))
-        args += (rbm.workspace(machine, max(n_rows, n_chains) + 2, dtype),)
-        outputs = {"work.gradient": sampled, "return": sampled, "carried.activity": PRODUCT}
-        return Problem(args, _chain_tolerance(machine, outputs), ("work",))
-
-    return Case("rbm.divergence_gradient", f"{_units(machine)}, {n_rows} rows", make, _steps_flops(machine, n_rows))
-
-
-def _chain_tolerance(machine: Machine, outputs: dict) -> dict:
-    return {**outputs, "carried.chains": STATES if machine.hidden == UNIT_KINDS["bernoulli"] else TRAINING}
-
-
-def _rbm_train(machine: Machine, optimizer: str, n: int, batch_size: int, n_chains: int, sampled) -> Case:
-    def make(dtype, seed):
-        samples = samples_of("uint8", seed, 2 * n, machine.n_visible)
-        positions = np.random.default_rng(seed).permutation(2 * n)[:n]
-        params, update = machine_params(dtype, seed, machine), _settings(optimizer, machine.n_visible < 100)
-        args = (machine, params, update, samples, positions, positions + 500, batch_size)
-        state = carried(machine, np.zeros_like(params), _chains(machine, dtype, seed, n_chains))
-        args += (key(seed), key(seed + 1), 3, 4, state, rbm.workspace(machine, max(batch_size, n_chains), dtype))
-        outputs = {name: sampled for name in ("params", "carried.velocity", "carried.activity", "return")}
-        return Problem(args, _chain_tolerance(machine, outputs), ("work",))
-
-    label = f"{_units(machine)}, {optimizer}, {n} rows by {batch_size}"
-    return Case("rbm.train", label, make, _steps_flops(machine, n))
-
-
-def _reconstruction_error(n_rows: int, n: int) -> Case:
-    def make(dtype, seed):
-        return Problem((uniform(dtype, seed, n_rows, n), uniform(dtype, seed + 1, n_rows, n)), {"return": PRODUCT})
-
-    return Case("rbm.reconstruction_error", f"{n_rows}x{n}", make)
-
-
-def _energy(name: str, machine: Machine, n_rows: int) -> Case:
-    def make(dtype, seed):
-        visible = _visible_rows(machine, dtype, seed, n_rows)
-        args = (machine, machine_params(dtype, seed, machine), visible, np.empty((n_rows, machine.n_hidden), dtype))
-        # A pseudo-likelihood adds up differences of energies, and with them the rounding of the energy of the row itself.
-        tolerance = PRODUCT if name == "free_energy" else TRAINING
-        return Problem((*args, np.empty(n_rows)), {"out": tolerance}, ("preactivation",))
-
-    return Case(f"rbm.{name}", f"{_units(machine)}, {n_rows} rows", make, _flops(n_rows, *machine[:2]))
-
-
-_MACHINES = (
-    machine_of("bernoulli", "bernoulli", 13, 7),
-    machine_of("bernoulli", "bernoulli", 13, 7, 3),
-    machine_of("bernoulli", "bernoulli", 13, 7, 2, True),
-    machine_of("bernoulli", "gaussian", 13, 5, 2),
-    machine_of("gaussian", "bernoulli", 5, 13, 2),
-    machine_of("gaussian", "bernoulli", 5, 13, 1, True),
-    machine_of("gaussian", "rectified", 9, 6, 2),
-    machine_of("bernoulli", "rectified", 9, 6, 1, True),
-    machine_of("bernoulli", "bernoulli", 13, 7, 1, False, (0.1, 0.5, 0.9)),
-    machine_of("gaussian", "bernoulli", 5, 13, 2, True, (0.3, 2.0, 0.0)),
-)
-_BENCH_MACHINES = (
-    machine_of("bernoulli", "bernoulli", 784, 1000),
-    machine_of("bernoulli", "bernoulli", 784, 500, 5, True),
-)
-
-
-def _machines(small: bool) -> list[Case]:
-    machines, sampled = (_MACHINES, TRAINING) if small else (_BENCH_MACHINES, SAMPLED_TRAINING)
-    batches = ((1, 3), (7, 5)) if small else ((100, 100),)  # rows, chains
-    runs = ((20, 7, 5),) if small else ((1000, 100, 100),)
-    optimizers = ("momentum", "nesterov") if small else ("momentum",)
-    shapes, either = (_SMALL_SHAPES, (False, True)) if small else (_BENCH_SHAPES, (False,))
-    cases = [_sample_layer(*c) for c in product(UNIT_KINDS, shapes, either)]
-    cases += [_statistics(machine, n_rows) for machine, (n_rows, _) in product(machines[:1], batches)]
-    cases += [_divergence(machine, *batch, sampled) for machine, batch in product(machines, batches)]
-    cases += [_rbm_train(machine, name, *run, sampled) for machine, name, run in product(machines, optimizers, runs)]
-    cases += [_reconstruction_error(n_rows, n) for n_rows, n, _ in shapes]
-    batches = batches if small else ((10, 0),)  # the twin flips bit by bit
-    cases += [_energy("free_energy", machine, n_rows) for machine, (n_rows, _) in product(machines, batches)]
-    binary = [machine for machine in machines if machine.visible == UNIT_KINDS["bernoulli"]]
-    return cases + [_energy("pseudo_likelihood", machine, n_rows) for machine, (n_rows, _) in product(binary, batches)]
-
-
 def product_cases(small: bool) -> list[Case]:
     """Cases of this file."""
-    return _products(small) + _dense(small) + _machines(small)
+    return _products(small) + _dense(small)

@@ -25,7 +25,8 @@ from stacked.kernels.engine.panels import ROWS
 
 from . import naive, naive_panels
 from .cases_elementwise import corruption_of, key, samples_of, update_of
-from .cases_products import dense_network, dense_params, machine_of
+from .cases_machines import machine_of
+from .cases_products import dense_network, dense_params
 from .trainings import train_dense, train_rbm
 
 # Of the root mean square of the change. A number that lies between two bfloat16 may be rounded up here and down in float64, which

@@ -17,7 +17,8 @@ from stacked.kernels.engine.instructions import PANEL
 from stacked.kernels.engine.panels import ROWS
 
 from .cases_elementwise import corruption_of, key, samples_of, update_of
-from .cases_products import carried, dense_network, dense_params, machine_of, machine_params
+from .cases_machines import carried, machine_of, machine_params
+from .cases_products import dense_network, dense_params
 from .trainings import train_dense, train_rbm
 
 LIMIT = 1e-5  # of the largest number

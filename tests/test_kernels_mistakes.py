@@ -13,7 +13,8 @@ from stacked.kernels.arithmetic.random import CHAINS, CORRUPTION, SAMPLING, stre
 from stacked.kernels.plain import blas
 
 from .cases_elementwise import corruption_of, normal, samples_of, uniform
-from .cases_products import carried, dense_network, dense_params, machine_of, machine_params
+from .cases_machines import carried, machine_of, machine_params
+from .cases_products import dense_network, dense_params
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 TOLERANCE = {FLOAT32: {"rtol": 1e-5, "atol": 1e-6}, FLOAT64: {"rtol": 1e-12}}  # of a few updates

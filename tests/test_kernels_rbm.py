@@ -12,7 +12,7 @@ from stacked.kernels.arithmetic import stochastic
 from stacked.kernels.arithmetic.random import CHAINS, SAMPLING, stream_key
 from stacked.kernels.plain import blas as products
 
-from .cases_products import machine_of, machine_params
+from .cases_machines import machine_of, machine_params
 
 FLOAT64 = np.dtype(np.float64)
 V, H = 4, 3

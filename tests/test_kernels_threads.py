@@ -17,7 +17,8 @@ from stacked.kernels.arithmetic.losses import CROSS_ENTROPY
 from stacked.kernels.arithmetic.objective import Objective
 
 from .cases_elementwise import corruption_of, key, samples_of, update_of
-from .cases_products import carried, dense_network, dense_params, machine_of, machine_params
+from .cases_machines import carried, machine_of, machine_params
+from .cases_products import dense_network, dense_params
 
 FLOAT32 = np.dtype(np.float32)
 REPETITIONS = 3

@@ -9,7 +9,7 @@ from stacked.kernels.engine.instructions import PANEL
 from stacked.kernels.engine.machine_gradient import Counts
 from stacked.kernels.engine.panels import PACK, ROWS, UNPACK
 
-from .cases_products import machine_of
+from .cases_machines import machine_of
 from .trainings import rbm_args, train_rbm
 
 SPARSITY = (0.1, 0.5, 0.8)

@@ -7,7 +7,8 @@ from stacked.kernels.arithmetic.losses import LOSSES
 from stacked.kernels.arithmetic.objective import Objective
 
 from .cases_elementwise import corruption_of, key, samples_of, update_of
-from .cases_products import carried, dense_network, dense_params, machine_params
+from .cases_machines import carried, machine_params
+from .cases_products import dense_network, dense_params
 
 
 def dense_args(dtype, network, optimizer, corruption, batch_size, n, bfloat16=False):
