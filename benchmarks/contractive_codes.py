@@ -2,8 +2,8 @@
 
 After Rifai et al. 2011, table 1. For each seed 20,000 training images without labels pretrain an autoencoder of each kind (tied,
 sigmoid, cross-entropy), and 1,000 of them with labels fine-tune it as a classifier, all kinds with the same steps on the same
-rows. The knob of each kind is the best that ``--tune`` prints: validation error on 10,000 other training images, for a seed that is
-not among those reported.
+rows. The knobs of plain, masking and contractive codes are the best that ``--tune`` prints: validation error on 10,000 other
+training images, for a seed that is not among those reported. That of Gaussian noise was not tuned.
 
     python benchmarks/contractive_codes.py [FOLDER WITH MNIST'S IDX FILES] [--tune] [--seeds 3] [--rows 20000] [--threads 2]
 """
