@@ -223,11 +223,12 @@ def train(
     data = (table, params, objective, update, samples, labels, positions, row_ids, batch_size, key, epoch, step)
     if runs_in_panels(params.dtype):
         steps = program.program_for(table, objective, program.TRAIN)
-        return fused_network.train(steps, *data, velocity, squares, work.packed)
+        form = fused_network.train_dense if fused_network.is_plain(steps, table) else fused_network.train
+        return form(steps, *data, velocity, squares, work.packed)
     return train_plain(*data, velocity, squares, work)
 
 
-train.kernels = {"float32": fused_network.train, "float64": train_plain}  # type: ignore[attr-defined]
+train.kernels = {"float32": fused_network.train_dense, "float64": train_plain}  # type: ignore[attr-defined]
 
 
 @jit

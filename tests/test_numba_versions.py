@@ -72,7 +72,12 @@ def test_float32_goes_to_the_plain_kernels(monkeypatch):
         (backprop, "infer_plain", None),
     ):
         monkeypatch.setattr(module, name, partial(spy, name, answer))
-    for module, name in ((fused_network, "train"), (fused_rbm, "train"), (inference, "prepare")):
+    for module, name in (
+        (fused_network, "train"),
+        (fused_network, "train_dense"),
+        (fused_rbm, "train"),
+        (inference, "prepare"),
+    ):
         monkeypatch.setattr(module, name, None)  # they are not asked
     monkeypatch.setattr(_jit, "TESTED", False)
     few = {"epochs": 1, "batch_size": 15, "random_state": 0}

@@ -15,12 +15,12 @@ from ..arithmetic.random import KEY
 from ..arithmetic.samples import SAMPLES, load_row
 from ..arithmetic.terms import NO_TERMS
 from ..arithmetic.updates import ADAM, Update
-from ..layers import steps
+from ..layers import dense, steps
 from ..program import BACKWARD, FORWARD, LOAD, MEASURE, OUTPUT, ROW_LOSSES
 from .packed_network import DELTA, NET, block_panels, keep_rows
 from .packed_network import OUTPUT as OUTPUTS
 from .panel_objective import measure, output_layer, row_losses
-from .panels import N_IN, NUMBERS, PACK, UNPACK, copy_vector, scatter_row
+from .panels import DENSE, KIND, N_IN, NUMBERS, PACK, UNPACK, copy_vector, scatter_row
 from .words import keep_all_weights
 
 NOISE = typeof(NO_CORRUPTION)
@@ -44,28 +44,45 @@ def load(net, samples, positions, row_ids, corruption, key, epoch):
 
 
 @jit
+def carry_out(operation, place, net, objective, update, step, batch):
+    """Carry out an instruction of a chain of dense layers without terms; the loss that it finds."""
+    n_rows = batch.positions.shape[0]
+    if operation == LOAD:
+        load(net, batch.samples, batch.positions, batch.row_ids, objective.corruption, batch.key, batch.epoch)
+        keep_rows(net, 0, OUTPUTS, n_rows)
+    elif operation == FORWARD:
+        dense.forward(net, place, objective.loss, n_rows)
+    elif operation == OUTPUT:
+        return output_layer(net, place, objective.loss, n_rows, batch.share)
+    elif operation == ROW_LOSSES:
+        loss = row_losses(net, objective.loss, batch.labels, batch.positions, batch.share)
+        keep_rows(net, place + 1, DELTA, n_rows)
+        return loss
+    elif operation == BACKWARD:
+        dense.backward(net, place, objective.terms, n_rows)
+    else:
+        dense.change(net, place, operation, objective.terms, update, step, n_rows)
+    return 0.0
+
+
+@jit
 def execute(program, net, objective, update, step, batch):
     """Carry out a program for one minibatch; the sums of its losses and of its terms, (2,)."""
-    n_rows, sums = batch.positions.shape[0], np.zeros(2)
+    sums = np.zeros(2)
     for number in range(program.shape[0]):
         operation, place = program[number]
-        if operation == LOAD:
-            load(net, batch.samples, batch.positions, batch.row_ids, objective.corruption, batch.key, batch.epoch)
-            keep_rows(net, 0, OUTPUTS, n_rows)
-        elif operation == FORWARD:
-            steps.forward(net, place, objective, batch)
-        elif operation == MEASURE:
-            sums[1] += measure(net, place, objective.terms, n_rows, batch.share) / batch.share
-        elif operation == OUTPUT:
-            sums[0] += output_layer(net, place, objective.loss, n_rows, batch.share)
-        elif operation == ROW_LOSSES:
-            sums[0] += row_losses(net, objective.loss, batch.labels, batch.positions, batch.share)
-            keep_rows(net, place + 1, DELTA, n_rows)
-        elif operation == BACKWARD:
-            steps.backward(net, place, objective.terms, n_rows)
+        if operation == MEASURE:
+            sums[1] += measure(net, place, objective.terms, batch.positions.shape[0], batch.share) / batch.share
+        elif steps.is_own(net, operation, place):
+            steps.carry_out(operation, place, net, objective, batch)
         else:
-            steps.change(net, place, operation, objective.terms, update, step, n_rows)
+            sums[0] += carry_out(operation, place, net, objective, update, step, batch)
     return sums
+
+
+def is_plain(program: np.ndarray, table: np.ndarray) -> bool:
+    """Whether `train_dense` can carry out a program: it is all that most trainings need, and compiles in less time than `train`."""
+    return bool((program[:, 0] != MEASURE).all() and (table[:, KIND] == DENSE).all())
 
 
 @jit
@@ -91,6 +108,24 @@ def train(
         chosen, ids = positions[start : start + batch_size], row_ids[start : start + batch_size]
         batch = Batch(samples, labels, chosen, ids, key, epoch, 1.0 / chosen.shape[0])
         sums += execute(program, net, objective, update, step, batch)
+        step += 1
+    copy_state(table, params, velocity, squares, update, net, UNPACK)
+    return sums
+
+
+@jit
+def train_dense(
+    program, table, params, objective, update, samples, labels, positions, row_ids, batch_size, key, epoch, step, velocity,
+    squares, net,
+):  # fmt: skip
+    """`train` for programs that are `is_plain`: the same regions in the same order."""
+    copy_state(table, params, velocity, squares, update, net, PACK)
+    sums = np.zeros(2)
+    for start in range(0, positions.shape[0], batch_size):
+        chosen, ids = positions[start : start + batch_size], row_ids[start : start + batch_size]
+        batch = Batch(samples, labels, chosen, ids, key, epoch, 1.0 / chosen.shape[0])
+        for number in range(program.shape[0]):
+            sums[0] += carry_out(program[number, 0], program[number, 1], net, objective, update, step, batch)
         step += 1
     copy_state(table, params, velocity, squares, update, net, UNPACK)
     return sums
@@ -129,5 +164,5 @@ def apply_gradient(program, table, params, update, step, gradient, velocity, squ
     copy_vector(table, net.table, gradient, net.gradient, PACK)
     for number in range(program.shape[0]):
         operation, layer = program[number]
-        steps.change(net, layer, operation, NO_TERMS, update, step, 0)
+        dense.change(net, layer, operation, NO_TERMS, update, step, 0)
     copy_state(table, params, velocity, squares, update, net, UNPACK)

@@ -1,34 +1,27 @@
-"""The kinds of layers that there are, and their steps by kind: what a program's instructions about a layer run."""
+"""The kinds of layers that there are besides dense ones, and their steps: what a program's instructions about such a layer run."""
 
 from .._jit import jit
 from ..engine.packed_network import OUTPUT, keep_block, keep_rows
-from ..engine.panels import GAUSSIAN, KIND
+from ..engine.panels import DENSE, GAUSSIAN, KIND
+from ..program import BACKWARD, FORWARD
 from . import dense, gaussian
 
 
 @jit
-def forward(net, layer, objective, batch):
-    """Outputs of a layer for a minibatch."""
-    if net.table[layer, KIND] == GAUSSIAN:
+def is_own(net, operation, layer):
+    """Whether an instruction is one about a layer that is not dense."""
+    return operation in (FORWARD, BACKWARD) and net.table[layer, KIND] != DENSE
+
+
+@jit
+def carry_out(operation, layer, net, objective, batch):
+    """Carry out an instruction about a layer that is not dense, whose kind the table says."""
+    n_rows = batch.positions.shape[0]
+    if operation == FORWARD:
         gaussian.forward(net, layer, objective.n_samples, batch.row_ids, batch.key, batch.epoch)
-        keep_rows(net, layer + 1, OUTPUT, batch.positions.shape[0])
-        return
-    dense.forward(net, layer, objective.loss, batch.positions.shape[0])
-
-
-@jit
-def backward(net, layer, terms, n_rows):
-    """Delta of the layer below ``layer``, for that layer's inputs."""
-    if net.table[layer, KIND] == GAUSSIAN:
-        gaussian.backward(net, layer, terms, n_rows)
-        return
-    dense.backward(net, layer, terms, n_rows)
-
-
-@jit
-def change(net, layer, operation, terms, update, step, n_rows):
-    """UPDATE, WRITE or APPLY a layer's parameters, see `program`."""
-    dense.change(net, layer, operation, terms, update, step, n_rows)
+        keep_rows(net, layer + 1, OUTPUT, n_rows)
+    else:
+        gaussian.backward(net, layer, objective.terms, n_rows)
 
 
 @jit
