@@ -41,6 +41,8 @@ def reconstruct(
     from .output import write_array
 
     _check_json(as_json, damage, given["output"])
+    if random_state is not None and damage is None:
+        raise click.UsageError("--seed: has no effect without --corrupt")
     seed = random_state or 0
     inputs = [given["model"], given["data"]]
     with claimed_picture(picture, given["output"], inputs, given["force"]) as drawing, applied(given, True) as opened:

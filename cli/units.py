@@ -92,7 +92,8 @@ def _unit(kind: Kind, size: int, below: str | None, linear: bool, common: set[st
     if below is not None:
         own = building.on(below, own)
     if linear:
-        own = {name: own[name] for name in own if name not in building.not_linear or name not in common}
+        if common.intersection(building.not_linear):
+            own = {name: value for name, value in own.items() if name not in building.not_linear}
         own |= building.linear_code
     values = {name: record.default for name, record in parameters_of(kind.declares).items()} | own
     if "learning_rate" not in own:

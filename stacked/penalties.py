@@ -41,10 +41,12 @@ class Penalised(Targeted):
 
 
 def check_target(estimator: Any, prefix: str = "") -> float | None:
-    """The target for the activation of an estimator's codes; SettingError for a weight without one."""
+    """The target for the activation of an estimator's codes; SettingError for one without a weight, or a weight without one."""
     target, weight = (getattr(estimator, f"{prefix}sparsity_{name}") for name in ("target", "weight"))
     if target is None and weight > 0:
         raise SettingError(f"{prefix}sparsity_weight: has no effect without a target; set {prefix}sparsity_target too")
+    if target is not None and weight == 0:
+        raise SettingError(f"{prefix}sparsity_target: has no effect without a weight; set {prefix}sparsity_weight too")
     return target
 
 

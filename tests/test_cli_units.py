@@ -187,7 +187,9 @@ PRETRAIN = {  # parameter of the command: the kind of unit, its flags, whose att
     "code": ("rbm", ["--code", "same"], "units", "hidden", ["bernoulli", "bernoulli"]),
     "k": ("rbm", ["--k", "2,3"], "units", "k", [2, 3]),
     "persistent": ("rbm", ["--persistent"], "units", "persistent", [True, True]),
-    "sparsity_target": ("rbm", ["--sparsity-target", "0.1,0.2", "--code", "same"], "units", "sparsity_target", [0.1, 0.2]),
+    "sparsity_target": (
+        "rbm", ["--sparsity-target", "0.1,0.2", "--sparsity-weight", "1", "--code", "same"], "units", "sparsity_target", [0.1, 0.2],
+    ),
     "sparsity_weight": (
         "rbm", ["--sparsity-weight", "0.3", "--sparsity-target", "0.1", "--code", "same"], "units", "sparsity_weight", [0.3, 0.3],
     ),
@@ -231,7 +233,7 @@ FINETUNE = {
     "linear_decay": (["--no-linear-decay"], "model", "finetune_linear_decay", False),
     "loss": (["--loss", "squared_error"], "model", "finetune_loss", "squared_error"),
     "code_l1": (["--code-l1", "0.1"], "model", "finetune_code_l1", 0.1),
-    "sparsity_target": (["--sparsity-target", "0.1"], "model", "finetune_sparsity_target", 0.1),
+    "sparsity_target": (["--sparsity-target", "0.1", "--sparsity-weight", "1"], "model", "finetune_sparsity_target", 0.1),
     "sparsity_weight": (
         ["--sparsity-weight", "0.3", "--sparsity-target", "0.1"], "model", "finetune_sparsity_weight", 0.3,
     ),

@@ -86,7 +86,9 @@ def test_fine_tuning_keeps_codes_sparse(digits):
     [
         ({"sparsity_weight": 1.0}, "sparsity_target"),
         ({"sparsity_target": 0.1, "sparsity_weight": 1.0, "activation": "relu"}, "sigmoid or tanh"),
+        ({"sparsity_target": 0.1}, "no effect without a weight"),
         ({"sparsity_target": 0.0}, "sparsity_target"),
+        ({"emphasis": (1.0, 0.0)}, "no effect without noise"),
         ({"sparsity_target": 1.0}, "sparsity_target"),
         ({"code_l1": -1.0}, "code_l1"),
         ({"emphasis": (0.0, 0.0)}, "emphasis"),

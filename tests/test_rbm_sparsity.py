@@ -44,7 +44,7 @@ def test_hidden_units_come_near_their_target_and_without_one_they_do_not(precisi
 
 def test_a_target_without_weight_is_followed_and_changes_nothing(digits, arrays):
     plain = RBM(12, **SHORT).fit(digits.array)
-    followed = RBM(12, sparsity_target=0.5, **SHORT).fit(digits.array)
+    followed = RBM(12, sparsity_target=0.5, sparsity_weight=1e-30, **SHORT).fit(digits.array)
     np.testing.assert_array_equal(plain.network_.params, followed.network_.params)
     assert set(arrays[1]) - set(arrays[0]) == {"activity"} and arrays[1]["activity"].shape == (12,)
 
@@ -52,7 +52,14 @@ def test_a_target_without_weight_is_followed_and_changes_nothing(digits, arrays)
 def test_the_running_mean_is_that_of_the_minibatches_with_the_first_as_its_start(digits, arrays):
     """With weights that stand still every minibatch's mean is known, and rows are few enough for a single one."""
     x = digits.array[:40]
-    still = {"learning_rate": 0.0, "weight_decay": 0.0, "sparsity_target": 0.5, "batch_size": 40, "random_state": 0}
+    still = {
+        "learning_rate": 0.0,
+        "weight_decay": 0.0,
+        "sparsity_target": 0.5,
+        "sparsity_weight": 1.0,
+        "batch_size": 40,
+        "random_state": 0,
+    }
     for decay, epochs in ((0.9, 1), (0.9, 4), (0.0, 2)):
         unit = RBM(7, epochs=epochs, sparsity_decay=decay, **still).fit(x)
         np.testing.assert_allclose(arrays[-1]["activity"], unit.transform(x).mean(axis=0), rtol=1e-5)

@@ -149,11 +149,13 @@ class DenseTrainee:
 
     def _objective(self, weight: float) -> Objective:
         """The objective with the terms that stochastic layers need, at this weight."""
-        if not self.objective.n_samples:
-            return self.objective
+        own = self._own_terms(weight) if self.objective.n_samples else NO_TERMS
+        return self.objective._replace(terms=joined(self.objective.terms, own)) if len(own.places) else self.objective
+
+    def _own_terms(self, weight: float) -> Terms:
+        """The terms that stochastic layers need, at this weight."""
         asked = [term for index, layer in enumerate(self.network.layers) for term in layer.terms(index)]
-        own = as_terms(*((PENALTIES[kind], layer, weight, target) for kind, layer, target in asked))
-        return self.objective._replace(terms=joined(self.objective.terms, own)) if asked else self.objective
+        return as_terms(*((PENALTIES[kind], layer, weight, target) for kind, layer, target in asked))
 
     def train(
         self, window: Window, rows: slice, batch_size: int, epoch: int, step: int, update: Update
@@ -204,7 +206,8 @@ class DenseTrainee:
         if not any(layer.terms(i) for i, layer in enumerate(self.network.layers)) or not self.objective.n_samples:
             return self.network.loss(rows, *scaled, self.loss, labels, subset)
         noise = NO_CORRUPTION._replace(binarize=self.objective.corruption.binarize)
-        objective = self._objective(1.0)._replace(corruption=noise, n_samples=1)
+        own = self._own_terms(1.0)
+        objective = self.objective._replace(corruption=noise, terms=own, n_samples=1)
         total, count, size = 0.0, 0, min(self.plan.batch_size, len(subset))
         for start, block in self.network.blocks(rows, *scaled, subset):
             order, ids = np.arange(len(block)), numbers_of(start, len(block), rows, subset)

@@ -41,6 +41,8 @@ class Autoencoder(OneLayerUnit, AutoencoderParameters):
             real("corruption_level", self.corruption_level, 0.0, 1.0)
         loss_for(self.loss, self.output_activation)
         check_penalties(self, self.code_activation)
+        if value_of(self, "emphasis") != EVEN and not self.corruption_level:
+            raise SettingError("emphasis: has no effect without noise; set corruption_level too")
         if value_of(self, "emphasis") != EVEN and self.corruption not in SOME_INPUTS:
             raise SettingError(
                 f"emphasis: expected noise that spoils some inputs and keeps others ({', '.join(SOME_INPUTS)}), found"
