@@ -203,10 +203,13 @@ def test_denoising_and_plain_autoencoders():
         (["--unit", "dae", "--sparsity-decay", "0.5"], "--sparsity-decay"),
         (["--sparsity-target", "1"], "--sparsity-target: expected a number in (0, 1), found 1"),
         (
-            ["--sparsity-target", "0.1,0.1,0.1"],
+            ["--sparsity-target", "0.1,0.1,0.1", "--sparsity-weight", "1,1,1"],
             "--sparsity-target: expected hidden='bernoulli'",
         ),  # of a linear code, too
-        (["--hidden", "rectified", "--sparsity-target", "0.1"], "--sparsity-target: expected hidden='bernoulli'"),
+        (
+            ["--hidden", "rectified", "--sparsity-target", "0.1", "--sparsity-weight", "1"],
+            "--sparsity-target: expected hidden='bernoulli'",
+        ),
         (["--unit", "vae", "--sparsity-target", "0.1"], "--sparsity-target"),
         (["--unit", "rbm", "--hidden-layers", "20"], "--hidden-layers"),
         (["--sparsity-weight", "0.1"], "--sparsity-weight: has no effect without a target; set --sparsity-target too"),

@@ -81,7 +81,7 @@ def test_a_bound_on_the_likelihood(home):
 @pytest.mark.parametrize("name", ["rbms.h5", "classifier.h5", "autoencoder.h5"])
 def test_models_without_a_likelihood_are_named(name, home):
     line = refused("evaluate", home / name, home / "x.npy", "--likelihood", 50)
-    assert f"{name}: expected a model with a Gaussian code, found a " in line
+    assert f"{name}: expected a variational model, with one Gaussian layer, its code; found a " in line
     assert "--likelihood" in misused("evaluate", home / "vae.h5", home / "x.npy", "--likelihood", 0)
 
 

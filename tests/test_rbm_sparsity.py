@@ -42,7 +42,7 @@ def test_hidden_units_come_near_their_target_and_without_one_they_do_not(precisi
     assert np.median(far) > 0.08 and far.max() > 0.5
 
 
-def test_a_target_without_weight_is_followed_and_changes_nothing(digits, arrays):
+def test_a_target_of_hardly_any_weight_is_followed_and_changes_nothing(digits, arrays):
     plain = RBM(12, **SHORT).fit(digits.array)
     followed = RBM(12, sparsity_target=0.5, sparsity_weight=1e-30, **SHORT).fit(digits.array)
     np.testing.assert_array_equal(plain.network_.params, followed.network_.params)
