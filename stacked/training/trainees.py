@@ -149,11 +149,13 @@ class DenseTrainee:
 
     def _objective(self, weight: float) -> Objective:
         """The objective with the terms that stochastic layers need, at this weight."""
-        own = self._own_terms(weight) if self.objective.n_samples else NO_TERMS
+        own = self._own_terms(weight)
         return self.objective._replace(terms=joined(self.objective.terms, own)) if len(own.places) else self.objective
 
     def _own_terms(self, weight: float) -> Terms:
-        """The terms that stochastic layers need, at this weight."""
+        """The terms that stochastic layers need, at this weight: none where they answer with their means."""
+        if not self.objective.n_samples:
+            return NO_TERMS
         asked = [term for index, layer in enumerate(self.network.layers) for term in layer.terms(index)]
         return as_terms(*((PENALTIES[kind], layer, weight, target) for kind, layer, target in asked))
 
@@ -202,11 +204,10 @@ class DenseTrainee:
 
     def validation_loss(self, subset: np.ndarray) -> float:
         """Mean loss over clean validation rows; with stochastic layers, their terms in full included."""
-        rows, scaled, labels = self.source.rows, self.source.scaled, self.source.labels
-        if not any(layer.terms(i) for i, layer in enumerate(self.network.layers)) or not self.objective.n_samples:
+        rows, scaled, labels, own = self.source.rows, self.source.scaled, self.source.labels, self._own_terms(1.0)
+        if not len(own.places):
             return self.network.loss(rows, *scaled, self.loss, labels, subset)
         noise = NO_CORRUPTION._replace(binarize=self.objective.corruption.binarize)
-        own = self._own_terms(1.0)
         objective = self.objective._replace(corruption=noise, terms=own, n_samples=1)
         total, count, size = 0.0, 0, min(self.plan.batch_size, len(subset))
         for start, block in self.network.blocks(rows, *scaled, subset):

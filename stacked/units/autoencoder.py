@@ -55,8 +55,7 @@ class Autoencoder(OneLayerUnit, AutoencoderParameters):
         (scale, offset), data = source.scaled, source.data
         low, high = data.minimum * scale + offset, data.maximum * scale + offset
         kind = CORRUPTIONS[self.corruption if self.corruption_level > 0 else "none"]
-        spoilt, kept = value_of(self, "emphasis") if self.corruption_level > 0 else EVEN
-        noise = Corruption(kind, float(self.corruption_level), low, high, spoilt, kept)
+        noise = Corruption(kind, float(self.corruption_level), low, high, *value_of(self, "emphasis"))
         n_code_layers = len(self.layers(network.layers[0].n_in).encoder)
         loss = loss_for(self.loss, self.output_activation)
         assert loss in LOSSES
