@@ -1,6 +1,6 @@
-"""The trainer of dense networks: any depth, tied layers, corruption of the input, three losses, three optimisers.
+"""The trainer of networks: chains of layers of any kind, tied or not, corruption of the input, losses, terms, optimisers.
 
-A network is a layer table and one flat parameter vector. Row l of the table says what layer l is (`Column`):
+A network is a layer table and one flat parameter vector. Row l of the table says what layer l is:
 
     n_in, n_out, activation code, offset of the weights, offset of the biases, transposed, kind
 
@@ -66,7 +66,7 @@ def workspace(
     """Allocate the scratch for a layer table and minibatches of at most ``batch_size`` rows.
 
     With ``bfloat16`` the products of the fused trainer round what they multiply; dtype is float32 then. ``emphasis`` makes room for
-    weights of single losses, ``gradient`` for `gradient_form`.
+    weights of single losses, ``gradient`` for `fused_network.write_gradient`.
     """
     n_visible, width = int(table[0, N_IN]), int(table[:, N_OUT].sum())
     rows = np.zeros((2, batch_size, n_visible), dtype)

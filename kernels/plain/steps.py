@@ -1,4 +1,4 @@
-"""The steps of `steps` in plain form, in any dtype: gradient checks, line searches and float64 run on them.
+"""The steps of all kinds of layers in plain form, in any dtype: gradient checks, line searches and float64 run on them.
 
 ``params`` and ``gradient`` are flat vectors; rows (B, n) are C-contiguous.
 """
