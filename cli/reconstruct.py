@@ -81,11 +81,12 @@ def _draw(picture: Picture, fitted: Any, rows: Any, damage: Damage | None, seed:
     from stacked.corruption import examples
 
     shape = picture.shape(rows.name, rows.sample_shape, fitted.scaling_.sample_shape)
-    clean, corrupted, repaired = next(examples(fitted, rows, *(damage or ("gaussian", 0.0)), seed))
-    titled = [("original", clean[:SHOWN]), ("corrupted", corrupted[:SHOWN]), ("reconstructed", repaired[:SHOWN])]
+    blocks = next(examples(fitted, rows, *(damage or ("gaussian", 0.0)), seed))
+    clean, *others = (fitted.scaling_.visible(block[:SHOWN]) for block in blocks)
+    titled = [("original", clean), *zip(("corrupted", "reconstructed"), others, strict=True)]
     if damage is None:
         del titled[1]
-    picture.write(picture.plot.rows_png(titled, shape, picture.plot.limits(fitted.scaling_.unit_range, clean[:SHOWN])))
+    picture.write(picture.plot.rows_png(titled, shape, picture.plot.limits(fitted.scaling_.unit_range, clean)))
 
 
 def _line(report: dict[str, Any]) -> str:

@@ -73,5 +73,5 @@ def _steps(fitted: Any, model: str, steps: int | None) -> dict[str, int]:
 
 
 def _draw(picture: Picture, fitted: Any, samples: Any, shape: tuple[int, ...]) -> None:
-    scaled = samples * fitted.scaling_.scale + fitted.scaling_.offset
+    scaled = fitted.scaling_.visible(fitted.scaling_.apply(samples, samples.dtype))
     picture.write(picture.plot.grid_png(scaled, shape, picture.plot.limits(fitted.scaling_.unit_range, scaled)))

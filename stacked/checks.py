@@ -6,23 +6,25 @@ from typing import Any
 from .activations import ACTIVATIONS
 from .data import Rows, Summary
 from .errors import DataError, SettingError
-from .scaling import SLACK, InputScaling
+from .scaling import SLACK
 
 
-def check_range(kind: str, scaling: InputScaling, summary: Summary, where: str) -> None:
-    """The scaled data must lie in the range of outputs of activation ``kind`` (sigmoid: Bernoulli visible units)."""
-    low = summary.minimum * scaling.scale + scaling.offset
-    high = summary.maximum * scaling.scale + scaling.offset
+def check_range(kind: str, scaled: tuple[float, float], summary: Summary, where: str, advice: str | None = None) -> None:
+    """The data, scaled by two numbers, must lie in the range of outputs of activation ``kind`` (sigmoid: Bernoulli visible units).
+
+    ``advice`` is what the message ends with, by default the remedy that `ACTIVATIONS` knows.
+    """
+    scale, offset = scaled
+    low, high = summary.minimum * scale + offset, summary.maximum * scale + offset
     known = ACTIVATIONS[kind]
     if not (low < known.low - SLACK or high > known.high + SLACK):
         return
     expected, found = f"of at least {known.low}", f"{low:.6g}"
     if known.bounded:
         expected, found = f"in [{known.low}, {known.high}]", f"[{low:.6g}, {high:.6g}]"
-    advice = known.remedy
-    if kind == "sigmoid" and scaling.mode not in ("auto", "none"):
-        advice = "these are beyond the range of the training data"
-    raise DataError(f"{where}: {kind} {known.called} expect data {expected}, found {found}; {advice}")
+    raise DataError(
+        f"{where}: {kind} {known.called} expect data {expected}, found {found}; {known.remedy if advice is None else advice}"
+    )
 
 
 def check_width(rows: Rows, expected: int) -> None:

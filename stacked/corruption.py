@@ -21,7 +21,6 @@ from .errors import SettingError
 from .kernels.arithmetic.corruption import CORRUPTIONS, NONE, Corruption
 from .kernels.arithmetic.random import CORRUPTION, fill_uniform, stream_key
 from .kernels.arithmetic.samples import as_samples, load_batch, load_rows
-from .scaling import unscale
 from .settings import choice, real, seed_from
 
 NOISES = {"gaussian": math.inf, "masking": 1.0, "salt_and_pepper": 1.0}  # name -> largest level
@@ -111,7 +110,7 @@ def repair(model: Any, X: Any, kind: str, level: float, random_state: Any = None
     for clean, corrupted, repaired in _examples(model, rows, scaled, kind, level, random_state):
         damaged += _squared(corrupted, clean)
         error += _squared(repaired, clean)
-        out[done : done + len(clean)] = unscale(repaired, *scaled)
+        out[done : done + len(clean)] = model.scaling_.undo(repaired, scaled)
         done += len(clean)
     return Repair(out, damaged / rows.n_rows, error / rows.n_rows)
 

@@ -34,12 +34,25 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
         "parameters": sum(array.size for _, layer in _layers(record) for array in layer.arrays.values()),
         "units": [_group({"kind": unit.kind}, unit.attributes) for unit in record.units],
         "classes": None if record.classes is None else record.classes.tolist(),
-        "input": vars(record.input) | {"sample_shape": list(record.input.sample_shape)},
+        "input": _input(record),
         "history": {phase: _phase(rows) for phase, rows in record.history.items()},
         "probe_rows": 0 if record.probe is None else len(record.probe.input),
         "checkpoint": _checkpoint(record),
         "digest": digest,
         "file_size": file_size,
+    }
+
+
+def _input(record: ModelRecord) -> dict[str, Any]:
+    """Shape and dtype of a sample, what was done to it, and the numbers: one where they are alike for all columns, else a list."""
+    given = record.input
+    numbers = {name: array.tolist() for name, array in given.arrays.items()}
+    alike = {name: values[0] if len(set(values)) == 1 else values for name, values in numbers.items()}
+    return alike | {
+        "sample_shape": list(given.sample_shape),
+        "dtype": given.dtype,
+        "scaling": record.params.get("scaling"),
+        "method": record.params.get("method"),
     }
 
 

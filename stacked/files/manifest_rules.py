@@ -14,7 +14,7 @@ import numpy as np
 from ..text import shown
 from . import expect
 from .manifest import MAX_DIMENSIONS, ArraySpec, Manifest, by_group, type_text
-from .record import HISTORY_DTYPE, weights_dtype
+from .record import HISTORY_DTYPE, INPUT_ARRAYS, weights_dtype
 from .refusal import refusal
 
 WHERE = "/@config: manifest"
@@ -23,7 +23,7 @@ MAX_LAYERS = 1000
 MAX_ARRAYS = 10_000
 MAX_ATTRIBUTES = 32  # of a layer or unit
 MAX_PATH, MAX_DEPTH = 256, 8
-PROBE = {"input", "output"}
+NAMES = {"/input": set(INPUT_ARRAYS), "/probe": {"input", "output"}}  # parts whose arrays are known
 
 _PATH = re.compile(r"(/[a-z0-9_]+)+")
 _ATTRIBUTE = re.compile(r"[a-z0-9_]{1,64}")
@@ -41,6 +41,7 @@ class Rule(NamedTuple):
 _HISTORY = type_text(HISTORY_DTYPE)
 _RULES = {
     "classes": Rule(("<i8",), 1, (1, 1)),  # or text of any fixed length
+    "input": Rule(("<f8", "|u1"), 1, (1, 1)),
     "history": Rule((_HISTORY,), 0, (1, 1)),
     "probe": Rule(("<f4", "<f8", "|u1")),
     "checkpoint": Rule(("<f4", "<f8", "<i8", "|u1"), 0, (0, 3)),
@@ -129,10 +130,15 @@ def _check_places(manifest: Manifest) -> None:
                 ARRAYS, f"{group} holds arrays, but the manifest names no such layer, unit or part of the file"
             )
         if (list(names) == [""]) != (group == "/classes"):
-            expected = "one array" if group == "/classes" else "a group of arrays"
-            raise refusal(ARRAYS, f"{group}: expected {expected}, found the names {shown(sorted(names))}")
-    if "/probe" in found and found["/probe"].keys() != PROBE:
-        raise refusal(ARRAYS, f"/probe: expected the names {sorted(PROBE)}, found {shown(sorted(found['/probe']))}")
+            wanted = "one array" if group == "/classes" else "a group of arrays"
+            raise refusal(ARRAYS, f"{group}: expected {wanted}, found the names {shown(sorted(names))}")
+    if "/input" not in found:
+        raise refusal(ARRAYS, "/input: missing")
+    for group, expected in NAMES.items():
+        if group in found and found[group].keys() != expected:
+            raise refusal(
+                ARRAYS, f"{group}: expected the names {sorted(expected)}, found {shown(sorted(found[group]))}"
+            )
     for name in found.get("/history", ()):
         expect.name(name, f"{ARRAYS}: /history")
     _check_folders(manifest.arrays)

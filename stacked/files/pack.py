@@ -33,6 +33,7 @@ def pack(record: ModelRecord) -> Elements:
 
 def _arrays(record: ModelRecord) -> dict[str, np.ndarray]:
     groups = {path: part.arrays for path, part in _parts(record).items()}
+    groups["/input"] = record.input.arrays
     groups["/history"] = record.history
     if record.probe is not None:
         groups["/probe"] = vars(record.probe)
@@ -58,8 +59,6 @@ def _attributes(header: Header, record: ModelRecord) -> dict[str, Any]:
         key = f"/units/{i}@params"
         attributes[key] = strict_json.dump(unit.params, key)
     attributes |= {
-        "/input@scale": float(record.input.scale),
-        "/input@offset": float(record.input.offset),
         "/input@sample_shape": tuple(map(int, record.input.sample_shape)),
         "/input@dtype": record.input.dtype,
     }
@@ -89,7 +88,7 @@ def unpack(header: Header, elements: Elements) -> ModelRecord:
         head=layers.get("/head"),
         classes=None if "/classes" not in groups else _labels(groups["/classes"][""]),
         units=tuple(_unit(elements, f"/units/{i}", layers[f"/units/{i}"]) for i in range(len(manifest.units))),
-        input=_input(elements),
+        input=_input(elements, groups["/input"]),
         history=groups.get("/history", {}),
         probe=None if "/probe" not in groups else Probe(**groups["/probe"]),
         checkpoint=None if "/checkpoint" not in groups else _checkpoint(elements, groups["/checkpoint"]),
@@ -125,18 +124,20 @@ def _labels(stored: np.ndarray) -> np.ndarray:
     return labels
 
 
-def _input(elements: Elements) -> InputSpec:
-    scale, offset, shape, dtype = (
-        elements.attributes[f"/input@{name}"] for name in ("scale", "offset", "sample_shape", "dtype")
-    )
-    for name, value in (("scale", scale), ("offset", offset)):
-        if not math.isfinite(value):
-            raise refusal(f"/input@{name}", f"expected a finite number, found {value}")
+def _input(elements: Elements, arrays: dict[str, np.ndarray]) -> InputSpec:
+    shape, dtype = (elements.attributes[f"/input@{name}"] for name in ("sample_shape", "dtype"))
     if not 1 <= len(shape) <= MAX_DIMENSIONS:
         raise refusal("/input@sample_shape", f"expected 1 to {MAX_DIMENSIONS} dimensions, found {len(shape)}")
     for length in shape:
         expect.size(length, "/input@sample_shape")
-    return InputSpec(scale, offset, shape, expect.one_of(dtype, "/input@dtype", INPUT_DTYPES))
+    for name, array in arrays.items():
+        wanted = np.dtype(np.uint8 if name == "log" else np.float64)
+        if array.shape != (math.prod(shape),) or array.dtype != wanted:
+            text = f"expected {math.prod(shape)} numbers of {wanted}, one a column, found {array.shape} of {array.dtype}"
+            raise refusal(f"/input/{name}", text)
+    if arrays["log"].max() > 1:
+        raise refusal("/input/log", f"expected 0 or 1, found {arrays['log'].max()}")
+    return InputSpec(**arrays, sample_shape=shape, dtype=expect.one_of(dtype, "/input@dtype", INPUT_DTYPES))
 
 
 def _checkpoint(elements: Elements, arrays: dict[str, np.ndarray]) -> Checkpoint:

@@ -12,6 +12,7 @@ import numpy as np
 
 FORMAT_NAME = "stacked-model"
 FORMAT_VERSION = 1
+INPUT_ARRAYS = ("scale", "offset", "log", "constant")
 INPUT_DTYPES = ("uint8", "float32", "float64")
 # bfloat16 is a precision of the products: its master weights are float32.
 PRECISIONS: dict[str, np.dtype] = {"float32": np.dtype("<f4"), "bfloat16": np.dtype("<f4"), "float64": np.dtype("<f8")}
@@ -56,12 +57,23 @@ class UnitArrays:
 
 @dataclass(frozen=True, eq=False)
 class InputSpec:
-    """What raw rows look like and how they become visible units: ``x * scale + offset``."""
+    """What raw rows look like, and what is done to every column (V,) before the network sees it.
 
-    scale: float
-    offset: float
+    ``x * scale + offset``, float64, where x is the raw value or, in ``log`` columns (uint8, 0 or 1), sign(x) log(1 + |x|).
+    ``constant`` (V,) float64 is what columns of scale 0 hold.
+    """
+
+    scale: np.ndarray
+    offset: np.ndarray
+    log: np.ndarray
+    constant: np.ndarray
     sample_shape: tuple[int, ...]
     dtype: str
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Those of the group."""
+        return {name: vars(self)[name] for name in INPUT_ARRAYS}
 
 
 @dataclass(frozen=True, eq=False)

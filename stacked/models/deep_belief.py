@@ -14,7 +14,6 @@ from ..errors import SettingError
 from ..kernels import rbm as kernel
 from ..kernels.arithmetic.random import SAMPLING, stream_key
 from ..kernels.arithmetic.samples import declared_writable
-from ..scaling import unscale
 from ..settings import MAX_COUNT, seed_from, whole
 
 MAX_STEPS = MAX_COUNT // 2  # a step draws twice, and draws are counted in 32 bits
@@ -36,7 +35,7 @@ def sample(units: Sequence[Any], n: Any, steps: Any, random_state: Any) -> np.nd
     for start in range(0, n, _CHAINS):
         part = out[start : start + _CHAINS]
         part[:] = _block(units, np.arange(start, start + _CHAINS), steps, seed)[: len(part)]
-    return unscale(out, units[0].scaling_.scale, units[0].scaling_.offset)
+    return units[0].scaling_.undo(out)
 
 
 def _check_machines(units: Sequence[Any]) -> None:

@@ -30,6 +30,7 @@ def _class_of(name: str) -> Any:
     return getattr(import_module(f"{PACKAGE}.{MODELS[name].module}"), name)
 
 
+_LONGEST_METHOD = 500  # characters
 KINDS: dict[str, type[Stack | Unit]] = {home.kind: _class_of(name) for name, home in MODELS.items()}
 UNIT_CLASSES: dict[str, type[Unit]] = {name: _class_of(name) for name in UNITS}
 
@@ -106,11 +107,14 @@ def _params(record: ModelRecord) -> dict[str, Any]:
 
 def _scaling(record: ModelRecord) -> InputScaling:
     mode = choice("scaling", record.params["scaling"], SCALINGS)
-    given = record.input
-    if given.scale <= 0:
-        raise ValueError(f"a scale of {given.scale}")
+    method, given = record.params["method"], record.input
+    if not isinstance(method, str) or len(method) > _LONGEST_METHOD:
+        raise ValueError(f"a scaling method of {shown(method)}")
+    if given.scale.min() < 0 or given.scale.max() == 0:
+        raise ValueError(f"a scale of {given.scale.min()}")
     unit_range = flag("unit_range", record.params["unit_range"])
-    return InputScaling(given.scale, given.offset, tuple(given.sample_shape), given.dtype, mode, unit_range)
+    arrays = (given.scale, given.offset, given.log.astype(bool), given.constant)
+    return InputScaling(*arrays, tuple(given.sample_shape), given.dtype, mode, method, unit_range)
 
 
 def _stack_layers(model: Stack, record: ModelRecord) -> list[Layer]:

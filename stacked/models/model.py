@@ -5,7 +5,6 @@ A fitted model is a `Network` (``network_``) whose first ``n_code_layers_`` laye
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -18,7 +17,7 @@ from ..data import Rows, as_rows, summarize
 from ..inputs import rows_for
 from ..kernels.cpu import thread_limit
 from ..network import Network
-from ..scaling import InputScaling, unscale
+from ..scaling import AS_IS, IMAGES, InputScaling
 from ..settings import thread_count
 from ..training.loop import Record
 
@@ -94,16 +93,19 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self.network_.layers[self.n_code_layers_ - 1].n_out
 
     def _fitted_rows(self, X: Any) -> tuple[Rows, tuple[float, float]]:
-        """Rows of X and the (scale, offset) to load them with."""
+        """Rows of X, scaled as the model's input is but for the (scale, offset) to load them with.
+
+        Floats must lie in [0, 1] for a model that knows nothing else.
+        """
         check_is_fitted(self, "network_")
-        rows = rows_for(self, X, reset=False)
-        floats = rows.dtype.kind == "f" and self.scaling_.unit_range and self.visible_activation == "sigmoid"
-        must_fit = floats and self.scaling_.mode in ("auto", "none")
-        data = summarize(rows) if must_fit or self.scaling_.depends_on_values(rows) else None
-        scale, offset = self.scaling_.for_rows(rows, data)
-        if must_fit and data is not None:
-            check_range("sigmoid", replace(self.scaling_, scale=scale, offset=offset), data, rows.name)
-        return rows, (scale, offset)
+        rows, scaling = rows_for(self, X, reset=False), self.scaling_
+        floats = rows.dtype.kind == "f" and scaling.unit_range and self.visible_activation == "sigmoid"
+        if not (floats and scaling.method in (AS_IS, IMAGES)):
+            return scaling.in_use(rows, self.network_.params.dtype)
+        data = summarize(rows)
+        rows, scaled = scaling.in_use(rows, self.network_.params.dtype, data)
+        check_range("sigmoid", scaled, data, rows.name, "the model was trained on such data; give it data of that kind")
+        return rows, scaled
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -121,13 +123,13 @@ class Reconstructor(Model):
         rows = _code_rows(codes, self._n_features_out)
         with self._threads():
             out = self._network.apply(rows, first=self.n_code_layers_)
-        return unscale(out, self.scaling_.scale, self.scaling_.offset)
+        return self.scaling_.undo(out)
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """What the model makes of X (n_samples, n_features) after encoding and decoding, in the units of X."""
         rows, scaled = self._fitted_rows(X)
         with self._threads():
-            return unscale(self._network.apply(rows, *scaled), *scaled)
+            return self.scaling_.undo(self._network.apply(rows, *scaled), scaled)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Minus the squared error of the reconstruction per sample, summed over features, in scaled units: higher is better."""

@@ -19,20 +19,18 @@ PROBE_TOLERANCE = {"float32": 1e-4, "float64": 1e-9}  # another CPU's products m
 
 def probe_of(model: "Model") -> Probe:
     """Four rows of raw input from the model's own seed, and the whole network's answer to them."""
-    scaling = model.scaling_
     unit_values = np.random.Generator(np.random.Philox(model.seed_)).random((4, model.n_features_in_))
     dtype = model.network_.params.dtype
     largest = np.finfo(dtype).max / 4
-    raw = np.clip((unit_values - scaling.offset) / scaling.scale, -largest, largest).astype(dtype)
+    raw = np.clip(model.scaling_.undo(unit_values), -largest, largest).astype(dtype)
     return Probe(raw, _answer(model, raw))
 
 
 def _answer(model: "Model", raw: np.ndarray) -> np.ndarray:
     """In float32 where the precision is bfloat16: a file loads on any CPU."""
     with thread_limit(1):
-        return replace(model.network_, bfloat16=False).apply(
-            ArrayRows(raw), model.scaling_.scale, model.scaling_.offset
-        )
+        rows, scaled = model.scaling_.as_trained(ArrayRows(raw), raw.dtype)
+        return replace(model.network_, bfloat16=False).apply(rows, *scaled)
 
 
 def check_probe(model: "Model", probe: Probe) -> None:

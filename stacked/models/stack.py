@@ -15,7 +15,8 @@ import numpy as np
 from sklearn.base import clone
 
 from ..checks import check_chain, check_range
-from ..data import Rows, Summary, summarize
+from ..data import Rows, summarize
+from ..data.encoded import encoded
 from ..errors import SettingError
 from ..inputs import rows_for
 from ..kernels.arithmetic.corruption import NO_CORRUPTION, Corruption
@@ -23,10 +24,11 @@ from ..kernels.arithmetic.terms import NO_TERMS, Terms
 from ..layers import Layer
 from ..network import Network, fill
 from ..registry import UNIT_NAMES
-from ..scaling import InputScaling, check_varies, fit_scaling, identity
+from ..scaling import AS_IS, IMAGES, InputScaling, Prepared, identity
+from ..scaling_rules import check_varies, fit_scaling
 from ..settings import check_products, precision_dtype, seed_from
 from ..text import shown
-from ..training.feed import encoded, split_rows
+from ..training.feed import split_rows
 from ..training.loop import Hooks, Record, run
 from ..training.phase import Name, Source, prepare
 from ..training.plan import Plan, training_plan
@@ -74,7 +76,7 @@ class Stack(Model):
         with self._threads():
             with self._all_or_nothing():
                 rows = rows_for(self, X, reset=resume is None)
-                data = self._prepare(rows, reset=resume is None)
+                prepared = self._prepare(rows, reset=resume is None)
                 if resume is None:
                     self.seed_ = seed_from(self.random_state)
                 split_rows(rows.n_rows, self.validation_fraction, self.seed_)
@@ -83,7 +85,7 @@ class Stack(Model):
                 for name in ("network_", "classes_"):
                     self.__dict__.pop(name, None)
             try:
-                self._pretrain_units(rows, data, callback, checkpoint, resume)
+                self._pretrain_units(prepared, callback, checkpoint, resume)
             finally:  # after an error the stack holds the units as far as they came
                 self.units_ = [unit for unit in self.units_ if hasattr(unit, "network_")]
                 if self.units_:
@@ -110,12 +112,11 @@ class Stack(Model):
             with self._all_or_nothing():
                 rows = rows_for(self, X, reset=not fitted)
                 targets = self._targets(rows, y)
-                data = self._prepare(rows, reset=not fitted, models_input=targets is None)
+                prepared = self._prepare(rows, reset=not fitted, models_input=targets is None)
                 if not fitted:
                     self.seed_ = seed_from(self.random_state)
                 split_rows(rows.n_rows, plan.validation_fraction, self.seed_)
-                scaled, labels = self.scaling_.for_rows(rows, data), self._accept(targets)
-                source = Source(rows, scaled, data, self.seed_, _FINETUNE_STREAM, labels)
+                source = Source(*prepared, self.seed_, _FINETUNE_STREAM, self._accept(targets))
                 if not fitted:
                     self._start_random(source)
             self._finetune(source, plan, Hooks(callback), checkpoint, resume)
@@ -167,19 +168,20 @@ class Stack(Model):
         copy.history_ = done + history
         return copy
 
-    def _prepare(self, rows: Rows, reset: bool, models_input: bool = True) -> Summary:
-        """Summary of the data, whose range is checked if they are to be modelled; on reset the scaling is chosen.
+    def _prepare(self, rows: Rows, reset: bool, models_input: bool = True) -> Prepared:
+        """The data ready for training, their range checked if they are to be modelled; on reset the scaling is chosen.
 
         A model that is fitted takes in training what it takes in use: under a fitted scaling any range.
         """
-        data = summarize(rows)
+        data, dtype = summarize(rows), precision_dtype(self.precision)
         check_varies(rows, data)
         if reset:
-            self.scaling_ = fit_scaling(self.scaling, rows, data, precision_dtype(self.precision))
-        as_trained = self.scaling_.mode in ("auto", "none") and self.scaling_.unit_range
+            self.scaling_ = fit_scaling(self.scaling, rows, data, dtype)
+        as_trained = self.scaling_.method in (AS_IS, IMAGES) and self.scaling_.unit_range
+        prepared = self.scaling_.for_training(rows, data, dtype)
         if models_input if reset else as_trained:
-            check_range(self.visible_activation, self._scaling_for(rows, data), data, f"{rows.name}, unit 0")
-        return data
+            check_range(self.visible_activation, prepared.scaled, prepared.data, f"{rows.name}, unit 0")
+        return prepared
 
     def _check_unchanged(self) -> None:
         """SettingError if precision or units, as far as the network has them, are not those that it was built with."""
@@ -198,10 +200,6 @@ class Stack(Model):
         if found < expected:
             raise SettingError(f"units: only {found} of {expected} were pretrained; pretrain again, or resume")
 
-    def _scaling_for(self, rows: Rows, data: Summary) -> InputScaling:
-        scale, offset = self.scaling_.for_rows(rows, data)
-        return replace(self.scaling_, scale=scale, offset=offset)
-
     def _clone(self, unit: Unit) -> Unit:
         """A fresh unit with the stack's precision, threads, scaling and validation split, and its patience if it has none."""
         copy = clone(unit)
@@ -211,19 +209,20 @@ class Stack(Model):
         return copy.set_params(**own, validation_fraction=self.validation_fraction)
 
     def _pretrain_units(
-        self, rows: Rows, data: Summary, callback: Callback | None, checkpoint: Any, resume: Resume | None
+        self, prepared: Prepared, callback: Callback | None, checkpoint: Any, resume: Resume | None
     ) -> None:
         first = 0 if resume is None else resume.unit
         del self.units_[first:]
-        below, scaling = rows, self._scaling_for(rows, data)
+        below, scaled, statistics = prepared
+        scaling = self.scaling_ if self.scaling_.uniform is None else self.scaling_.with_numbers(scaled)
         for index, template in enumerate(self.templates):
             if index > 0:
-                below = _codes(below, self.units_[index - 1], (scaling.scale, scaling.offset), self.precision)
-                scaling = identity(below.n_columns, below.dtype.name)
+                below = _codes(below, self.units_[index - 1], scaled, self.precision)
+                scaled, scaling = (1.0, 0.0), identity(below.n_columns, below.dtype.name)
             if index < first:
                 continue
-            statistics = data if index == 0 else summarize(below)
-            source = Source(below, (scaling.scale, scaling.offset), statistics, self.seed_, index)
+            statistics = summarize(below) if index else statistics
+            source = Source(below, scaled, statistics, self.seed_, index)
             self.units_.append(self._clone(template))
             hooks = Hooks(callback, checkpoint and checkpoint.at(self, "pretrain", index))
             self._train_unit(source, scaling, hooks, resume if index == first else None)

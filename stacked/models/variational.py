@@ -16,7 +16,6 @@ from ..kernels.arithmetic.corruption import draw_binary
 from ..kernels.arithmetic.losses import LOSSES
 from ..kernels.arithmetic.random import CORRUPTION, SAMPLING, fill_normal_matrix, stream_key
 from ..kernels.likelihood import add_exponentials, add_log_likelihoods, draw_codes
-from ..scaling import unscale
 from ..settings import MAX_COUNT, seed_from, whole
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def sample(model: "Model", n: Any, random_state: Any) -> np.ndarray:
     codes = np.empty((whole("n", n), model._n_features_out), model.network_.params.dtype)
     fill_normal_matrix(stream_key(seed_from(random_state), SAMPLING, _STREAM), 0, 0, codes)
     out = model._network.apply(ArrayRows(codes), first=model.n_code_layers_)
-    return unscale(out, model.scaling_.scale, model.scaling_.offset)
+    return model.scaling_.undo(out)
 
 
 def bound(model: "Model", X: Any, samples: Any, random_state: Any, binarize: bool = False) -> np.ndarray:

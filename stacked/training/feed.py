@@ -5,14 +5,14 @@ smaller than one window (2**26 values: 85,000 MNIST images) is thus shuffled who
 the seed, the epoch and the shape of the data alone, so a streamed file trains to the same bits as the same data in memory.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
 from ..data import BLOCK_ROWS, ArrayRows, Rows
-from ..data.memory import available_memory
+from ..data.encoded import EncodedRows
 from ..errors import DataError
 from ..kernels.arithmetic.random import SHUFFLE, SPLIT, shuffle, stream_key
 from ..kernels.arithmetic.samples import Samples, as_samples
@@ -27,42 +27,6 @@ class Window(NamedTuple):
     labels: np.ndarray
     positions: np.ndarray
     row_ids: np.ndarray
-
-
-class EncodedRows(Rows):
-    """Codes of other rows, computed block by block when they are read: the data of an upper unit."""
-
-    def __init__(self, below: Rows, encode: Callable[[np.ndarray], np.ndarray], n_columns: int, dtype: np.dtype):
-        self.below, self.encode = below, encode
-        self.name, self.n_rows, self.labels = below.name, below.n_rows, below.labels
-        self.n_columns, self.dtype, self.sample_shape = n_columns, np.dtype(dtype), (n_columns,)
-        self.in_memory = False
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Codes (stop - start, n_columns), from whole blocks: the bits of a code may depend on its block's size."""
-        first = start - start % BLOCK_ROWS
-        blocks = [
-            self.encode(self.below.read(b, min(b + BLOCK_ROWS, self.n_rows))) for b in range(first, stop, BLOCK_ROWS)
-        ]
-        return np.concatenate(blocks)[start - first : stop - first]
-
-
-def encoded(below: Rows, encode: Callable[[np.ndarray], np.ndarray], n_columns: int, dtype: np.dtype) -> Rows:
-    """Codes of ``below``: computed once and kept if they fit in a quarter of the free memory, else on the fly; same bits."""
-    if isinstance(below, EncodedRows):
-        inner, below = below.encode, below.below
-        rows = EncodedRows(below, lambda table: encode(inner(table)), n_columns, dtype)
-    else:
-        rows = EncodedRows(below, encode, n_columns, dtype)
-    if rows.n_rows * n_columns * rows.dtype.itemsize > available_memory() / 4:
-        return rows
-    codes = np.empty((rows.n_rows, n_columns), dtype)
-    for start in range(0, rows.n_rows, BLOCK_ROWS):
-        stop = min(start + BLOCK_ROWS, rows.n_rows)
-        codes[start:stop] = rows.read(start, stop)
-    kept = ArrayRows(codes, name=below.name)
-    kept.labels = below.labels
-    return kept
 
 
 def split_rows(n_rows: int, fraction: float, seed: int) -> tuple[np.ndarray | None, np.ndarray | None]:

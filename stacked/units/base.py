@@ -15,7 +15,7 @@ from ..inputs import rows_for
 from ..layers.base import Layer, Shapes
 from ..models.model import Reconstructor
 from ..network import Network
-from ..scaling import fit_scaling
+from ..scaling_rules import fit_scaling
 from ..settings import check_products, precision_dtype, seed_from
 from ..training.loop import Hooks, Record, Trainee, run
 from ..training.phase import Source
@@ -46,10 +46,12 @@ class Unit(Reconstructor):
         with self._threads():
             with self._all_or_nothing():
                 rows = rows_for(self, X, reset=True)
-                summary = summarize(rows)
-                scaling = fit_scaling(self.scaling, rows, summary, precision_dtype(self.precision))
-                check_range(self.output_activation, scaling, summary, f"{rows.name}, {type(self).__name__}")
-                source = Source(rows, (scaling.scale, scaling.offset), summary, seed, 0)
+                summary, dtype = summarize(rows), precision_dtype(self.precision)
+                scaling = fit_scaling(self.scaling, rows, summary, dtype)
+                prepared = scaling.for_training(rows, summary, dtype)
+                where = f"{rows.name}, {type(self).__name__}"
+                check_range(self.output_activation, prepared.scaled, prepared.data, where)
+                source = Source(*prepared, seed, 0)
                 phase, progress = prepare_unit(self, source, scaling)
             run(phase, Hooks(callback), progress)
         return self
