@@ -34,7 +34,7 @@ def _lines(model: str, found: dict[str, Any]) -> list[str]:
     lines = [
         f"{model}: {found['kind']}, {found['parameters']:,} parameters in {_PRECISIONS[found['precision']]},"
         f" {found['file_size']:,} bytes, format {found['version']}, stacked {found['stacked_version']}",
-        _line("input", f"{shape} of {source['dtype']}, times {source['scale']:.6g} plus {source['offset']:.6g}"),
+        _line("input", f"{shape} of {source['dtype']}, {_scaling(source)}"),
     ]
     for layer in found["layers"]:
         lines.append(_line(layer["part"], _layer(layer)))
@@ -53,6 +53,14 @@ def _lines(model: str, found: dict[str, Any]) -> list[str]:
         else:
             lines.append(_line("unfinished", f"{done}; go on with `stacked {cursor['phase']} --resume {model}`"))
     return [*lines, _line("digest", found["digest"])]
+
+
+def _scaling(source: dict[str, Any]) -> str:
+    """What was done to the columns, and by which numbers where they are the same for all."""
+    scale, offset, method = source["scale"], source["offset"], source["method"]
+    if isinstance(scale, list) or isinstance(offset, list) or source["log"] != 0:
+        return str(method)
+    return f"{method}: times {scale:.6g} plus {offset + 0.0:.6g}"
 
 
 def _layer(layer: dict[str, Any]) -> str:

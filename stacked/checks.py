@@ -9,7 +9,9 @@ from .errors import DataError, SettingError
 from .scaling import SLACK
 
 
-def check_range(kind: str, scaled: tuple[float, float], summary: Summary, where: str, advice: str | None = None) -> None:
+def check_range(
+    kind: str, scaled: tuple[float, float], summary: Summary, where: str, advice: str | None = None
+) -> None:
     """The data, scaled by two numbers, must lie in the range of outputs of activation ``kind`` (sigmoid: Bernoulli visible units).
 
     ``advice`` is what the message ends with, by default the remedy that `ACTIVATIONS` knows.

@@ -176,4 +176,3 @@ def unscale(out: np.ndarray, scale: float, offset: float) -> np.ndarray:
         out -= out.dtype.type(offset)
         out /= out.dtype.type(scale)
     return out
-

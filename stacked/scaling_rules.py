@@ -24,7 +24,10 @@ from .errors import DataError
 from .scaling import AS_IS, IMAGES, SLACK, InputScaling, identity, uniform_scaling
 
 _PLACES = 16  # fewer columns than these are taken for quantities of their own
-_ALIKE, _RELATED = 5.0, 50.0  # how many times the deviations of columns of one quantity differ; of correlated neighbours
+_ALIKE, _RELATED = (
+    5.0,
+    50.0,
+)  # how many times the deviations of columns of one quantity differ; of correlated neighbours
 _NEIGHBOURS = 0.6  # mean correlation of neighbours that measure the same
 _PIXELS, _BRIGHT = 64, 128  # flat rows of bytes are images if there are so many columns, and a value so large
 _COMMON = 0.9  # of the range of the table: columns that reach so far share its bounds
@@ -100,7 +103,7 @@ def _whole_table(rows: Rows, summary: Summary, dtype: np.dtype, mode: str, metho
     method = mode if method is None else method
     if method == "minmax":
         scale = 1 / (summary.maximum - summary.minimum)
-        return _uniform(rows, summary, dtype, mode, "the whole table to [0, 1]", scale, -summary.minimum * scale)
+        return _uniform(rows, summary, dtype, mode, "the whole table to [0, 1]", scale, 0.0 - summary.minimum * scale)
     scale = 1 / summary.std if summary.std > 0 else math.inf
     text = "the whole table to mean 0 and deviation 1"
     return _uniform(rows, summary, dtype, mode, text, scale, -summary.mean * scale)
@@ -122,6 +125,8 @@ def _by_column(rows: Rows, columns: Columns, dtype: np.dtype, mode: str, method:
         logs, _ = replace(identity(rows.n_columns, ""), log=log).as_trained(rows, np.dtype(np.float64))
         columns = describe_columns(logs)
     varies = columns.varies
+    if not varies.any():
+        raise DataError(f"{rows.name}: all {rows.n_rows} rows are alike; there is nothing to learn")
     with np.errstate(all="ignore"):
         scale, offset = _SCALES[method](columns)
     scale, offset = np.where(varies, scale, 0.0), np.where(varies, offset, 0.0)
@@ -131,9 +136,7 @@ def _by_column(rows: Rows, columns: Columns, dtype: np.dtype, mode: str, method:
         _check_held(rows, raw.minimum[j], raw.maximum[j], scale[j], offset[j], low[j], high[j], dtype)
     within = bool((low >= -SLACK).all() and (high <= 1 + SLACK).all())
     text = _TEXTS[method] + _asides(log & varies, ~varies, method)
-    return InputScaling(
-        scale, offset, log, constant, tuple(rows.sample_shape), rows.dtype.name, mode, text, within
-    )
+    return InputScaling(scale, offset, log, constant, tuple(rows.sample_shape), rows.dtype.name, mode, text, within)
 
 
 def _logarithmic(columns: Columns, method: str) -> np.ndarray:

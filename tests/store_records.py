@@ -87,7 +87,7 @@ def make_record(kind="stacked_autoencoder", precision="float32", unfinished=True
         head=layer(rng, dtype, widths[-1], len(labels), "softmax") if classifier else None,
         classes=labels if classifier else None,
         units=tuple(unit(rng, dtype, unit_kind, *pair, tied=not untied) for pair in pairs),
-        input=InputSpec(1 / 255, 0.0, (2, 3), "uint8"),
+        input=input_spec(),
         history={"unit_0": history(3), "finetune": history(0)},
         probe=Probe(normal(rng, dtype, 2, 6), normal(rng, dtype, 2, 6)),
         checkpoint=checkpoint(rng) if unfinished else None,
@@ -113,6 +113,13 @@ def assert_same(a, b, path="record"):
         assert (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes()), path
     else:
         assert a == b, path
+
+
+def input_spec():
+    """Six columns of images: one is set aside, one is taken by its logarithm."""
+    scale, offset = np.full(6, 1 / 255), np.zeros(6)
+    scale[2], offset[5] = 0.0, -0.5
+    return InputSpec(scale, offset, np.array([0, 0, 0, 0, 0, 1], "u1"), np.full(6, 3.0), (2, 3), "uint8")
 
 
 def stamped(record, version):

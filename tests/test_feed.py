@@ -7,6 +7,7 @@ from stacked import DataError
 from stacked.data import ArrayRows, Rows
 from stacked.kernels.arithmetic.random import SHUFFLE, SPLIT, shuffle, stream_key
 from stacked.training import feed
+from stacked.data import encoded as encoded_rows
 from stacked.data.encoded import EncodedRows, encoded
 from stacked.training.feed import Feed, split_rows
 
@@ -41,7 +42,8 @@ def table():
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Blocks of four rows, two blocks a window."""
-    monkeypatch.setattr(feed, "BLOCK_ROWS", BLOCK)
+    for module in (feed, encoded_rows):
+        monkeypatch.setattr(module, "BLOCK_ROWS", BLOCK)
     monkeypatch.setattr(feed, "WINDOW_VALUES", 2 * BLOCK * N_COLUMNS)
 
 
@@ -159,7 +161,7 @@ def test_codes_are_encoded_in_whole_blocks_wherever_they_are_read(table):
 
 @pytest.mark.parametrize("free", [0, 4 * N_ROWS * 2 * 4 - 1, 4 * N_ROWS * 2 * 4])
 def test_codes_are_kept_if_they_fit_in_a_quarter_of_the_free_memory(free, table, monkeypatch):
-    monkeypatch.setattr(feed, "available_memory", lambda: free)
+    monkeypatch.setattr(encoded_rows, "available_memory", lambda: free)
     below = Streamed(table, labels=np.arange(N_ROWS))
     codes = encoded(below, lambda block: _double(block)[:, :2], 2, np.dtype(np.float32))
     assert isinstance(codes, ArrayRows) == (free == 4 * N_ROWS * 2 * 4)
@@ -169,7 +171,7 @@ def test_codes_are_kept_if_they_fit_in_a_quarter_of_the_free_memory(free, table,
 
 
 def test_codes_of_codes_are_computed_from_the_rows_in_the_right_order(table, monkeypatch):
-    monkeypatch.setattr(feed, "available_memory", lambda: 0)
+    monkeypatch.setattr(encoded_rows, "available_memory", lambda: 0)
     rows = Streamed(table)
     once = encoded(rows, _double, 3, np.dtype(np.float32))
     twice = encoded(once, lambda block: -block[:, :1], 1, np.dtype(np.float64))

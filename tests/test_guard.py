@@ -8,7 +8,6 @@ import pytest
 from stacked import RBM, Autoencoder, DataError, DivergedError, SettingError, StackedAutoencoder, StackedClassifier
 from stacked.checks import check_chain, check_range, check_width
 from stacked.data import ArrayRows, summarize
-from stacked.scaling import InputScaling
 from stacked.training.guard import trivial_loss
 
 OUT_OF_RANGE = [
@@ -27,7 +26,7 @@ OUT_OF_RANGE = [
 @pytest.mark.parametrize(("estimator", "change", "message"), OUT_OF_RANGE)
 def test_unfit_data_are_refused_before_training(estimator, change, message, small):
     with pytest.raises(DataError, match=message):
-        estimator.set_params(random_state=0).fit(change(small))
+        estimator.set_params(random_state=0, scaling="none").fit(change(small))
     assert not hasattr(estimator, "network_")
 
 
@@ -111,10 +110,9 @@ ALLOWED = {
 @pytest.mark.parametrize(("scale", "offset"), [(1.0, 0.0), (0.25, -0.5)])
 def test_the_scaled_range_may_reach_the_bounds_of_the_outputs_with_a_little_slack(kind, scale, offset):
     low, high = ALLOWED[kind]
-    scaling = InputScaling(scale, offset, (2,), "float64", "auto", True)
 
     def check(least, most):
-        check_range(kind, scaling, _summary((least - offset) / scale, (most - offset) / scale), "here")
+        check_range(kind, (scale, offset), _summary((least - offset) / scale, (most - offset) / scale), "here")
 
     check(low, high)
     check(low - 5e-7, high + 5e-7)
@@ -125,12 +123,11 @@ def test_the_scaled_range_may_reach_the_bounds_of_the_outputs_with_a_little_slac
             check(least, most)
 
 
-@pytest.mark.parametrize(
-    ("mode", "advice"), [("auto", "set scaling"), ("none", "set scaling"), ("minmax", "training data")]
-)
-def test_the_advice_suits_the_scaling(mode, advice):
-    with pytest.raises(DataError, match=advice):
-        check_range("sigmoid", InputScaling(1.0, 0.0, (2,), "float64", mode, True), _summary(0.0, 2.0), "here")
+def test_the_advice_is_the_activations_or_what_is_given():
+    with pytest.raises(DataError, match="set scaling='minmax', or use gaussian visible units"):
+        check_range("sigmoid", (1.0, 0.0), _summary(0.0, 2.0), "here")
+    with pytest.raises(DataError, match=r"found \[0, 2\]; give it other data$"):
+        check_range("sigmoid", (1.0, 0.0), _summary(0.0, 2.0), "here", "give it other data")
 
 
 FITS = {

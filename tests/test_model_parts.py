@@ -8,7 +8,7 @@ import pytest
 
 from stacked import RBM, ModelFileError, load
 from stacked.cli import info as cli_info
-from stacked.files import Probe, read_info, write_model
+from stacked.files import InputSpec, Probe, read_info, write_model
 from stacked.models.saving import to_record
 
 from .store_records import layer, make_record, unit, with_arrays, with_attributes
@@ -138,7 +138,7 @@ UNFIT = {
     "classes": (replace(CLASSIFIER, classes=np.arange(3)), "/classes: expected 2 labels, found 3"),
     "head": (replace(CLASSIFIER, head=dense(9, 2)), "/head: takes 9 inputs, but /encoder/1 gives 3"),
     "sample shape": (
-        replace(STACK, input=replace(STACK.input, sample_shape=(7,))),
+        replace(STACK, input=InputSpec(*(np.ones(7, t) for t in ("f8", "f8", "u1", "f8")), (7,), "uint8")),
         "/input@sample_shape: expected a shape of 6 values as the encoder takes, found (7,)",
     ),
     "probe's width": (

@@ -233,7 +233,7 @@ def test_the_file_is_what_the_documentation_says(small, digits, tmp_path):
         assert bytes(file.attrs["format"]) == b"stacked-model" and file.attrs["format_version"] == 1
         assert bytes(file.attrs["kind"]) == b"stacked_autoencoder"
         assert json.loads(file.attrs["config"])["params"]["estimator"]["finetune_epochs"] == 3
-        x = small[:5] * file["input"].attrs["scale"] + file["input"].attrs["offset"]
+        x = small[:5] * file["input/scale"][:] + file["input/offset"][:]
         for index in range(len(file["encoder"])):
             layer = file[f"encoder/{index}"]
             assert layer["weight"].dtype == np.float32

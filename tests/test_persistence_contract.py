@@ -14,7 +14,7 @@ from stacked.models.probe import PROBE_TOLERANCE
 from stacked.models.saving import jsonable, to_record
 from stacked.units.prepare import prepare_unit
 
-from .store_records import with_arrays, with_attributes
+from .store_records import assert_same, with_arrays, with_attributes
 
 X = np.random.default_rng(0).random((40, 6)).astype(np.float32)
 SHORT = {"epochs": 1, "batch_size": 20}
@@ -131,13 +131,13 @@ def test_the_probe_is_four_raw_rows_and_the_whole_network_s_answer(name):
     model = MODELS[name]()
     probe = to_record(model).probe
     rows = np.random.Generator(np.random.Philox(5)).random((4, 6))
-    raw = (rows - model.scaling_.offset) / model.scaling_.scale
+    raw = model.scaling_.undo(rows)
     np.testing.assert_allclose(probe.input, raw, rtol=1e-6)
     assert probe.input.dtype == probe.output.dtype == model.network_.params.dtype
     if name == "classifier":
         np.testing.assert_allclose(probe.output, model.predict_proba(probe.input), rtol=1e-6)
     else:
-        expected = model.reconstruct(probe.input) * model.scaling_.scale + model.scaling_.offset
+        expected = model.scaling_.apply(model.reconstruct(probe.input), probe.output.dtype)
         np.testing.assert_allclose(probe.output, expected, rtol=1e-4, atol=1e-6)
 
 
@@ -249,7 +249,8 @@ def test_files_and_records_agree(tmp_path):
     model.save(tmp_path / "model.h5")
     found, expected = read_model(tmp_path / "model.h5"), to_record(model)
     assert (found.kind, found.params, found.precision) == (expected.kind, expected.params, expected.precision)
-    assert vars(found.input) == vars(expected.input) and found.checkpoint is None and found.head is None
+    assert_same(found.input, expected.input)
+    assert found.checkpoint is None and found.head is None
     for part in ("encoder", "decoder", "units"):
         for one, other in zip(getattr(found, part), getattr(expected, part), strict=True):
             assert (one.kind, one.attributes, one.arrays.keys()) == (other.kind, other.attributes, other.arrays.keys())

@@ -6,7 +6,8 @@ import scipy.sparse
 
 from stacked import RBM, Autoencoder, DataError, StackedAutoencoder, StackedClassifier
 from stacked.data import ArrayRows, summarize
-from stacked.scaling import InputScaling, fit_scaling, identity
+from stacked.scaling import identity
+from stacked.scaling_rules import fit_scaling
 
 SHORT = {"epochs": 2, "batch_size": 50}
 
@@ -68,10 +69,12 @@ def _rows_and_scale(unit, x):
 
 
 ROWS = {
-    "bytes": np.array([[0, 51], [255, 102]], np.uint8),
+    "bytes": np.array([[[0, 51]], [[255, 102]]], np.uint8),
+    "numbers": np.array([[0, 51], [255, 102]], np.uint8),
     "bits": np.array([[0, 1], [1, 1]], np.uint8),
     "floats": np.array([[0.0, 0.25], [1.0, 0.5]], np.float32),
     "wide": np.array([[-2.0, 6.0], [0.0, 4.0]]),
+    "images": np.array([[[-2.0, 6.0]], [[0.0, 4.0]]]),
 }
 
 
@@ -81,27 +84,36 @@ ROWS = {
         ("auto", "bytes", 1 / 255, 0.0, True),
         ("auto", "bits", 1.0, 0.0, True),
         ("auto", "floats", 1.0, 0.0, True),
-        ("auto", "wide", 1.0, 0.0, False),
+        ("auto", "wide", [1, 1], [1, -5], False),
         ("none", "bytes", 1.0, 0.0, False),
         ("none", "floats", 1.0, 0.0, True),
         ("minmax", "bytes", 1 / 255, 0.0, True),
-        ("minmax", "wide", 1 / 8, 2 / 8, True),
-        ("standard", "wide", 1 / np.sqrt(10), -2 / np.sqrt(10), False),
+        ("minmax", "numbers", [1 / 255, 1 / 51], [0, -1], True),
+        ("auto", "numbers", [2 / 255, 2 / 51], [-1, -3], False),
+        ("minmax", "wide", [1 / 2, 1 / 2], [1, -2], True),
+        ("minmax", "images", 1 / 8, 2 / 8, True),
+        ("standard", "wide", [1, 1], [1, -5], False),
+        ("standard", "images", 1 / np.sqrt(10), -2 / np.sqrt(10), False),
+        ("center", "wide", [1, 1], [1, -5], False),
     ],
 )
 def test_what_each_mode_makes_of_the_data(mode, kind, scale, offset, unit_range):
     rows = ArrayRows(ROWS[kind])
     found = fit_scaling(mode, rows, summarize(rows), np.dtype(np.float32))
-    assert (found.scale, found.offset) == pytest.approx((scale, offset))
+    np.testing.assert_allclose(found.scale, np.broadcast_to(scale, 2), rtol=1e-12)
+    np.testing.assert_allclose(found.offset, np.broadcast_to(offset, 2), rtol=1e-12)
+    assert (found.uniform is None) == isinstance(scale, list)
     assert (found.mode, found.unit_range, found.dtype) == (mode, unit_range, rows.dtype.name)
-    assert found.sample_shape == (2,)
-    assert found.for_rows(rows, summarize(rows)) == (found.scale, found.offset)
+    assert found.sample_shape == rows.sample_shape
+    if found.uniform is not None:
+        assert found.numbers_for(rows, summarize(rows)) == found.uniform
 
 
 @pytest.mark.parametrize(("high", "unit_range"), [(1.0, True), (1 + 5e-7, True), (1 + 2e-6, False)])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_the_unit_range_has_a_little_slack_on_both_sides(high, unit_range, sign):
-    x = np.array([[0.0, high]]) if sign == 1 else np.array([[1.0 - high, 1.0]])
+    ends = (0.0, high) if sign == 1 else (1.0 - high, 1.0)
+    x = np.array([ends, ends[::-1]])
     rows = ArrayRows(x)
     assert fit_scaling("auto", rows, summarize(rows), np.dtype(np.float64)).unit_range == unit_range
 
@@ -124,26 +136,26 @@ def _scaling(kind, mode="auto"):
         ("floats", "bytes", (1 / 255, 0.0)),
         ("floats", "bits", "convert them to floats"),
         ("floats", "floats", (1.0, 0.0)),
-        ("wide", "bytes", (1.0, 0.0)),
-        ("wide", "bits", (1.0, 0.0)),
-        ("wide", "floats", (1.0, 0.0)),
     ],
 )
 def test_what_values_mean_to_a_model_under_auto(trained, used, scaled):
     rows = ArrayRows(ROWS[used])
     if isinstance(scaled, tuple):
-        assert _scaling(trained).for_rows(rows, summarize(rows)) == scaled
+        assert _scaling(trained).numbers_for(rows, summarize(rows)) == scaled
     else:
         with pytest.raises(DataError, match=scaled):
-            _scaling(trained).for_rows(rows, summarize(rows))
+            _scaling(trained).numbers_for(rows, summarize(rows))
 
 
-@pytest.mark.parametrize("mode", ["minmax", "standard", "none"])
-def test_other_modes_scale_all_rows_alike_without_a_look_at_them(mode):
+@pytest.mark.parametrize("mode", ["minmax", "standard", "none", "auto"])
+def test_scalings_by_column_scale_all_rows_alike_without_a_look_at_them(mode):
     scaling = _scaling("wide", mode)
     for kind in ROWS:
-        assert not scaling.depends_on_values(ArrayRows(ROWS[kind]))
-        assert scaling.for_rows(ArrayRows(ROWS[kind]), None) == (scaling.scale, scaling.offset)
+        rows = ArrayRows(ROWS[kind])
+        assert not scaling.depends_on_values(rows)
+        table, (scale, offset) = scaling.in_use(rows, np.dtype(np.float64))
+        expected = ROWS[kind].reshape(2, 2).astype(np.float64) * scaling.scale + scaling.offset
+        np.testing.assert_allclose(table.read(0, 2) * scale + offset, expected, rtol=1e-12)
 
 
 def test_constant_data_and_ranges_beyond_the_dtype_are_refused():
@@ -155,8 +167,107 @@ def test_constant_data_and_ranges_beyond_the_dtype_are_refused():
         with pytest.raises(DataError, match=message):
             fit_scaling("none", rows, summarize(rows), np.dtype(np.float32))
     rows = ArrayRows(np.array([[0.0, 1e39]]))
-    assert fit_scaling("none", rows, summarize(rows), np.dtype(np.float64)).scale == 1.0
+    assert fit_scaling("none", rows, summarize(rows), np.dtype(np.float64)).uniform == (1.0, 0.0)
 
 
 def test_codes_are_taken_as_they_are():
-    assert identity(3, "float32") == InputScaling(1.0, 0.0, (3,), "float32", "none", False)
+    found = identity(3, "float32")
+    assert found.uniform == (1.0, 0.0) and (found.sample_shape, found.dtype, found.mode) == ((3,), "float32", "none")
+
+
+# ---- the rule of auto, on data of many kinds ----------------------------------------------------------------------------
+
+
+def _numbers(kind):
+    """Raw rows (n, V) of a kind of data that `auto` tells apart by their values."""
+    rng = np.random.default_rng(7)
+    if kind == "scores":  # whole numbers with common bounds
+        return rng.integers(0, 16, (300, 16)).astype(np.uint8)
+    if kind == "drawings":  # grey levels 0 to 16 that differ in spread, as many in the middle as at the borders
+        return np.where(rng.random((300, 64)) < np.linspace(0.02, 0.9, 64), rng.integers(0, 17, (300, 64)), 0)
+    if kind == "spectra":
+        peaks = np.exp(-(((np.arange(80) - rng.uniform(10, 70, (300, 1))) / 6) ** 2)) * rng.uniform(1, 9, (300, 1))
+        return peaks + 1000 + np.arange(80)
+    if kind == "words":
+        return rng.poisson(0.05 + rng.gamma(0.2, 1.0, 200), (300, 200))
+    if kind == "faces":  # bytes, flat
+        return np.clip(rng.normal(128, 40, (300, 100)), 0, 255).astype(np.uint8)
+    table = rng.normal(size=(300, 5)) * [1e-3, 1.0, 50.0, 1.0, 1.0] + [0, 5, -2000, 0, 0]
+    table[:, 3] = rng.random(300) < 0.1
+    table[:, 4] = np.exp(rng.normal(1, 3, 300))
+    return np.column_stack([table, np.full(300, 4.5)])
+
+
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [
+        ("scores", "the whole table to [0, 1]"),
+        ("drawings", "the whole table to [0, 1]"),
+        ("spectra", "each column minus its mean, all divided by one deviation"),
+        ("words", "logarithms, each column minus its mean, all divided by one deviation"),
+        ("faces", "images"),
+        (
+            "table",
+            "each column to mean 0 and deviation 1, zeros and ones as they are; 1 by their logarithm; 1 that do not vary set aside",
+        ),
+    ],
+)
+def test_auto_tells_kinds_of_data_apart(kind, method):
+    rows = ArrayRows(_numbers(kind))
+    found = fit_scaling("auto", rows, summarize(rows), np.dtype(np.float32))
+    assert found.method == method
+    scaled = found.apply(rows.read(0, 300), np.dtype(np.float64))
+    raw = _numbers(kind).astype(np.float64)
+    np.testing.assert_allclose(found.undo(scaled.copy()), raw, rtol=1e-9, atol=1e-9 * np.abs(raw).max())
+    if kind in ("spectra", "words"):
+        np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-9)
+        varies = scaled.std(axis=0) > 0
+        assert np.square(scaled[:, varies]).mean() == pytest.approx(1)
+    if kind == "table":
+        np.testing.assert_allclose(scaled[:, [0, 1, 2, 4]].std(axis=0), 1)
+        assert set(np.unique(scaled[:, 3])) == {0, 1} and (scaled[:, 5] == 0).all()
+
+
+def test_one_deviation_keeps_the_ratio_of_errors():
+    rows = ArrayRows(_numbers("spectra"))
+    found = fit_scaling("auto", rows, summarize(rows), np.dtype(np.float32))
+    assert len(set(found.scale.tolist())) == 1 and found.uniform is None
+
+
+def test_a_table_of_equal_rows_has_nothing_to_learn():
+    rows = ArrayRows(np.tile([3.0, 7.0, -1.0], (5, 1)))
+    with pytest.raises(DataError, match="all 5 rows are alike"):
+        fit_scaling("auto", rows, summarize(rows), np.dtype(np.float32))
+
+
+def test_columns_scaled_by_themselves_train_to_the_same_bits_streamed_or_not(tmp_path, monkeypatch):
+    import h5py
+
+    from stacked.data import encoded, open_data
+
+    table = _numbers("table").astype(np.float32)
+    with h5py.File(tmp_path / "table.h5", "w") as file:
+        file["data"] = table
+    settings = {"activation": "tanh", "output": "linear", "learning_rate": 0.001, "random_state": 0, **SHORT}
+    kept = Autoencoder(3, **settings).fit(table)
+    monkeypatch.setattr(encoded, "available_memory", lambda: 0)
+    with open_data(str(tmp_path / "table.h5")) as rows:
+        streamed = Autoencoder(3, **settings).fit(rows)
+    np.testing.assert_array_equal(kept.network_.params, streamed.network_.params)
+    np.testing.assert_array_equal(kept.transform(table), streamed.transform(table))
+
+
+def test_values_beyond_the_dtype_after_scaling_are_refused_in_use():
+    unit = Autoencoder(2, activation="tanh", output="linear", learning_rate=0.001, random_state=0, **SHORT)
+    unit.fit(_numbers("table"))
+    with pytest.raises(DataError, match="expected finite numbers, found inf in row 0, column 0"):
+        unit.transform(_numbers("table") * 1e300)
+
+
+def test_constant_columns_do_not_reach_the_network_and_come_back():
+    table = _numbers("table")
+    unit = Autoencoder(2, activation="tanh", output="linear", learning_rate=0.001, random_state=0, **SHORT).fit(table)
+    other = table.copy()
+    other[:, 5] = 1e6
+    np.testing.assert_array_equal(unit.transform(other), unit.transform(table))
+    assert (unit.reconstruct(other)[:, 5] == 4.5).all() and (unit.inverse_transform(np.ones((2, 2)))[:, 5] == 4.5).all()

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -11,14 +12,16 @@ from stacked.errors import ModelFileError
 from stacked.files import read_info, read_model, write_model
 
 from .store_hostile import WEIGHT
-from .store_records import assert_same, make_record, naive_digest
+from .store_records import assert_same, make_record, naive_digest, with_attributes
 from .store_threats import HOSTILE
 
 
 @pytest.fixture
 def good(tmp_path):
     path = tmp_path / "model.h5"
-    write_model(path, make_record("stacked_classifier"))
+    record = make_record("stacked_classifier")
+    units = (with_attributes(record.units[0], share=0.5), *record.units[1:])  # a number that is not whole
+    write_model(path, replace(record, units=units))
     return path
 
 

@@ -41,9 +41,7 @@ class EncodedRows(Rows):
         return np.concatenate(blocks)[start - first : stop - first]
 
 
-def encoded(
-    below: Rows, encode: Encode, n_columns: int, dtype: np.dtype, shape: tuple[int, ...] | None = None
-) -> Rows:
+def encoded(below: Rows, encode: Encode, n_columns: int, dtype: np.dtype, shape: tuple[int, ...] | None = None) -> Rows:
     """What ``encode`` makes of ``below``: kept if it fits in a quarter of the free memory, else computed on the fly; same bits."""
     rows = EncodedRows.over(below, encode, n_columns, dtype, shape)
     if rows.nbytes > available_memory() / 4:

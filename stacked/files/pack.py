@@ -133,7 +133,9 @@ def _input(elements: Elements, arrays: dict[str, np.ndarray]) -> InputSpec:
     for name, array in arrays.items():
         wanted = np.dtype(np.uint8 if name == "log" else np.float64)
         if array.shape != (math.prod(shape),) or array.dtype != wanted:
-            text = f"expected {math.prod(shape)} numbers of {wanted}, one a column, found {array.shape} of {array.dtype}"
+            text = (
+                f"expected {math.prod(shape)} numbers of {wanted}, one a column, found {array.shape} of {array.dtype}"
+            )
             raise refusal(f"/input/{name}", text)
     if arrays["log"].max() > 1:
         raise refusal("/input/log", f"expected 0 or 1, found {arrays['log'].max()}")

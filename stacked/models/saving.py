@@ -41,7 +41,11 @@ def to_record(model: "Model", checkpoint: Checkpoint | None = None) -> ModelReco
         classes=None if classes is None else _stored_classes(classes),
         units=tuple(_unit_arrays(unit) for unit in model._trained_units()),
         input=InputSpec(
-            scaling.scale, scaling.offset, scaling.log.astype(np.uint8), scaling.constant, scaling.sample_shape,
+            scaling.scale,
+            scaling.offset,
+            scaling.log.astype(np.uint8),
+            scaling.constant,
+            scaling.sample_shape,
             scaling.dtype,
         ),
         history=_history(model.history_),
