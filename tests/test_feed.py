@@ -5,10 +5,10 @@ import pytest
 
 from stacked import DataError
 from stacked.data import ArrayRows, Rows
-from stacked.kernels.arithmetic.random import SHUFFLE, SPLIT, shuffle, stream_key
-from stacked.training import feed
 from stacked.data import encoded as encoded_rows
 from stacked.data.encoded import EncodedRows, encoded
+from stacked.kernels.arithmetic.random import SHUFFLE, SPLIT, shuffle, stream_key
+from stacked.training import feed
 from stacked.training.feed import Feed, split_rows
 
 N_ROWS, N_COLUMNS, BLOCK = 22, 3, 4  # six blocks, the last one short
