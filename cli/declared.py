@@ -2,30 +2,37 @@
 
 from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
-from stacked.parameters import Choice, Flag, Pair, Parameter, Real, Seed, Sizes, Steps, Threads, Whole, parameters_of
+from stacked.parameters import (
+    Auto,
+    Check,
+    Choice,
+    Flag,
+    Pair,
+    Parameter,
+    Real,
+    Seed,
+    Sizes,
+    Steps,
+    Threads,
+    Whole,
+    parameters_of,
+)
+from stacked.units.kinds import Kind
 
-from .parameters import INTEGER, LAYERS, PAIR, REAL, PerLayer, Schedule
+from .parameters import INTEGER, LAYERS, PAIR, REAL, OrAuto, PerLayer, Schedule
 
 Decorator = Callable[[Any], Any]
-
-
-class Kind(NamedTuple):
-    """A value of ``--unit``: the unit's class by name, what declares its parameters, and defaults of its own."""
-
-    unit: str
-    declares: type
-    defaults: Mapping[str, Any] = {}
 
 
 def option(record: Parameter, text: str, per_layer: bool = False) -> Decorator:
     """The option that asks for a parameter; not given it is None, and the estimator's default holds."""
     if isinstance(record.check, Flag):
         return click.option(*declarations(record), default=None, help=text)
-    kind = _type(record)
+    kind = _type(record.check)
     return click.option(
         *declarations(record), type=PerLayer(kind) if per_layer else kind, metavar=record.metavar, help=text
     )
@@ -87,7 +94,11 @@ def _words(check: Choice) -> list[str]:
 def sentence(record: Parameter, of: str = "") -> str:
     """A parameter's help as an option's, which may be ``of`` something."""
     text = f"{of}: {record.help}" if of else record.help[:1].upper() + record.help[1:]
-    return text + (" A schedule is written 0:0.1/10:0.01." if isinstance(record.check, Steps) else "")
+    return text + (" A schedule is written 0:0.1/10:0.01." if isinstance(_inner(record.check), Steps) else "")
+
+
+def _inner(check: Check) -> Check:
+    return check.other if isinstance(check, Auto) else check
 
 
 def shown_default(record: Parameter, value: Any) -> str:
@@ -114,10 +125,12 @@ def _defaults(kinds: Mapping[str, Kind], takers: Mapping[str, Parameter]) -> str
     return f"  [default: {', '.join(several if len(found) > 1 else found)}]"
 
 
-def _type(record: Parameter) -> click.ParamType:
-    if isinstance(record.check, Choice):
-        return click.Choice(_words(record.check))
+def _type(check: Check) -> click.ParamType:
+    if isinstance(check, Auto):
+        return OrAuto(_type(check.other))
+    if isinstance(check, Choice):
+        return click.Choice(_words(check))
     types: dict[type, click.ParamType] = {
         Whole: INTEGER, Threads: INTEGER, Real: REAL, Pair: PAIR, Sizes: LAYERS, Steps: Schedule(), Seed: click.IntRange(min=0),
     }  # fmt: skip
-    return types[type(record.check)]
+    return types[type(check)]

@@ -98,6 +98,16 @@ class Damaged(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
+class OrAuto(click.ParamType):
+    """What ``inner`` takes, or the word auto."""
+
+    def __init__(self, inner: click.ParamType):
+        self.inner, self.name = inner, f"{inner.name}|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == "auto" else self.inner.convert(value, param, ctx)
+
+
 class PerLayer(click.ParamType):
     """One value for every layer, or one a layer, separated by commas; becomes a list."""
 

@@ -11,7 +11,7 @@ from . import options as opt
 from .boundary import in_flags
 from .declared import unit_options
 from .parameters import Sizes
-from .units import KINDS, build_units
+from .units import KINDS, settings_for
 
 _OPTIONS = unit_options(KINDS, chosen=("learning_rate",))
 STACK_OPTIONS = tuple(parameters_of(Run))
@@ -20,9 +20,12 @@ _KEPT_ON_RESUME = ("data", "resume", "precision", "n_threads", "checkpoint_every
 
 stack_options = opt.together(
     click.option("--layers", type=Sizes(), help="Units in each layer, from the data upwards: 1000-500-250-30."),
-    click.option("--unit", type=click.Choice(list(KINDS)), help="Kind of unit.  [default: rbm]"),
     click.option(
-        "--code", type=click.Choice(["linear", "same"]),
+        "--unit", type=click.Choice(["auto", *KINDS]),
+        help="Kind of unit.  [default: auto, rbm for binary data and drawings, else autoencoder]",
+    ),
+    click.option(
+        "--code", type=click.Choice(["auto", "linear", "same"]),
         help="Top layer: linear units (Gaussian ones of an RBM), or the same as the others.  [default: linear where two or more"
         " layers end in one narrower than the layer below]",
     ),
@@ -80,10 +83,12 @@ def build_stack(given: dict[str, Any]) -> Any:
     """The unfitted stack that the options describe, all its settings checked; a usage error for a bad one."""
     from stacked import SettingError, StackedAutoencoder
 
-    kind = given["unit"] or "rbm"
-    units = build_units(kind, given["layers"], given["code"], {name: given[name] for name in UNIT_OPTIONS})
     own = {name: given[name] for name in STACK_OPTIONS if given[name] is not None}
-    model = StackedAutoencoder(units, **own)
+    kind, settings = settings_for(
+        given["unit"] or "auto", len(given["layers"]), {name: given[name] for name in UNIT_OPTIONS}
+    )
+    code = given["code"] or "auto"
+    model = StackedAutoencoder(given["layers"], unit=kind, code=code, unit_settings=settings, **own)
     try:
         model.plan()
     except SettingError as error:

@@ -19,8 +19,8 @@ class Names:
     """What a run's phases are called, and how many epochs each has."""
 
     def __init__(self, model: Any, n_features: int):
-        self.sizes = [n_features, *(unit.n_hidden for unit in model.units)]
-        self._epochs = [*(unit.epochs for unit in model.units), model.finetune_epochs]  # fine-tuning is [-1]
+        self.sizes = [n_features, *(unit.n_hidden for unit in model.templates)]
+        self._epochs = [*(unit.epochs for unit in model.templates), model.finetune_epochs]  # fine-tuning is [-1]
 
     def title(self, unit: int) -> str:
         if unit == FINETUNE:
@@ -138,7 +138,7 @@ def mention_bfloat16(model: Any, phase: str) -> None:
     from stacked.kernels.engine.bfloat16 import obstacle
     from stacked.settings import LINE_SEARCHES
 
-    optimizers = [model.finetune_optimizer] if phase == "finetune" else [unit.optimizer for unit in model.units]
+    optimizers = [model.finetune_optimizer] if phase == "finetune" else [unit.optimizer for unit in model.templates]
     if model.precision == "float32" and not set(optimizers) & set(LINE_SEARCHES) and obstacle() is None:
         click.echo("this CPU multiplies bfloat16: with --precision bfloat16 it trains faster", err=True)
 

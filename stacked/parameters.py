@@ -137,6 +137,20 @@ class Seed:
 
 
 @dataclass(frozen=True)
+class Auto:
+    """What another check takes, or "auto": chosen when the data are known."""
+
+    other: Check
+
+    @property
+    def expects(self) -> str:
+        return f'"auto" or {self.other.expects}'
+
+    def __call__(self, name: str, value: Any) -> Any:
+        return value if isinstance(value, str) and value == "auto" else self.other(name, value)
+
+
+@dataclass(frozen=True)
 class Unchecked:
     """What the estimator checks itself; ``expects`` says what."""
 

@@ -7,9 +7,9 @@ from stacked.checks import check_chain
 from stacked.cli.config import apply_config
 from stacked.cli.parameters import INTEGER, REAL, PerLayer, Schedule, Sizes, spread
 from stacked.cli.pretrain import pretrain
-from stacked.cli.units import build_units
 
 from .test_cli_boundary import misused, refused, run
+from .test_cli_units import build_units
 
 RATES = PerLayer(Schedule())
 
@@ -203,7 +203,7 @@ def test_denoising_and_plain_autoencoders():
         (["--unit", "dae", "--sparsity-decay", "0.5"], "--sparsity-decay"),
         (["--sparsity-target", "1"], "--sparsity-target: expected a number in (0, 1), found 1"),
         (
-            ["--sparsity-target", "0.1,0.1,0.1", "--sparsity-weight", "1,1,1"],
+            ["--unit", "rbm", "--sparsity-target", "0.1,0.1,0.1", "--sparsity-weight", "1,1,1"],
             "--sparsity-target: expected hidden='bernoulli'",
         ),  # of a linear code, too
         (
@@ -217,7 +217,7 @@ def test_denoising_and_plain_autoencoders():
         (["--unit", "dae", "--line-searches", "2"], "--line-searches"),
         (["--epochs", "1,2"], "--epochs"),
         (["--epochs", "-1"], "epochs"),
-        (["--patience", "2"], "patience"),
+        (["--patience", "2", "--validation", "0"], "patience"),
         (["--momentum", "1.5"], "momentum"),
         (["--unit", "dae", "--corruption-level", "2"], "--corruption-level"),
         (["--threads", "0"], "--threads"),

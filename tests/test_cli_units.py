@@ -7,7 +7,8 @@ import pytest
 from stacked import RBM, Autoencoder, StackedAutoencoder, VariationalAutoencoder, load
 from stacked.cli import main
 from stacked.cli import train as cli_train
-from stacked.cli.units import build_units, flag_of, refuse_unused
+from stacked.cli.units import flag_of, refuse_unused, settings_for
+from stacked.units.usual import units_for
 
 from .test_cli_boundary import misused, run_well
 
@@ -34,6 +35,12 @@ AUTOENCODERS = [  # activation, output, optimizer, whether the code is linear; t
     ("sigmoid", "sigmoid", "adam", True, 1e-3, 0.2),
     ("sigmoid", "linear", "adam", True, 1e-3, 0.2),
 ]
+
+
+def build_units(kind, sizes, code, options):
+    """The units that the options of `pretrain` become, on data in [0, 1]."""
+    word, given = settings_for(kind, len(sizes), options)
+    return units_for(sizes, word, code or "auto", given)
 
 
 def rates(kind, sizes, code, **options):
@@ -281,7 +288,7 @@ def test_every_option_is_in_the_table(name, table):
 
 def found(training, where, name):
     if where == "units":
-        return [getattr(unit, name) for unit in training["model"].units]
+        return [getattr(unit, name) for unit in training["model"].templates]
     return training["given"][name] if where == "given" else getattr(training["model"], name)
 
 
@@ -294,7 +301,7 @@ def test_flags_of_pretrain(name, trainings, tmp_path):
     assert found(trainings[0], where, attribute) == value
     assert found(trainings[1], where, attribute) != value
     names = {"rbm": "RBM", "vae": "VariationalAutoencoder"}
-    assert type(trainings[0]["model"].units[0]).__name__ == names.get(kind, "Autoencoder")
+    assert type(trainings[0]["model"].templates[0]).__name__ == names.get(kind, "Autoencoder")
     assert (trainings[0]["phase"], trainings[0]["path"]) == ("pretrain", str(tmp_path / "m.h5"))
     assert trainings[0]["rows"].name == "digits" and trainings[0]["notes"]["data"] == "digits"
 

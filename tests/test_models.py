@@ -197,7 +197,7 @@ BAD_SETTINGS = [
     (RBM(4, momentum=1.0), "momentum"),
     (RBM(4, learning_rate=[(1, 0.1)]), "learning_rate"),
     (RBM(4, learning_rate="fast"), "learning_rate"),
-    (RBM(4, patience=3), "validation_fraction"),
+    (RBM(4, patience=3, validation_fraction=0.0), "validation_fraction"),
     (RBM(4, precision="float16"), "precision"),
     (RBM(4, batch_size=2.5), "batch_size"),
     (RBM(4, n_threads=10_000), "NUMBA_NUM_THREADS"),

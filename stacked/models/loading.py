@@ -18,6 +18,7 @@ from ..scaling import InputScaling, identity
 from ..settings import MAX_SEED, SCALINGS, choice, flag, precision_dtype, whole
 from ..text import one_line, shown
 from ..training.loop import Record
+from ..training.plan import AUTO
 from ..units.base import Unit
 from ..units.chain import chained
 from .model import Model
@@ -187,6 +188,7 @@ def _records(history: dict[str, np.ndarray], model: Stack | Unit) -> list[Record
         phase, unit = ("finetune", -1) if name == "finetune" else ("pretrain", int(name.removeprefix("unit_")))
         planned = model.templates[unit] if isinstance(model, Stack) and unit >= 0 else model
         epochs = getattr(planned, "epochs" if unit >= 0 else "finetune_epochs")
+        epochs = len(history[name]) if epochs == AUTO else epochs
         for row in history[name]:
             validation = None if np.isnan(row["validation_loss"]) else float(row["validation_loss"])
             out.append(

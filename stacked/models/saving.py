@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .model import Model
 
 
+_AS_UNITS = ("units", "unit", "code", "unit_settings")  # a stack's, which its units say one by one
+
+
 def to_record(model: "Model", checkpoint: Checkpoint | None = None) -> ModelRecord:
     """The plain record of a fitted estimator, or with ``checkpoint`` of one in training; its parts are those of a model."""
     network, n_code = model.network_, model.n_code_layers_
@@ -70,7 +73,7 @@ def jsonable(value: Any) -> Any:
 
 def _params(model: "Model", units: Sequence["Unit"] = ()) -> dict[str, Any]:
     """Parameters in JSON's types; of a stack's units those given."""
-    params = {name: value for name, value in model.get_params(deep=False).items() if name != "units"}
+    params = {name: value for name, value in model.get_params(deep=False).items() if name not in _AS_UNITS}
     out = {name: jsonable(value) for name, value in params.items()}
     out["n_threads"] = None  # of the machine, not of the model
     if units:

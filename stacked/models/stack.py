@@ -23,21 +23,23 @@ from ..kernels.arithmetic.corruption import NO_CORRUPTION, Corruption
 from ..kernels.arithmetic.terms import NO_TERMS, Terms
 from ..layers import Layer
 from ..network import Network, fill
+from ..parameters import value_of
 from ..registry import UNIT_NAMES
 from ..scaling import AS_IS, IMAGES, InputScaling, Prepared, identity
-from ..scaling_rules import check_varies, fit_scaling
-from ..settings import check_products, precision_dtype, seed_from
+from ..scaling_rules import check_varies, fit_scaling, kind_of
+from ..settings import check_products, precision_dtype, seed_from, sizes
 from ..text import shown
 from ..training.feed import split_rows
 from ..training.loop import Hooks, Record, run
 from ..training.phase import Name, Source, prepare
-from ..training.plan import Plan, training_plan
+from ..training.plan import AUTO, Plan, training_plan
 from ..training.start import Resume
 from ..training.trainees import MEANS, DenseTrainee, Stochastic
 from ..units.autoencoder import Autoencoder
 from ..units.base import Unit
 from ..units.chain import Halves, chained, encoders
 from ..units.prepare import prepare_unit
+from ..units.usual import units_for
 from .model import Model
 
 FINETUNE = -1  # the "unit" of the second phase, in records and checkpoints
@@ -79,7 +81,10 @@ class Stack(Model):
                 prepared = self._prepare(rows, reset=resume is None)
                 if resume is None:
                     self.seed_ = seed_from(self.random_state)
-                split_rows(rows.n_rows, self.validation_fraction, self.seed_)
+                for unit in self.templates:
+                    split_rows(
+                        rows.n_rows, self._clone(unit).validate().on(rows.n_rows).validation_fraction, self.seed_
+                    )
             if resume is None:
                 self.units_, self.history_ = [], []
                 for name in ("network_", "classes_"):
@@ -115,6 +120,7 @@ class Stack(Model):
                 prepared = self._prepare(rows, reset=not fitted, models_input=targets is None)
                 if not fitted:
                     self.seed_ = seed_from(self.random_state)
+                plan = self.plan().on(rows.n_rows)
                 split_rows(rows.n_rows, plan.validation_fraction, self.seed_)
                 source = Source(*prepared, self.seed_, _FINETUNE_STREAM, self._accept(targets))
                 if not fitted:
@@ -124,8 +130,26 @@ class Stack(Model):
 
     @property
     def templates(self) -> Any:
-        """The unfitted units: ``units``, or one `Autoencoder` for None."""
-        return [Autoencoder()] if self.units is None else self.units
+        """The unfitted units: ``units``, or one `Autoencoder` for None, or of the sizes given; before the data are known these are
+        what would suit values in [0, 1].
+        """
+        if self.units is None:
+            return [Autoencoder()]
+        return self._usual(*getattr(self, "data_kind_", ("unit", 0))) if self._are_sizes else self.units
+
+    @property
+    def _are_sizes(self) -> bool:
+        units = self.units
+        return isinstance(units, list | tuple) and bool(units) and not any(isinstance(unit, Unit) for unit in units)
+
+    def _usual(self, data: str, n_rows: int) -> list[Unit]:
+        """Units of the sizes given, for a kind of data and a number of rows."""
+        given = value_of(self, "unit_settings")
+        settings = {} if given is None else given
+        if not isinstance(settings, dict):
+            raise SettingError(f"unit_settings: expected a dict of parameters, found {shown(given)}")
+        widths = sizes("units", list(self.units))
+        return units_for(widths, value_of(self, "unit"), value_of(self, "code"), settings, data, n_rows)
 
     @property
     def visible_activation(self) -> str:  # type: ignore[override]
@@ -146,7 +170,7 @@ class Stack(Model):
         """Check every parameter, the units' too, and return the plan of fine-tuning; raises SettingError."""
         units = self.templates
         if not isinstance(units, list | tuple) or not units or not all(isinstance(u, Unit) for u in units):
-            raise SettingError(f"units: expected a list of {UNIT_NAMES} units, found {shown(units)}")
+            raise SettingError(f"units: expected a list of {UNIT_NAMES} units, or of their sizes, found {shown(units)}")
         plan = training_plan(self, "finetune_")
         for unit in units:
             self._clone(unit).validate()
@@ -179,6 +203,9 @@ class Stack(Model):
             self.scaling_ = fit_scaling(self.scaling, rows, data, dtype)
         as_trained = self.scaling_.method in (AS_IS, IMAGES) and self.scaling_.unit_range
         prepared = self.scaling_.for_training(rows, data, dtype)
+        if reset and self._are_sizes:
+            self.data_kind_ = (kind_of(self.scaling_, *prepared[1:]), rows.n_rows)
+            self.plan()
         if models_input if reset else as_trained:
             check_range(self.visible_activation, prepared.scaled, prepared.data, f"{rows.name}, unit 0")
         return prepared
@@ -204,7 +231,7 @@ class Stack(Model):
         """A fresh unit with the stack's precision, threads, scaling and validation split, and its patience if it has none."""
         copy = clone(unit)
         own: dict[str, Any] = {"precision": self.precision, "n_threads": self.n_threads, "scaling": self.scaling}
-        if unit.patience is None:
+        if unit.patience in (None, AUTO):
             own["patience"] = self.patience
         return copy.set_params(**own, validation_fraction=self.validation_fraction)
 

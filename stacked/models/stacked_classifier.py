@@ -20,7 +20,18 @@ from ..units.chain import Halves, chained, encoders
 from .parameters import StackedClassifierParameters
 from .stack import Callback, Stack
 
-_SHARED = ("units", "validation_fraction", "patience", "scaling", "precision", "n_threads", "random_state")
+_SHARED = (
+    "units",
+    "unit",
+    "code",
+    "unit_settings",
+    "validation_fraction",
+    "patience",
+    "scaling",
+    "precision",
+    "n_threads",
+    "random_state",
+)
 
 
 @declared
@@ -38,8 +49,9 @@ class StackedClassifier(ClassifierMixin, Stack, StackedClassifierParameters):
         """A classifier on a fitted stack's encoder as it stands, ready for `finetune` with labels; ``params`` are its settings."""
         check_is_fitted(stack, "network_")
         classifier = cls(**{**{name: getattr(stack, name) for name in _SHARED}, **params})
-        for name in ("units_", "scaling_", "seed_", "n_features_in_"):
-            setattr(classifier, name, getattr(stack, name))
+        for name in ("units_", "scaling_", "seed_", "n_features_in_", "data_kind_"):
+            if hasattr(stack, name):
+                setattr(classifier, name, getattr(stack, name))
         classifier.history_ = [r for r in stack.history_ if r.phase == "pretrain"]
         classifier.n_code_layers_ = stack.n_code_layers_
         classifier.network_ = stack.network_.regrown(stack.network_.layers[: stack.n_code_layers_])
@@ -63,7 +75,7 @@ class StackedClassifier(ClassifierMixin, Stack, StackedClassifierParameters):
             check_width(unlabelled, rows.n_columns)
             copy._prepare(unlabelled, reset=True)
             copy._prepare(rows, reset=False)
-        split_rows(rows.n_rows, self.validation_fraction, 0)
+        split_rows(rows.n_rows, copy.plan().on(rows.n_rows).validation_fraction, 0)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities (n_samples, n_classes), columns in the order of ``classes_``."""

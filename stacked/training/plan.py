@@ -1,40 +1,68 @@
 """The frozen plan that a training loop follows, made from the checked parameters of an estimator."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ..defaults import usual_batch, usual_epochs, usual_validation
 from ..errors import SettingError
 from ..parameters import checked
 from ..settings import LINE_SEARCHES, Schedule
 
+AUTO = "auto"
+
 
 @dataclass(frozen=True)
 class Plan:
-    """How one phase trains: everything the loop needs to know, checked."""
+    """How one phase trains: everything the loop needs to know, checked.
 
-    epochs: int
-    batch_size: int
+    Epochs, batch size, validation fraction and patience may be "auto" until the number of rows is known (`on`).
+    """
+
+    epochs: Any
+    batch_size: Any
     optimizer: str
     learning_rate: Schedule
     momentum: Schedule
     linear_decay: bool = False
     l1: float = 0.0
     l2: float = 0.0
-    validation_fraction: float = 0.0
-    patience: int | None = None
+    validation_fraction: Any = 0.0
+    patience: Any = None
     line_searches: int = 3
+    phase: str = "pretrain"
+
+    def on(self, n_rows: int) -> "Plan":
+        """The plan for so many rows, with nothing left to choose.
+
+        Rows are held out by choice only where the number of epochs is chosen, too, or patience was asked for.
+        """
+        batch_size = usual_batch(n_rows) if self.batch_size == AUTO else self.batch_size
+        chosen = self.epochs == AUTO
+        epochs = usual_epochs(n_rows, batch_size, self.phase) if chosen else self.epochs
+        fraction, patience = usual_validation(n_rows) if chosen else (0.0, None)
+        if self.patience != AUTO:
+            fraction, patience = fraction or (HELD_OUT if self.patience else 0.0), self.patience
+        if self.validation_fraction != AUTO:
+            fraction = self.validation_fraction
+        return replace(
+            self, epochs=epochs, batch_size=batch_size, validation_fraction=fraction,
+            patience=patience if fraction else None,
+        )  # fmt: skip
+
+
+HELD_OUT = 0.1  # share of the rows, where patience is asked for and no share
 
 
 def training_plan(estimator: Any, prefix: str = "") -> Plan:
     """The plan of an estimator, every parameter checked; ``prefix`` ("finetune_") selects those of a stack's second phase."""
     values = checked(estimator)
-    if values["patience"] is not None and not values["validation_fraction"]:
+    if values["patience"] not in (None, AUTO) and values["validation_fraction"] == 0:
         raise SettingError("patience: early stopping needs a validation set; set validation_fraction too")
     return Plan(
         epochs=values[prefix + "epochs"],
         batch_size=values[prefix + "batch_size"],
         optimizer=values.get(prefix + "optimizer", "momentum"),
-        learning_rate=values[prefix + "learning_rate"],
+        learning_rate=_rate(estimator, values, prefix),
         momentum=values[prefix + "momentum"],
         linear_decay=values.get(prefix + "linear_decay", False),
         l1=values[prefix + "l1"],
@@ -42,7 +70,14 @@ def training_plan(estimator: Any, prefix: str = "") -> Plan:
         validation_fraction=values["validation_fraction"],
         patience=values["patience"],
         line_searches=values.get("line_searches", 3),
+        phase="finetune" if prefix else "pretrain",
     )
+
+
+def _rate(estimator: Any, values: dict[str, Any], prefix: str) -> Schedule:
+    """The learning rate as given, or as it suits the unit."""
+    rate = values[prefix + "learning_rate"]
+    return ((0, estimator.building.rate(values)),) if rate == AUTO else rate
 
 
 def remedy(plan: Plan, prefix: str = "") -> str:

@@ -11,7 +11,7 @@ from ..training.losses import loss_for
 from ..training.phase import Source
 from ..training.plan import Plan
 from ..training.trainees import DenseTrainee
-from .autoencoder_parameters import EVEN, SOME_INPUTS, AutoencoderParameters
+from .autoencoder_parameters import BUILDING, EVEN, SOME_INPUTS, AutoencoderParameters
 from .one_layer import OneLayerUnit
 
 
@@ -23,6 +23,7 @@ class Autoencoder(OneLayerUnit, AutoencoderParameters):
     """
 
     kind = "autoencoder"
+    building = BUILDING
 
     @property
     def code_activation(self) -> str:  # type: ignore[override]

@@ -21,6 +21,7 @@ from ..training.loop import Hooks, Record, Trainee, run
 from ..training.phase import Source
 from ..training.plan import Plan, training_plan
 from ..training.trainees import Stochastic
+from .building import Building
 from .chain import Halves
 from .prepare import prepare_unit
 
@@ -31,6 +32,7 @@ class Unit(Reconstructor):
     code_activation: str  # of the codes, which are means
     output_activation: str  # of the reconstruction
     n_hidden: int  # width of the code
+    building: Building  # what a stack, and an automatic learning rate, go by
     random_state: Any
     precision: str
     scaling: str

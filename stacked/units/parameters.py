@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..parameters import Choice, Real, Seed, Steps, Threads, Whole, declared, parameter
+from ..parameters import Auto, Choice, Real, Seed, Steps, Threads, Whole, declared, parameter
 from ..settings import MAX_COUNT, PRECISIONS, SCALINGS
 
 
@@ -17,15 +17,25 @@ class Sized:
 class Trained:
     """How a unit is trained."""
 
-    learning_rate: Any = parameter(0.1, Steps(), "step down the gradient, or a schedule of it.", per_layer=True)
+    learning_rate: Any = parameter(
+        "auto", Auto(Steps()), "step down the gradient, or a schedule of it; auto suits the unit and its optimizer.",
+        per_layer=True,
+    )  # fmt: skip
     momentum: Any = parameter(
         0.9, Steps(1.0), "share of the last step that is taken again, or a schedule of it; adam's beta_1.",
         per_layer=True,
     )  # fmt: skip
     weight_decay: float = parameter(0.0, Real(), "L2 penalty on weights.", per_layer=True)
     l1: float = parameter(0.0, Real(), "L1 penalty on weights.", per_layer=True)
-    batch_size: int = parameter(100, Whole(), "rows in a minibatch.", per_layer=True)
-    epochs: int = parameter(10, Whole(0, MAX_COUNT), "passes over the data.", per_layer=True)
+    batch_size: int | str = parameter(
+        "auto", Auto(Whole()), "rows in a minibatch; auto goes by the number of rows.", per_layer=True
+    )
+    epochs: int | str = parameter(
+        "auto",
+        Auto(Whole(0, MAX_COUNT)),
+        "passes over the data; auto makes more of them over few rows.",
+        per_layer=True,
+    )
 
 
 @declared
@@ -39,14 +49,18 @@ class Searched:
 class Run:
     """What a stack decides for all of its units."""
 
-    validation_fraction: float = parameter(
-        0.0, Real(0.0, 1.0, open_high=True), "hold out this share of the rows; the weights that do best on them are kept.",
+    validation_fraction: float | str = parameter(
+        "auto", Auto(Real(0.0, 1.0, open_high=True)),
+        "hold out this share of the rows; the weights that do best on them are kept. auto: of few rows, where the epochs are auto.",
         option=("--validation", "validation_fraction"), metavar="FRACTION",
     )  # fmt: skip
-    patience: int | None = parameter(
-        None, Whole(optional=True), "stop after so many epochs without improvement on the rows held out."
+    patience: int | str | None = parameter(
+        "auto", Auto(Whole(optional=True)),
+        "stop after so many epochs without improvement on the rows held out; auto: where the epochs are auto.",
+    )  # fmt: skip
+    scaling: str = parameter(
+        "auto", Choice(SCALINGS), "of the data; auto looks at them, minmax, standard, center and log say how."
     )
-    scaling: str = parameter("auto", Choice(SCALINGS), "of the data; auto divides uint8 images by 255.")
     precision: str = parameter(
         "float32", Choice(PRECISIONS),
         "of weights and products; bfloat16 rounds what products multiply and keeps float32 weights: faster, on a CPU that has"

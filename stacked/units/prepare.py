@@ -21,7 +21,7 @@ def prepare_unit(
     ``scaling`` is that of the source's rows. The attributes are set before training, so that after an error in `run` the unit
     holds the last good weights.
     """
-    plan, n_visible = unit.validate(), source.rows.n_columns
+    plan, n_visible = unit.validate().on(source.rows.n_rows), source.rows.n_columns
     halves = unit.layers(n_visible)
     network = Network.zeros(halves.whole, unit.precision)
     trainee = unit.trainee(network, source, plan)

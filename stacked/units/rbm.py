@@ -18,7 +18,7 @@ from ..training.phase import Source
 from ..training.plan import Plan
 from ..training.trainees import RBMTrainee
 from .one_layer import OneLayerUnit
-from .rbm_parameters import MEAN, RBMParameters
+from .rbm_parameters import BUILDING, MEAN, RBMParameters
 
 INITIAL_STD = 0.01  # of the weights (Hinton 2010, section 8)
 
@@ -35,6 +35,7 @@ class RBM(OneLayerUnit, RBMParameters):
     """
 
     kind = "rbm"
+    building = BUILDING
 
     @property
     def code_activation(self) -> str:  # type: ignore[override]

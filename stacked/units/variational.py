@@ -17,7 +17,7 @@ from ..training.plan import Plan
 from ..training.trainees import DenseTrainee, Stochastic
 from .base import Unit
 from .chain import Halves
-from .variational_parameters import OUTPUTS, VariationalAutoencoderParameters
+from .variational_parameters import BUILDING, OUTPUTS, VariationalAutoencoderParameters
 
 SCORED = 100  # draws a row in `score`
 
@@ -31,6 +31,7 @@ class VariationalAutoencoder(Unit, VariationalAutoencoderParameters):
     """
 
     kind = "vae"
+    building = BUILDING
     code_activation = "linear"
 
     def validate(self) -> Plan:

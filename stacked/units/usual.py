@@ -1,0 +1,103 @@
+"""The units of a stack from the sizes of its layers: of one kind, each able to model the codes of the one below.
+
+What is not given is chosen: kind and parameters by the data (`defaults`), what models codes and how fast to learn by the units.
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ..defaults import usual_units
+from ..errors import SettingError
+from ..parameters import parameters_of
+from ..registry import PACKAGE, UNITS
+from .kinds import KINDS, Kind
+
+if TYPE_CHECKING:
+    from .base import Unit
+
+_REAL = ("real", "counts")  # kinds of data that need outputs of any size
+CODES = ("auto", "linear", "same")
+Given = Mapping[str, Any]  # a parameter's value for all units, or with `Each` one for each
+
+
+class Each(tuple):
+    """Values of one parameter for the units, from the data upwards."""
+
+
+def units_for(
+    sizes: Sequence[int],
+    kind: str = "auto",
+    code: str = "auto",
+    given: Given | None = None,
+    data: str = "unit",
+    n_rows: int = 0,
+) -> "list[Unit]":
+    """Units of ``sizes`` from the data upwards.
+
+    ``kind`` is one of `KINDS`, or "auto" for what suits the data, of those that take all parameters ``given``; a kind that is asked
+    for on data in [0, 1] has the defaults that it declares. ``code``: the
+    uppermost unit is "linear", the "same" as the others, or with "auto" linear where two or more layers end in one narrower than
+    the layer below. ``data`` is a kind of data and ``n_rows`` their number, as `defaults` has them.
+    """
+    given = dict(given or {})
+    usual, chosen = usual_units(data, n_rows, sizes)
+    word = _kind_taking(given, usual) if kind == "auto" else kind
+    own = (kind == "auto" or data in _REAL) and not given.keys() & set(KINDS[word].building.not_linear)
+    defaults = chosen if own and word == usual else _outputs(KINDS[word], data)
+    linear = code == "linear" or (code == "auto" and len(sizes) > 1 and sizes[-1] < sizes[-2])
+    common = {name for name, value in given.items() if not isinstance(value, Each)}
+    units: list[Any] = []
+    for index, size in enumerate(sizes):
+        own = {name: value[index] if isinstance(value, Each) else value for name, value in given.items()}
+        own = {name: value for name, value in own.items() if value is not None}
+        below = units[-1].code_activation if units else None
+        units.append(_unit(KINDS[word], size, below, linear and index == len(sizes) - 1, common, defaults, own))
+    return units
+
+
+def _kind_taking(given: Given, usual: str) -> str:
+    """The first kind that takes all parameters given, the usual one before all others; SettingError where there is none."""
+    for word in (usual, *KINDS):
+        if given.keys() <= KINDS[word].parameters(word).keys():
+            return word
+    raise SettingError(f"unit: expected parameters that one kind of unit takes, found {', '.join(sorted(given))}")
+
+
+def _outputs(kind: Kind, data: str) -> dict[str, Any]:
+    """What makes units of a kind that was asked for model real values, where the data are such."""
+    if data not in _REAL:
+        return {}
+    linear = [value for value, mean in kind.building.means.items() if mean == "linear"]
+    return {kind.building.outputs: linear[0]} if linear else {}
+
+
+def _unit(
+    kind: Kind, size: int, below: str | None, linear: bool, common: set[str], defaults: Given, given: Given
+) -> Any:
+    """A unit on codes of activation ``below``, with a linear code or not.
+
+    ``given`` are its parameters by name, of which the ``common`` ones were given for all units alike; ``defaults`` those that the
+    data suggest.
+    """
+    building = kind.building
+    own = {**kind.defaults, **defaults, **given}
+    if below is not None:
+        own = building.on(below, own)
+    if linear:
+        if common.intersection(building.not_linear):
+            own = {name: value for name, value in own.items() if name not in building.not_linear}
+        own |= building.linear_code
+    values = {name: record.default for name, record in parameters_of(kind.declares).items()} | own
+    if "learning_rate" not in own:
+        own["learning_rate"] = building.rate(values)
+    elif linear and "learning_rate" in common and building.linear_share is not None:
+        own["learning_rate"] = _scaled(own["learning_rate"], building.linear_share(values))
+    module = import_module(f"{PACKAGE}.{UNITS[kind.unit].module}")
+    return getattr(module, kind.unit)(size, **own)
+
+
+def _scaled(rate: Any, share: float) -> Any:
+    if isinstance(rate, list | tuple):
+        return [(epoch, value * share) for epoch, value in rate]
+    return rate * share
