@@ -71,6 +71,7 @@ def _flags() -> list[tuple[re.Pattern[str], str]]:
 
 _SHOWN = {
     r"scaling='minmax'": "--scaling minmax",
+    r"(scaling|unit)='auto'": r"--\1 auto",
     r"n_hidden(?=:)": "--layers",
     r"(?:finetune_)?(epochs|momentum|optimizer|l1|loss|patience)(?=:)": r"--\1",
     r"(?:finetune_)?loss='(\w+)'": r"--loss \1",

@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.base import clone
 
 from ..checks import check_chain, check_range
+from ..choices import tell_scaling, tell_units
 from ..data import Rows, summarize
 from ..data.encoded import encoded
 from ..errors import SettingError
@@ -201,11 +202,13 @@ class Stack(Model):
         check_varies(rows, data)
         if reset:
             self.scaling_ = fit_scaling(self.scaling, rows, data, dtype)
+            tell_scaling(rows.name, self.scaling_)
         as_trained = self.scaling_.method in (AS_IS, IMAGES) and self.scaling_.unit_range
         prepared = self.scaling_.for_training(rows, data, dtype)
         if reset and self._are_sizes:
             self.data_kind_ = (kind_of(self.scaling_, *prepared[1:]), rows.n_rows)
             self.plan()
+            tell_units(self.templates, self.unit)
         if models_input if reset else as_trained:
             check_range(self.visible_activation, prepared.scaled, prepared.data, f"{rows.name}, unit 0")
         return prepared

@@ -21,17 +21,9 @@ from .parameters import StackedClassifierParameters
 from .stack import Callback, Stack
 
 _SHARED = (
-    "units",
-    "unit",
-    "code",
-    "unit_settings",
-    "validation_fraction",
-    "patience",
-    "scaling",
-    "precision",
-    "n_threads",
+    "units", "unit", "code", "unit_settings", "validation_fraction", "patience", "scaling", "precision", "n_threads",
     "random_state",
-)
+)  # fmt: skip
 
 
 @declared

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import check_range
+from ..choices import tell_scaling
 from ..data import summarize
 from ..errors import SettingError
 from ..inputs import rows_for
@@ -50,6 +51,7 @@ class Unit(Reconstructor):
                 rows = rows_for(self, X, reset=True)
                 summary, dtype = summarize(rows), precision_dtype(self.precision)
                 scaling = fit_scaling(self.scaling, rows, summary, dtype)
+                tell_scaling(rows.name, scaling)
                 prepared = scaling.for_training(rows, summary, dtype)
                 where = f"{rows.name}, {type(self).__name__}"
                 check_range(self.output_activation, prepared.scaled, prepared.data, where)

@@ -41,6 +41,9 @@ def units_for(
     the layer below. ``data`` is a kind of data and ``n_rows`` their number, as `defaults` has them.
     """
     given = dict(given or {})
+    for name, value in given.items():
+        if isinstance(value, Each) and len(value) != len(sizes):
+            raise SettingError(f"{name}: expected {len(sizes)} values, one for each unit, found {len(value)}")
     usual, chosen = usual_units(data, n_rows, sizes)
     word = _kind_taking(given, usual) if kind == "auto" else kind
     own = (kind == "auto" or data in _REAL) and not given.keys() & set(KINDS[word].building.not_linear)

@@ -1,0 +1,28 @@
+"""What was chosen because nobody said it, told once through the logger ``stacked.choices``, with the setting that changes it."""
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .scaling import InputScaling
+    from .units.base import Unit
+
+LOGGER = logging.getLogger("stacked.choices")
+
+
+def tell_scaling(name: str, scaling: "InputScaling") -> None:
+    """How the rows called ``name`` were scaled under auto."""
+    if scaling.mode == "auto":
+        LOGGER.info("%s: scaling='auto' takes them as: %s", name, scaling.method)
+
+
+def tell_units(units: "Sequence[Unit]", asked: str) -> None:
+    """Which units suit the data, if the kind was not asked for."""
+    if asked == "auto":
+        lowest, sizes = units[0], "-".join(str(unit.n_hidden) for unit in units)
+        codes = ", ".join(dict.fromkeys(unit.code_activation for unit in units))
+        LOGGER.info(
+            "unit='auto' makes %s units: %s, codes %s, outputs %s", type(lowest).__name__, sizes, codes,
+            lowest.output_activation,
+        )  # fmt: skip
