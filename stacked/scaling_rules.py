@@ -42,12 +42,13 @@ def check_varies(rows: Rows, summary: Summary) -> None:
         raise DataError(f"{rows.name}: every value is {summary.minimum:g}; constant data cannot be learnt")
 
 
-def fit_scaling(mode: str, rows: Rows, summary: Summary, dtype: np.dtype) -> InputScaling:
+def fit_scaling(mode: str, rows: Rows, summary: Summary, dtype: np.dtype, bounded: bool = False) -> InputScaling:
     """Scaling for training rows of a model of ``dtype``; DataError if their range cannot be scaled, or not held.
 
     ``mode`` is one of `settings.SCALINGS`: auto as above, none, or for every column (for all pixels of images of two dimensions or
     more together) minmax, to [0, 1], or standard, to mean 0 and deviation 1; center, each column minus its mean, all divided by
-    one deviation; log, the logarithm of every value, then center.
+    one deviation; log, the logarithm of every value, then center. Under auto, ``bounded`` asks for values in [0, 1], as sigmoid
+    outputs do: what is not taken as it is goes there by minmax.
     """
     check_varies(rows, summary)
     if mode == "none" or (mode == "auto" and summary.minimum >= -SLACK and summary.maximum <= 1 + SLACK):
@@ -58,6 +59,8 @@ def fit_scaling(mode: str, rows: Rows, summary: Summary, dtype: np.dtype) -> Inp
         return _whole_table(rows, summary, dtype, mode)
     columns = describe_columns(rows)
     method = _method_for(columns, rows.sample_shape) if mode == "auto" else mode
+    if mode == "auto" and bounded and method != "range":
+        method = "minmax" if method == "columns" or len(rows.sample_shape) == 1 else "range"
     if method == "range":
         return _whole_table(rows, summary, dtype, mode, "minmax")
     return _by_column(rows, columns, dtype, mode, method)
@@ -137,7 +140,7 @@ def _by_column(rows: Rows, columns: Columns, dtype: np.dtype, mode: str, method:
         columns = describe_columns(logs)
     varies = columns.varies
     if not varies.any():
-        raise DataError(f"{rows.name}: all {rows.n_rows} rows are alike; there is nothing to learn")
+        raise DataError(f"{rows.name}: n_samples={rows.n_rows}, all rows are alike; there is nothing to learn")
     with np.errstate(all="ignore"):
         scale, offset = _SCALES[method](columns)
     scale, offset = np.where(varies, scale, 0.0), np.where(varies, offset, 0.0)

@@ -74,7 +74,7 @@ def test_views_of_a_fitted_unit_are_its_networks(small):
 def test_a_score_is_minus_the_squared_error_in_scaled_units(small):
     raw = 9 * small - 2
     unit = RBM(5, scaling="minmax", random_state=0, **SHORT).fit(raw)
-    error = ((raw - unit.reconstruct(raw)).astype(np.float64) ** 2).sum(1).mean() * unit.scaling_.scale**2
+    error = ((raw - unit.reconstruct(raw)).astype(np.float64) ** 2 * unit.scaling_.scale**2).sum(1).mean()
     assert unit.score(raw) == pytest.approx(-error, rel=1e-4)
 
 

@@ -54,10 +54,13 @@ BINARY = {**OTHERS["vae"], "output": "bernoulli", "binarize": True, "scaling": "
 SETS = [*OTHERS.items(), ("rbm", SPARSE), ("vae", BINARY)]
 
 
+OF_UNITS = ("units", "unit", "code", "unit_settings", "n_threads")
+
+
 def own_params(model):
-    """Parameters that belong to the model: not its units, and not the machine's number of threads."""
+    """Parameters that belong to the model: not its units, nor what they were made from, and not the machine's number of threads."""
     params = model.get_params(deep=False)
-    return {name: jsonable(value) for name, value in params.items() if name not in ("units", "n_threads")}
+    return {name: jsonable(value) for name, value in params.items() if name not in OF_UNITS}
 
 
 def made(kind, params):

@@ -13,7 +13,7 @@ from stacked.kernels.arithmetic.stochastic import UNIT_KINDS
 from stacked.layers import Dense
 from stacked.models import stack as stack_module
 from stacked.network import Network
-from stacked.scaling import fit_scaling
+from stacked.scaling_rules import fit_scaling
 from stacked.training.loop import Progress
 from stacked.training.plan import remedy, training_plan
 from stacked.training.start import Resume, initial_output_bias, restore
@@ -129,10 +129,10 @@ def test_a_silent_network_answers_with_the_clipped_mean(activation):
 
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "linear"])
 def test_the_mean_is_that_of_the_scaled_data(activation):
-    rows = ArrayRows(np.array([[10.0, 30.0, 20.0], [20.0, 25.0, 12.0]]))
+    rows = ArrayRows(np.array([[[10.0, 30.0, 20.0]], [[20.0, 25.0, 12.0]]]))
     data = summarize(rows)
     scaling = fit_scaling("minmax", rows, data, FLOAT64)
-    bias = initial_output_bias(activation, (scaling.scale, scaling.offset), data)
+    bias = initial_output_bias(activation, scaling.uniform, data)
     np.testing.assert_allclose(ANSWER[activation](bias), [0.25, 0.875, 0.3], rtol=1e-9)
 
 
@@ -250,12 +250,14 @@ def test_finetuning_is_without_corruption(small, phases):
 
 def test_each_unit_has_its_own_plan_streams_and_scaling(small, phases):
     units = [RBM(6, epochs=3), Autoencoder(5, epochs=4, loss="squared_error"), Autoencoder(4, epochs=5)]
-    deep = StackedAutoencoder(units, scaling="minmax", random_state=8, finetune_epochs=6).fit(9 * small)
+    deep = StackedAutoencoder(units, scaling="minmax", random_state=8, finetune_epochs=6).fit(
+        9 * small.reshape(300, 8, 8)
+    )
     assert [(phase.name, phase.unit, phase.plan.epochs) for phase in phases] == [
         ("pretrain", 0, 3), ("pretrain", 1, 4), ("pretrain", 2, 5), ("finetune", -1, 6),
     ]  # fmt: skip
     streams = (0, 1, 2, 2**20)
-    low, high = float((9 * small).min()), float((9 * small).max())
+    low, high = float((9 * small.reshape(300, 8, 8)).min()), float((9 * small.reshape(300, 8, 8)).max())
     for phase, stream in zip(phases, streams, strict=True):
         raw = stream in (0, 2**20)
         scaled = (1 / (high - low), -low / (high - low)) if raw else (1.0, 0.0)
@@ -296,7 +298,7 @@ def _entropy(p, n):
 
 
 def test_the_trivial_loss_of_a_phase_is_that_of_its_own_data_and_loss(small, digits, phases):
-    raw, scaled = 9 * small - 2, (small - small.min()) / (small.max() - small.min())
+    raw, scaled = 9 * small.reshape(300, 8, 8) - 2, (small - small.min()) / (small.max() - small.min())
     deep = StackedAutoencoder([RBM(6), Autoencoder(5)], scaling="minmax", random_state=8).fit(raw)
     codes = deep.units_[0].transform(raw)
     StackedClassifier.on(deep).finetune(raw, digits.labels[:300])

@@ -107,6 +107,17 @@ def test_sizes_alone_make_a_stack_for_the_data(tmp_path, caplog):
     np.testing.assert_array_equal(given.network_.params, model.network_.params)
 
 
+def test_units_that_answer_in_the_unit_range_get_data_in_it():
+    for model in (RBM(3, epochs=1), StackedAutoencoder([RBM(3, epochs=1)]), StackedClassifier([RBM(3, epochs=1)])):
+        model.set_params(random_state=0).fit(TABLE, np.arange(120) % 2)
+        assert model.scaling_.method == "each column to [0, 1]"
+    asked = StackedAutoencoder([3], random_state=0, **SHORT)
+    asked.set_params(unit_settings={"epochs": 1, "visible": "bernoulli"}).pretrain(TABLE)
+    assert asked.scaling_.unit_range and asked.units_[0].visible == "bernoulli"
+    asked.set_params(unit="rbm", unit_settings={"epochs": 1}).pretrain(TABLE)
+    assert not asked.scaling_.unit_range and asked.units_[0].visible == "gaussian"
+
+
 def test_a_stack_of_sizes_goes_on_with_other_data_of_its_kind_and_chooses_anew_when_it_is_pretrained(small):
     model = StackedAutoencoder([4], random_state=0, **SHORT).pretrain(TABLE)
     model.finetune(TABLE)
@@ -130,7 +141,9 @@ def test_settings_for_all_units_or_each():
     assert isinstance(unit, RBM) and (unit.k, unit.visible) == (3, "gaussian")
     (unit,) = units_for([8], given={"corruption_level": 0.3}, data="binary")
     assert isinstance(unit, Autoencoder) and unit.corruption_level == 0.3
-    with pytest.raises(SettingError, match="unit: expected parameters that one kind of unit takes, found contraction, k"):
+    with pytest.raises(
+        SettingError, match="unit: expected parameters that one kind of unit takes, found contraction, k"
+    ):
         units_for([8], given={"k": 3, "contraction": 0.1})
 
 
@@ -145,7 +158,10 @@ def test_settings_for_all_units_or_each():
         ({"units": [5], "unit_settings": [1]}, "unit_settings: expected a dict of parameters"),
         ({"units": [5], "unit_settings": {"epochs": -1}}, "epochs"),
         ({"units": [5], "unit_settings": {"colour": 1}}, "colour"),
-        ({"units": [5], "unit_settings": {"epochs": Each((1, 2))}}, "epochs: expected 1 values, one for each unit, found 2"),
+        (
+            {"units": [5], "unit_settings": {"epochs": Each((1, 2))}},
+            "epochs: expected 1 values, one for each unit, found 2",
+        ),
     ],
 )
 def test_bad_settings_are_refused_before_training(settings, message):

@@ -143,6 +143,13 @@ class Stack(Model):
         units = self.units
         return isinstance(units, list | tuple) and bool(units) and not any(isinstance(unit, Unit) for unit in units)
 
+    @property
+    def _is_bounded(self) -> bool:
+        """Whether the units were asked to answer in [0, 1], whatever the data are."""
+        lowest = self.templates[0]
+        asked = not self._are_sizes or lowest.building.outputs in (self.unit_settings or {})
+        return asked and lowest.output_activation == "sigmoid"
+
     def _usual(self, data: str, n_rows: int) -> list[Unit]:
         """Units of the sizes given, for a kind of data and a number of rows."""
         given = value_of(self, "unit_settings")
@@ -201,7 +208,7 @@ class Stack(Model):
         data, dtype = summarize(rows), precision_dtype(self.precision)
         check_varies(rows, data)
         if reset:
-            self.scaling_ = fit_scaling(self.scaling, rows, data, dtype)
+            self.scaling_ = fit_scaling(self.scaling, rows, data, dtype, self._is_bounded)
             tell_scaling(rows.name, self.scaling_)
         as_trained = self.scaling_.method in (AS_IS, IMAGES) and self.scaling_.unit_range
         prepared = self.scaling_.for_training(rows, data, dtype)

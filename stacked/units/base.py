@@ -50,7 +50,7 @@ class Unit(Reconstructor):
             with self._all_or_nothing():
                 rows = rows_for(self, X, reset=True)
                 summary, dtype = summarize(rows), precision_dtype(self.precision)
-                scaling = fit_scaling(self.scaling, rows, summary, dtype)
+                scaling = fit_scaling(self.scaling, rows, summary, dtype, self.output_activation == "sigmoid")
                 tell_scaling(rows.name, scaling)
                 prepared = scaling.for_training(rows, summary, dtype)
                 where = f"{rows.name}, {type(self).__name__}"
