@@ -14,7 +14,7 @@ from stacked.training.checkpoint import Checkpointer, load_checkpoint
 from stacked.training.loop import Progress, Record
 
 X = (np.random.default_rng(0).random((60, 6)) * 4 - 1).astype(np.float32)
-IMAGES = np.random.default_rng(1).integers(0, 256, (60, 6)).astype(np.uint8)
+IMAGES = np.random.default_rng(1).integers(0, 256, (60, 2, 3)).astype(np.uint8)
 Y = np.arange(60) % 3
 SHORT = {"epochs": 1, "batch_size": 20}
 COMMON = {
@@ -243,7 +243,7 @@ ORIGINALS = {
 def test_reconstructions_come_in_the_units_of_the_rows_and_decoded_codes_in_those_of_the_training(
     name, trained_on, saved, tmp_path
 ):
-    floats = (IMAGES / 255).astype(np.float32)
+    floats = (IMAGES / 255).astype(np.float32).reshape(60, 6)
     model = ORIGINALS[name](IMAGES if trained_on == "images" else floats)
     if saved:
         model.save(tmp_path / "model.h5")
