@@ -73,7 +73,7 @@ def _inverse_softplus(mean: Any) -> Any:
 
 _MINMAX = "set scaling='minmax'"
 _OTHER_UNITS = f"{_MINMAX}, or use gaussian visible units (linear outputs)"
-_POSITIVE = ("linear", "relu", "softplus")
+_POSITIVE = ("relu", "softplus", "linear")  # a linear decoder would be no better than principal components
 ACTIVATIONS = {
     "sigmoid": Activation(0, 1, ("sigmoid", "linear"), _wide, _logit, MARGIN, "units", _OTHER_UNITS),
     "tanh": Activation(-1, 1, ("tanh", "linear"), _glorot, _arctanh, MARGIN, remedy="rescale the data"),

@@ -20,6 +20,7 @@ import numpy as np
 
 from .data import Rows, Summary
 from .data.columns import Columns, describe_columns
+from .defaults import kind_in_unit_range
 from .errors import DataError
 from .scaling import AS_IS, IMAGES, SLACK, InputScaling, identity, uniform_scaling
 
@@ -32,7 +33,6 @@ _NEIGHBOURS = 0.6  # mean correlation of neighbours that measure the same
 _PIXELS, _BRIGHT = 64, 128  # flat rows of bytes are images if there are so many columns, and a value so large
 _COMMON = 0.9  # of the range of the table: columns that reach so far share its bounds
 _LONG_TAIL = 10.0  # deviations above the mean that make a largest value extreme
-_BINARY, _INK = 1e-6, 0.2  # how far from 0 and 1 values lie, see `kind_of`
 _SPARSE = 0.5  # share of zeros in tables of counts
 
 
@@ -71,9 +71,7 @@ def kind_of(scaling: InputScaling, scaled: tuple[float, float], data: Summary) -
     if not scaling.unit_range:
         return "counts" if scaling.log.all() else "real"
     scale, offset = scaled
-    mean, variance = data.mean * scale + offset, (data.std * scale) ** 2
-    inside = (mean * (1 - mean) - variance) / (mean * (1 - mean))  # mean of x (1 - x), 0 if x is 0 or 1, by its largest
-    return "binary" if inside < _BINARY else "ink" if inside < _INK else "unit"
+    return kind_in_unit_range(data.mean * scale + offset, data.std * scale)
 
 
 def _are_images(rows: Rows, summary: Summary) -> bool:

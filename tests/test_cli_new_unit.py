@@ -69,7 +69,7 @@ def test_a_variant_has_the_defaults_that_the_unit_declares(tmp_path):
     ("building", "code", "outputs"),
     [
         (RBM, "sigmoid", "bernoulli"), (RBM, "tanh", "gaussian"), (RBM, "relu", "gaussian"), (RBM, "linear", "gaussian"),
-        (AUTOENCODER, "sigmoid", "sigmoid"), (AUTOENCODER, "tanh", "tanh"), (AUTOENCODER, "relu", "linear"),
+        (AUTOENCODER, "sigmoid", "sigmoid"), (AUTOENCODER, "tanh", "tanh"), (AUTOENCODER, "relu", "relu"),
         (Building(), "sigmoid", None), (Building("output", {"counts": "relu"}), "sigmoid", None),
         (Building("output", {"counts": "relu"}), "softplus", "counts"),
     ],
