@@ -16,6 +16,7 @@ SMALLEST_BATCH, LARGEST_BATCH = 20, 100
 UPDATES = {"pretrain": 2000, "finetune": 5000}  # that small data get at least
 EPOCHS = {"pretrain": 10, "finetune": 20}  # that large data get at least
 LARGE = 20_000  # rows from which on nothing is held out
+SMALL = 20  # of fewer none can be spared
 HELD_OUT = 0.1
 INK = 0.75
 ROUNDING = 1e-6
@@ -65,4 +66,4 @@ def usual_validation(n_rows: int) -> tuple[float, int | None]:
 
     No patience: rates fall to zero over the epochs, and the best weights come late.
     """
-    return (HELD_OUT if n_rows < LARGE else 0.0), None
+    return (HELD_OUT if SMALL <= n_rows < LARGE else 0.0), None

@@ -30,7 +30,7 @@ def test_kinds_of_data():
     shares = RNG.random((80, 20))
     assert _kind((shares > 0.7).astype(np.float32)) == "binary"
     assert _kind(((shares > 0.7) * 255).astype(np.uint8).reshape(80, 4, 5)) == "binary"
-    assert _kind(np.clip(5 * shares - 3, 0, 1)) == "ink"
+    assert _kind(np.clip(9 * shares - 5, 0, 1)) == "ink"
     assert _kind(0.3 + 0.4 * shares) == "unit"
     assert _kind(TABLE) == "real" and _kind(TABLE, "minmax") == "unit"
     assert _kind(RNG.poisson(0.05 + RNG.gamma(0.2, 1.0, 40), (80, 40))) == "counts"
@@ -121,7 +121,7 @@ def test_units_that_answer_in_the_unit_range_get_data_in_it():
 def test_a_stack_of_sizes_goes_on_with_other_data_of_its_kind_and_chooses_anew_when_it_is_pretrained(small):
     model = StackedAutoencoder([4], random_state=0, **SHORT).pretrain(TABLE)
     model.finetune(TABLE)
-    model.pretrain((small > 0.5).astype(np.float32))
+    model.pretrain(np.where(small > 0.5, 1, small / 4))  # ink
     assert isinstance(model.units_[0], RBM) and model.n_features_in_ == 64
 
 

@@ -33,7 +33,7 @@ class Unit(Reconstructor):
     code_activation: str  # of the codes, which are means
     output_activation: str  # of the reconstruction
     n_hidden: int  # width of the code
-    building: Building  # what a stack, and an automatic learning rate, go by
+    building = Building()  # what a stack, and an automatic learning rate, go by
     random_state: Any
     precision: str
     scaling: str
