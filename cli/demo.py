@@ -103,7 +103,7 @@ def trained(train: "np.ndarray", quiet: bool) -> Any:
         [*binary, code], finetune_epochs=200, finetune_batch_size=50, finetune_learning_rate=3e-3, n_threads=THREADS,
         random_state=SEED,
     )  # fmt: skip
-    callback = reporter(model, train.shape[1], quiet)
+    callback = reporter(model, quiet)
     try:
         return model.fit(train, callback=callback)
     finally:

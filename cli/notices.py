@@ -1,37 +1,22 @@
-"""What the library logs, as single lines on the standard error: that kernels are compiled, and what is wrong with their cache."""
+"""Which of the library's notices commands print: all of them, or with ``--quiet`` what is wrong alone."""
 
 import logging
-import sys
-from contextlib import suppress
 
 import click
 
-from stacked.text import one_line
-
-
-class _OneLine(logging.Handler):
-    """Prints a record above whatever progress bar is shown."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = one_line(record.getMessage())
-        with suppress(OSError, ValueError):
-            bars = sys.modules.get("tqdm")
-            if bars is not None:
-                bars.tqdm.write(text, file=sys.stderr)
-            else:
-                click.echo(text, err=True)
+from stacked.notices import COMPILATION, OneLine
 
 
 def show() -> None:
     """Print the library's notices from now on."""
     logger = logging.getLogger("stacked")
-    if not any(isinstance(handler, _OneLine) for handler in logger.handlers):
-        logger.addHandler(_OneLine())
+    if not any(isinstance(handler, OneLine) for handler in logger.handlers):
+        logger.addHandler(OneLine())
         logger.propagate = False
-    logging.getLogger("stacked.compilation").disabled = False
+    logging.getLogger(COMPILATION).disabled = False
 
 
 def hush(ctx: click.Context, param: click.Parameter, quiet: bool) -> bool:
     """The callback of ``--quiet``: that kernels are compiled is progress, what is wrong is not."""
-    logging.getLogger("stacked.compilation").disabled = quiet
+    logging.getLogger(COMPILATION).disabled = quiet
     return quiet

@@ -29,7 +29,7 @@ def train(
 
     quiet = given["quiet"]
     checkpointer = Checkpointer(path, given["checkpoint_every"], notes)
-    callback = Watched(signals.check, reporter(model, rows.n_columns, quiet))
+    callback = Watched(signals.check, reporter(model, quiet))
     with stoppable(checkpointer, path, phase):
         try:
             getattr(model, phase)(rows, callback=callback, checkpoint=checkpointer, resume=resumed)

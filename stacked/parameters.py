@@ -117,6 +117,16 @@ class Flag:
 
 
 @dataclass(frozen=True)
+class Verbosity:
+    """0 or 1, or whether to print as a bool."""
+
+    expects = "{0, 1}"
+
+    def __call__(self, name: str, value: Any) -> int:
+        return int(value) if isinstance(value, bool) else whole(name, value, 0, 1)
+
+
+@dataclass(frozen=True)
 class Threads:
     """A number of threads that this process can use, or None."""
 

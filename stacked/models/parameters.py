@@ -16,8 +16,8 @@ class Finetuned:
 
     units: Any = parameter(
         None, Unchecked("list of units"),
-        "from the data upwards; None for one `Autoencoder`. Their precision, threads, scaling, validation split and seed are those"
-        " of the stack, and its patience if they have none.", option=None,
+        "from the data upwards; None for one `Autoencoder`. Their precision, threads, scaling, validation split, seed and verbosity"
+        " are those of the stack, and its patience if they have none.", option=None,
     )  # fmt: skip
     finetune_epochs: int = like(Trained, "epochs", 20, **_WHOLE_NET)
     finetune_optimizer: str = like(AutoencoderParameters, "optimizer", "adam")

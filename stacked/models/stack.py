@@ -5,7 +5,6 @@ below. What sits on top of the encoder is the subclass's: a mirrored decoder (`s
 (`stacked_classifier.py`).
 """
 
-from collections.abc import Callable
 from copy import copy as shallow_copy
 from dataclasses import replace
 from itertools import accumulate
@@ -22,12 +21,13 @@ from ..kernels.arithmetic.corruption import NO_CORRUPTION, Corruption
 from ..kernels.arithmetic.terms import NO_TERMS, Terms
 from ..layers import Layer
 from ..network import Network, fill
+from ..progress import reporting
 from ..registry import UNIT_NAMES
 from ..scaling import InputScaling, check_varies, fit_scaling, identity
 from ..settings import check_products, precision_dtype, seed_from
 from ..text import shown
 from ..training.feed import encoded, split_rows
-from ..training.loop import Hooks, Record, run
+from ..training.loop import FINETUNE, Callback, Hooks, Record, run
 from ..training.phase import Name, Source, prepare
 from ..training.plan import Plan, training_plan
 from ..training.start import Resume
@@ -38,10 +38,8 @@ from ..units.chain import Halves, chained, encoders
 from ..units.prepare import prepare_unit
 from .model import Model
 
-FINETUNE = -1  # the "unit" of the second phase, in records and checkpoints
-_FINETUNE_STREAM = 2**20  # and in the keys of random streams
+_FINETUNE_STREAM = 2**20  # in the keys of random streams
 _FINETUNING = Name("finetune", FINETUNE, "fine-tuning", "finetune_")
-Callback = Callable[[Record], Any]
 
 
 class Stack(Model):
@@ -71,7 +69,7 @@ class Stack(Model):
         self.plan()
         for unit in self.templates:
             check_products(self.precision, optimizer=unit.optimizer)
-        with self._threads():
+        with self._threads(), reporting(self, callback) as callback:
             with self._all_or_nothing():
                 rows = rows_for(self, X, reset=resume is None)
                 data = self._prepare(rows, reset=resume is None)
@@ -106,7 +104,7 @@ class Stack(Model):
         if fitted:
             self._check_complete()
             self._check_unchanged()
-        with self._threads():
+        with self._threads(), reporting(self, callback) as callback:
             with self._all_or_nothing():
                 rows = rows_for(self, X, reset=not fitted)
                 targets = self._targets(rows, y)
@@ -203,9 +201,11 @@ class Stack(Model):
         return replace(self.scaling_, scale=scale, offset=offset)
 
     def _clone(self, unit: Unit) -> Unit:
-        """A fresh unit with the stack's precision, threads, scaling and validation split, and its patience if it has none."""
+        """A fresh unit with what the stack decides for its units, and its patience if it has none."""
         copy = clone(unit)
-        own: dict[str, Any] = {"precision": self.precision, "n_threads": self.n_threads, "scaling": self.scaling}
+        own: dict[str, Any] = {
+            "precision": self.precision, "n_threads": self.n_threads, "scaling": self.scaling, "verbose": self.verbose
+        }  # fmt: skip
         if unit.patience is None:
             own["patience"] = self.patience
         return copy.set_params(**own, validation_fraction=self.validation_fraction)

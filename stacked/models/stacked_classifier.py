@@ -20,7 +20,7 @@ from ..units.chain import Halves, chained, encoders
 from .parameters import StackedClassifierParameters
 from .stack import Callback, Stack
 
-_SHARED = ("units", "validation_fraction", "patience", "scaling", "precision", "n_threads", "random_state")
+_SHARED = ("units", "validation_fraction", "patience", "scaling", "precision", "n_threads", "random_state", "verbose")
 
 
 @declared

@@ -3,7 +3,6 @@
 A trained unit is a network of its own, visible -> code -> visible.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,10 @@ from ..inputs import rows_for
 from ..layers.base import Layer, Shapes
 from ..models.model import Reconstructor
 from ..network import Network
+from ..progress import reporting
 from ..scaling import fit_scaling
 from ..settings import check_products, precision_dtype, seed_from
-from ..training.loop import Hooks, Record, Trainee, run
+from ..training.loop import Callback, Hooks, Trainee, run
 from ..training.phase import Source
 from ..training.plan import Plan, training_plan
 from ..training.trainees import Stochastic
@@ -39,11 +39,11 @@ class Unit(Reconstructor):
     validation_fraction: float
     patience: int | None
 
-    def fit(self, X: Any, y: Any = None, *, callback: Callable[[Record], Any] | None = None) -> "Unit":
+    def fit(self, X: Any, y: Any = None, *, callback: Callback | None = None) -> "Unit":
         """Train on X (n_samples, n_features); ``callback`` receives a `Record` an epoch and may return True to stop."""
         check_products(self.precision, optimizer=self.validate().optimizer)
         seed = seed_from(self.random_state)
-        with self._threads():
+        with self._threads(), reporting(self, callback) as callback:
             with self._all_or_nothing():
                 rows = rows_for(self, X, reset=True)
                 summary = summarize(rows)
