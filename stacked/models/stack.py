@@ -37,12 +37,13 @@ from ..units.base import Unit
 from ..units.chain import Halves, chained, encoders
 from ..units.prepare import prepare_unit
 from .model import Model
+from .nested import NestedUnits
 
 _FINETUNE_STREAM = 2**20  # in the keys of random streams
 _FINETUNING = Name("finetune", FINETUNE, "fine-tuning", "finetune_")
 
 
-class Stack(Model):
+class Stack(NestedUnits, Model):
     """Base of the stacks: everything but what sits on top of the encoder."""
 
     units: Any
