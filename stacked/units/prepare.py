@@ -29,12 +29,13 @@ def prepare_unit(
         unit.draw_weights(network, source.seed, source.stream)
         start = initial_output_bias(unit.output_activation, source.scaled, source.data)
         network.bias(len(network.layers) - 1)[:] = start
-    phase, progress = prepare(_name(unit, source, halves), plan, trainee, source, resume)
+    phase, progress = prepare(name_of(unit, source, halves), plan, trainee, source, resume)
     unit.network_, unit.scaling_, unit.n_code_layers_ = network, scaling, len(halves.encoder)
     unit.n_features_in_, unit.seed_, unit.history_ = n_visible, source.seed, progress.history
     return phase, progress
 
 
-def _name(unit: "Unit", source: Source, halves: Halves) -> Name:
+def name_of(unit: "Unit", source: Source, halves: Halves) -> Name:
+    """What the training of a unit is called, by its place, class and sizes."""
     sizes = "-".join(str(size) for size in (source.rows.n_columns, *(layer.n_out for layer in halves.encoder)))
     return Name("pretrain", source.stream, f"unit {source.stream} ({type(unit).__name__}, {sizes})")
