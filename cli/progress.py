@@ -1,9 +1,7 @@
-"""What a training command says on the way and at its end: progress unless ``--quiet``, a hint, a summary."""
+"""What a training command says on the way and at its end: progress unless ``--quiet``, and a summary."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-
-import click
 
 from stacked.progress import Bars, Lines
 from stacked.progress import reporter as reporter_of
@@ -36,16 +34,6 @@ class Watched:
 def reporter(model: Any, quiet: bool) -> Lines | Bars | None:
     """The callback that suits the standard error."""
     return None if quiet else reporter_of(model)
-
-
-def mention_bfloat16(model: Any, phase: str) -> None:
-    """Say how a phase that ran in float32 would have been faster, where this CPU has bfloat16 and the phase could use it."""
-    from stacked.kernels.engine.bfloat16 import obstacle
-    from stacked.settings import LINE_SEARCHES
-
-    optimizers = [model.finetune_optimizer] if phase == "finetune" else [unit.optimizer for unit in model.units]
-    if model.precision == "float32" and not set(optimizers) & set(LINE_SEARCHES) and obstacle() is None:
-        click.echo("this CPU multiplies bfloat16: with --precision bfloat16 it trains faster", err=True)
 
 
 def summary(model: Any) -> list[dict[str, Any]]:

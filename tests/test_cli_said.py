@@ -5,7 +5,8 @@ import pytest
 
 from stacked import RBM, Autoencoder, StackedAutoencoder, progress
 from stacked.cli import boundary as cli_boundary
-from stacked.cli.progress import mention_bfloat16, summary
+from stacked.cli.hints import mention_bfloat16
+from stacked.cli.progress import summary
 from stacked.kernels.engine import bfloat16
 from stacked.progress import Bars, Lines, Names, losses
 from stacked.training.loop import Record
