@@ -6,8 +6,10 @@ section and the options of commands follow from them. Nothing heavy is imported,
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from inspect import cleandoc
 from textwrap import fill
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar, cast, dataclass_transform
 
 from .settings import MAX_WHOLE, check_seed, choice, flag, pair, real, schedule, sizes, thread_count, whole
@@ -211,9 +213,10 @@ def declared(cls: Class) -> Class:
     return cls
 
 
+@cache
 def parameters_of(cls: type) -> Mapping[str, Parameter]:
-    """The parameters that a class declares or inherits, by name, in the order of its signature."""
-    return {made.name: replace(made.metadata[Parameter], name=made.name) for made in fields(cls)}
+    """The parameters that a declared class declares or inherits, by name, in the order of its signature."""
+    return MappingProxyType({made.name: replace(made.metadata[Parameter], name=made.name) for made in fields(cls)})
 
 
 def checked(estimator: Any) -> dict[str, Any]:
