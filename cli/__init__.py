@@ -57,7 +57,7 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
 )  # fmt: skip
-@click.version_option(__version__, prog_name="stacked")
+@click.version_option(__version__, "--version", "-V", prog_name="stacked")
 def main() -> None:
     """Pretrain deep autoencoders layer by layer, fine-tune them, and use them.
 

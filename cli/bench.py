@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 PRODUCT_SIZES = (512, 1024, 2048)  # of square products; the best rate of them is the machine's
 REPEATS, SECONDS = 15, 1.0  # of each case, at most; three at least
 QUICK_REPEATS, QUICK_SECONDS = 3, 0.1
+_OTHER = {"float32": "float64", "float64": "float32"}
 
 
 @click.command()
@@ -39,7 +40,7 @@ def bench(kernels: tuple[str, ...], quick: bool, precision: str, n_threads: int 
     from stacked.kernels.cpu import thread_limit
     from stacked.settings import precision_dtype, thread_count
 
-    chosen = [case for case in _chosen(kernels) if precision in case.dtypes]
+    chosen = _in_precision(_chosen(kernels), precision)
     dtype = precision_dtype(precision)
     with thread_limit(thread_count(n_threads)) as threads:
         rate = product_rate(dtype)
@@ -73,6 +74,18 @@ def _chosen(kernels: tuple[str, ...]) -> list[Any]:
             known = ", ".join(sorted({case.kernel for case in table}))
             raise click.UsageError(f"{name}: expected a kernel among {known}")
     return [case for case in table if not kernels or any(name in case.kernel for name in kernels)]
+
+
+def _in_precision(cases: list[Any], precision: str) -> list[Any]:
+    """The cases in a precision; which kernels have none is said, and a usage error if all of them have none."""
+    chosen = [case for case in cases if precision in case.dtypes]
+    left_out = sorted({case.kernel for case in cases} - {case.kernel for case in chosen})
+    text = f"--precision {precision}: {', '.join(left_out)}: made for {_OTHER[precision]} alone"
+    if not chosen:
+        raise click.UsageError(f"{text}; choose that precision, or other kernels")
+    if left_out:
+        click.echo(f"{text}, and left out", err=True)
+    return chosen
 
 
 def product_rate(dtype: "np.dtype") -> float:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options as opt
+from .hints import shell_command
 from .output import echo, print_json
 
 if TYPE_CHECKING:
@@ -81,13 +82,14 @@ def _lines(output: str, plot: str | None, errors: dict[str, float]) -> list[str]
         lines.append(
             f"wrote {output} and {plot}: held-out digits, and below them what {SIZES[-1]} numbers keep of each"
         )
-    lines += [
-        f"next: stacked info {output}",
-        f"      stacked encode {output} digits -o codes.npy",
-        f"      stacked finetune {output} digits -o classifier.h5 --classify --epochs 30",
-        "      stacked evaluate classifier.h5 digits",
+    classify = ["-o", "classifier.h5", "--classify", "--epochs", "30"]
+    commands = [
+        shell_command("info", output),
+        shell_command("encode", output, "digits", options=["-o", "codes.npy"]),
+        shell_command("finetune", output, "digits", options=classify),
+        shell_command("evaluate", "classifier.h5", "digits"),
     ]
-    return lines
+    return [*lines, *(f"{'     ' if index else 'next:'} {line}" for index, line in enumerate(commands))]
 
 
 def trained(train: "np.ndarray", quiet: bool) -> Any:
@@ -103,7 +105,7 @@ def trained(train: "np.ndarray", quiet: bool) -> Any:
         [*binary, code], finetune_epochs=200, finetune_batch_size=50, finetune_learning_rate=3e-3, n_threads=THREADS,
         random_state=SEED,
     )  # fmt: skip
-    callback = reporter(model, train.shape[1], quiet)
+    callback = reporter(model, quiet)
     try:
         return model.fit(train, callback=callback)
     finally:

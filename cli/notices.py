@@ -1,40 +1,34 @@
-"""What the library logs, as single lines on the standard error: that kernels are compiled, and what is wrong with their cache."""
+"""Which of the library's notices commands print: all of them, or with ``--quiet`` what is wrong alone."""
 
 import logging
-import sys
-from contextlib import suppress
 
 import click
 
+from stacked.choices import CHOICES
+from stacked.notices import COMPILATION, OneLine, say
 from stacked.text import one_line
 
 
-class _OneLine(logging.Handler):
-    """Prints a record above whatever progress bar is shown."""
+class _InFlags(OneLine):
+    """Notices of the library; choices are told by the names that the command line has for settings."""
 
     def emit(self, record: logging.LogRecord) -> None:
         from .boundary import in_flags
 
         text = one_line(record.getMessage())
-        text = in_flags(text) if record.name == "stacked.choices" else text
-        with suppress(OSError, ValueError):
-            bars = sys.modules.get("tqdm")
-            if bars is not None:
-                bars.tqdm.write(text, file=sys.stderr)
-            else:
-                click.echo(text, err=True)
+        say(in_flags(text) if record.name == CHOICES else text)
 
 
-_PROGRESS = ("stacked.compilation", "stacked.choices")  # loggers of what a quiet run does not say
+_PROGRESS = (COMPILATION, CHOICES)  # loggers of what a quiet run does not say
 
 
 def show() -> None:
     """Print the library's notices from now on."""
     logger = logging.getLogger("stacked")
-    if not any(isinstance(handler, _OneLine) for handler in logger.handlers):
-        logger.addHandler(_OneLine())
+    if not any(isinstance(handler, _InFlags) for handler in logger.handlers):
+        logger.addHandler(_InFlags())
         logger.propagate = False
-    logging.getLogger("stacked.choices").setLevel(logging.INFO)
+    logging.getLogger(CHOICES).setLevel(logging.INFO)
     for name in _PROGRESS:
         logging.getLogger(name).disabled = False
 

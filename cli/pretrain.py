@@ -14,7 +14,7 @@ from .parameters import Sizes
 from .units import KINDS, settings_for
 
 _OPTIONS = unit_options(KINDS, chosen=("learning_rate",))
-STACK_OPTIONS = tuple(parameters_of(Run))
+STACK_OPTIONS = tuple(name for name, record in parameters_of(Run).items() if record.option is not None)
 UNIT_OPTIONS = tuple(name for name in _OPTIONS if name not in STACK_OPTIONS)
 _KEPT_ON_RESUME = ("data", "resume", "precision", "n_threads", "checkpoint_every", "quiet", "as_json", "force")
 

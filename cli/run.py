@@ -11,6 +11,7 @@ import click
 
 from stacked.errors import DataError, DivergedError, ModelFileError
 
+from .hints import shell_command
 from .output import echo
 from .signals import Interrupted, handling
 
@@ -36,6 +37,11 @@ def absolute(spec: str) -> str:
     if is_builtin(spec):
         return spec
     return os.path.abspath(spec)  # noqa: PTH100 - a key may stand behind the path
+
+
+def moved(data: str | None, labels: str | None) -> dict[str, str]:
+    """The notes of where data and labels are now, as far as they have moved."""
+    return {name: absolute(spec) for name, spec in (("data", data), ("labels", labels)) if spec is not None}
 
 
 def reopen(path: str, unfinished: "Unfinished", data: str | None, labels: str | None = None) -> "Rows":
@@ -89,7 +95,7 @@ def stoppable(checkpointer: "Checkpointer", path: str, command: str) -> Iterator
         with handling(signal.SIG_IGN):
             checkpointer.flush()
         if checkpointer.has_written:
-            echo(f"stopped; go on with: stacked {command} --resume {path}", err=True)
+            echo(f"stopped; go on with: {shell_command(command, options=['--resume', path])}", err=True)
         else:
             click.echo("stopped before the first checkpoint; nothing was written", err=True)
         raise SystemExit(128 + stop.number) from None

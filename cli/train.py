@@ -8,8 +8,6 @@ from .signals import Signals
 if TYPE_CHECKING:
     from stacked.training.checkpoint import Unfinished
 
-NEXT = {"pretrain": "stacked finetune {path} DATA -o tuned.h5", "finetune": "stacked evaluate {path} DATA"}
-
 
 def train(
     model: Any,
@@ -24,12 +22,13 @@ def train(
     """Run one phase ("pretrain" or "finetune") on rows into the file ``path``; ``given`` are the common options."""
     from stacked.training.checkpoint import Checkpointer
 
-    from .progress import Watched, mention_bfloat16, reporter, summary
+    from .hints import mention_bfloat16, next_command
+    from .progress import Watched, reporter, summary
     from .run import stoppable
 
     quiet = given["quiet"]
     checkpointer = Checkpointer(path, given["checkpoint_every"], notes)
-    callback = Watched(signals.check, reporter(model, rows.n_columns, quiet))
+    callback = Watched(signals.check, reporter(model, quiet))
     with stoppable(checkpointer, path, phase):
         try:
             getattr(model, phase)(rows, callback=callback, checkpoint=checkpointer, resume=resumed)
@@ -41,7 +40,7 @@ def train(
     if given["as_json"]:
         print_json({"model": path, "data": rows.name, "n_samples": rows.n_rows, "phases": summary(model)})
     elif not quiet:
-        echo(f"wrote {path}; next: {NEXT[phase].format(path=path)}", err=True)
+        echo(f"wrote {path}; next: {next_command(phase, path, given, notes)}", err=True)
         if given["precision"] is None and resumed is None:
             mention_bfloat16(model, phase)
 
@@ -84,11 +83,12 @@ def _go_on(
     signals: Signals,
 ) -> None:
     from .models import set_precision
-    from .run import reopen
+    from .run import moved, reopen
 
     model = unfinished.model
     if given["n_threads"] is not None:
         model.n_threads = given["n_threads"]
     set_precision(model, path, given["precision"])
+    notes = unfinished.notes | moved(data, labels)
     with reopen(path, unfinished, data, labels) as rows:
-        train(model, phase, rows, path, unfinished.notes, given, signals, unfinished.resume)
+        train(model, phase, rows, path, notes, given, signals, unfinished.resume)

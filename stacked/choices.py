@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from .scaling import InputScaling
     from .units.base import Unit
 
-LOGGER = logging.getLogger("stacked.choices")
+CHOICES = "stacked.choices"
+LOGGER = logging.getLogger(CHOICES)
 
 
 def tell_scaling(name: str, scaling: "InputScaling") -> None:

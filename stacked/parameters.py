@@ -6,8 +6,10 @@ section and the options of commands follow from them. Nothing heavy is imported,
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from inspect import cleandoc
 from textwrap import fill
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar, cast, dataclass_transform
 
 from .settings import MAX_WHOLE, check_seed, choice, flag, pair, real, schedule, sizes, thread_count, whole
@@ -117,6 +119,16 @@ class Flag:
 
 
 @dataclass(frozen=True)
+class Verbosity:
+    """0 or 1, or whether to print as a bool."""
+
+    expects = "{0, 1}"
+
+    def __call__(self, name: str, value: Any) -> int:
+        return int(value) if isinstance(value, bool) else whole(name, value, 0, 1)
+
+
+@dataclass(frozen=True)
 class Threads:
     """A number of threads that this process can use, or None."""
 
@@ -215,9 +227,10 @@ def declared(cls: Class) -> Class:
     return cls
 
 
+@cache
 def parameters_of(cls: type) -> Mapping[str, Parameter]:
-    """The parameters that a class declares or inherits, by name, in the order of its signature."""
-    return {made.name: replace(made.metadata[Parameter], name=made.name) for made in fields(cls)}
+    """The parameters that a declared class declares or inherits, by name, in the order of its signature."""
+    return MappingProxyType({made.name: replace(made.metadata[Parameter], name=made.name) for made in fields(cls)})
 
 
 def checked(estimator: Any) -> dict[str, Any]:

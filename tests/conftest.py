@@ -17,6 +17,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.name != "test_amx_tiles")
 
 
+@pytest.fixture(autouse=True)
+def hints(monkeypatch):
+    """Every hint is due, and none is noted in the cache folder of whoever runs the tests."""
+    monkeypatch.setattr("stacked.cli.hints._is_due", lambda hint: True)
+
+
 @pytest.fixture(scope="session")
 def digits():
     """scikit-learn's 1,797 digits in [0, 1] with labels."""

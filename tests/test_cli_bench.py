@@ -47,6 +47,20 @@ def test_a_failed_check_is_exit_code_1(monkeypatch):
     assert result.stderr.splitlines()[-1].startswith("Error: 2 of 2 checks failed: blas.column_sums")
 
 
+def test_kernels_that_a_precision_does_not_have_are_named():
+    error = misused("bench", "bfloat16.", "panels.", "--quick", "--threads", 1, "--precision", "float64")
+    assert (
+        error.startswith("Error: --precision float64: bfloat16.multiply_words, ") and "panels.transpose_panel" in error
+    )
+    assert error.endswith(": made for float32 alone; choose that precision, or other kernels")
+    assert "likelihood.add_exponentials: made for float64 alone" in misused("bench", "add_exponentials", "--json")
+    result = run_well("bench", "column_sums", "transpose_panel", "--quick", "--threads", 1, "--precision", "float64")
+    assert result.stderr.splitlines()[0] == (
+        "--precision float64: panels.transpose_panel: made for float32 alone, and left out"
+    )
+    assert "blas.column_sums" in result.stdout and "transpose_panel" not in result.stdout
+
+
 def test_unknown_kernels_and_threads():
     assert "expected a kernel among" in misused("bench", "blas.nothing")
     assert run("bench", "blas.column_sums", "--threads", 0).exit_code in (1, 2)

@@ -73,14 +73,14 @@ def test_noise_is_of_denoising_autoencoders_alone(toy):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_parameter_of_a_unit_is_an_option_of_pretrain(kind):
     found = {param.name for param in pretrain.params}
-    hidden = {"n_hidden", "output", *(() if kind == "dae" else ("corruption", "corruption_level"))}
+    hidden = {"n_hidden", "output", "verbose", *(() if kind == "dae" else ("corruption", "corruption_level"))}
     assert set(parameters_of(KINDS[kind].declares)) - hidden <= found >= {*UNIT_OPTIONS, *STACK_OPTIONS}
 
 
 def test_every_parameter_of_a_stack_is_an_option_of_finetune():
     found = {param.name for param in finetune.params}
     given_by_units = {"units", "unit", "code", "unit_settings"}
-    for name in set(parameters_of(StackedAutoencoderParameters)) - {"scaling"} - given_by_units:
+    for name in set(parameters_of(StackedAutoencoderParameters)) - {"scaling", "verbose"} - given_by_units:
         assert name.removeprefix("finetune_") in found
         assert name == "precision" or SETTINGS[name] == name.removeprefix("finetune_")
 

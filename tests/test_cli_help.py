@@ -53,8 +53,9 @@ def test_help_imports_nothing_heavy(args):
     assert done.stdout.splitlines()[-1] == "LOADED []", done.stdout + done.stderr
 
 
-def test_python_m_is_the_command():
-    process = start("--version")
+@pytest.mark.parametrize("flag", ["--version", "-V"])
+def test_python_m_is_the_command(flag):
+    process = start(flag)
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 0 and stdout.startswith("stacked, version "), stderr
 

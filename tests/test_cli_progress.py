@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from stacked import RBM, StackedAutoencoder
-from stacked.cli.progress import FINETUNE, Bars, Lines, Names, reporter, summary
+from stacked.cli.progress import reporter, summary
 from stacked.errors import DataError
-from stacked.training.loop import Record
+from stacked.progress import Bars, Lines, Names
+from stacked.training.loop import FINETUNE, Record
 
 from .test_cli_boundary import run
 
@@ -22,7 +23,9 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def model():
-    return StackedAutoencoder([RBM(8, epochs=2), RBM(4, epochs=3)], finetune_epochs=1, n_threads=1, random_state=0)
+    stack = StackedAutoencoder([RBM(8, epochs=2), RBM(4, epochs=3)], finetune_epochs=1, n_threads=1, random_state=0)
+    stack.n_features_in_ = 12
+    return stack
 
 
 @pytest.fixture
@@ -31,15 +34,17 @@ def rows():
 
 
 def test_names_of_phases(model):
-    names = Names(model, 12)
+    names = Names(model)
     assert [names.title(unit) for unit in (0, 1, FINETUNE)] == ["unit 1/2 12-8", "unit 2/2 8-4", "fine-tuning 12-8-4"]
-    assert [names.epochs(unit) for unit in (0, 1, FINETUNE)] == [2, 3, 1]
+    unit = RBM(5)
+    unit.n_features_in_ = 7
+    assert Names(unit).title(0) == "RBM 7-5"
 
 
 def test_bars_on_a_terminal(model, rows, monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setenv("COLUMNS", "120")
-    callback = reporter(model, 12, quiet=False)
+    callback = reporter(model, quiet=False)
     assert isinstance(callback, Bars)
     model.fit(rows, callback=callback)
     callback.close()
@@ -55,15 +60,15 @@ def test_bars_on_a_terminal(model, rows, monkeypatch):
 
 def test_a_resumed_bar_starts_where_the_run_stopped(model, monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
-    bars = Bars(Names(model, 12))
-    bars.on_chunk("pretrain", 1, 2, 25, 50, 1.5)
+    bars = Bars(Names(model))
+    bars.on_chunk("pretrain", 1, 2, 3, 25, 50, 1.5)
     bars.close()
     assert " 83%" in sys.stderr.getvalue()
 
 
 def test_lines_elsewhere_and_nothing_when_quiet(model, capsys):
-    assert reporter(model, 12, quiet=True) is None
-    lines = reporter(model, 12, quiet=False)
+    assert reporter(model, quiet=True) is None
+    lines = reporter(model, quiet=False)
     assert isinstance(lines, Lines)
     lines(Record("pretrain", 0, 2, 10, 5.234, 5.4, 1.94, 31000.4))
     lines(Record("finetune", -1, 0, 10, 5.234, None, 1.94, 31000.4))
@@ -110,7 +115,7 @@ def test_the_summary_adds_seconds_and_keeps_the_last_losses(model):
 
 
 def test_quick_epochs_print_their_first_and_last_lines_only(model, capsys):
-    lines = Lines(Names(model, 12))
+    lines = Lines(Names(model))
     for unit, last in ((0, 50), (1, 20)):
         for epoch in range(last):
             lines(Record("pretrain", unit, epoch, 50, 5.0, None, 0.001, 1e6))

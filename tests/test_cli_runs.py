@@ -203,13 +203,13 @@ def test_the_report_of_pretraining_and_of_finetuning(home):
     result = run_well("pretrain", "x.npy", "-o", "m.h5", *layers, "--precision", "float32")
     assert (
         result.stdout == ""
-        and result.stderr.splitlines()[-1] == "wrote m.h5; next: stacked finetune m.h5 DATA -o tuned.h5"
+        and result.stderr.splitlines()[-1] == "wrote m.h5; next: stacked finetune m.h5 x.npy -o tuned.h5"
     )
     found = json.loads(run_well("pretrain", "x.npy", "-o", "m.h5", *layers, "--json", "-q").stdout)
     assert found == {"model": "m.h5", "data": "x.npy", "n_samples": 40, "phases": summary(load("m.h5"))}
     tune = ("finetune", "m.h5", "x.npy", "-o", "t.h5", "--epochs", 2, "--threads", 1)
     result = run_well(*tune, "--precision", "float32")
-    assert result.stderr.splitlines()[-1] == "wrote t.h5; next: stacked evaluate t.h5 DATA"
+    assert result.stderr.splitlines()[-1] == "wrote t.h5; next: stacked evaluate t.h5 x.npy"
     found = json.loads(run_well(*tune, "--json").stdout)
     assert found == {"model": "t.h5", "data": "x.npy", "n_samples": 40, "phases": summary(load("t.h5"))}
     assert [(phase["phase"], phase["unit"], phase["epochs"]) for phase in found["phases"]] == [

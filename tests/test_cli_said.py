@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from stacked import RBM, Autoencoder, StackedAutoencoder
+from stacked import RBM, Autoencoder, StackedAutoencoder, progress
 from stacked.cli import boundary as cli_boundary
-from stacked.cli import progress
-from stacked.cli.progress import Bars, Lines, Names, losses, mention_bfloat16, summary
+from stacked.cli.hints import mention_bfloat16
+from stacked.cli.progress import summary
 from stacked.kernels.engine import bfloat16
+from stacked.progress import Bars, Lines, Names, losses
 from stacked.training.loop import Record
 
 from .test_cli_boundary import refused, run_well
@@ -25,7 +26,9 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def names():
-    return Names(StackedAutoencoder([RBM(4, epochs=9), RBM(3, epochs=9)], finetune_epochs=9), 6)
+    stack = StackedAutoencoder([RBM(4), RBM(3)])
+    stack.n_features_in_ = 6
+    return Names(stack)
 
 
 def test_lines_are_a_second_apart_but_for_the_first_and_the_last_of_a_phase(names, capsys, monkeypatch):
@@ -80,15 +83,15 @@ def test_a_bar_counts_the_rows_of_all_epochs_of_its_unit(names, monkeypatch):
     bars = Bars(names)
     bars(Record("pretrain", 0, 0, 9, 2.0, 3.0, 1.0, 1.0))
     for epoch, done in ((0, 25), (0, 50), (1, 25)):
-        bars.on_chunk("pretrain", 0, epoch, done, 50, 1.23456789)
+        bars.on_chunk("pretrain", 0, epoch, 9, done, 50, 1.23456789)
     (first,) = made
     assert (first.total, first.n, first.desc, first.said) == (450, 75, "unit 1/2 6-4", "epoch 2/9 loss 1.2346")
     bars(Record("pretrain", 0, 1, 9, 2.0, 3.0, 1.0, 1.0))
     assert first.said == "epoch 2/9 loss 2 validation 3"
-    bars.on_chunk("pretrain", 1, 3, 10, 40, 1.0)
+    bars.on_chunk("pretrain", 1, 3, 9, 10, 40, 1.0)
     assert first.closed == 1 and (first.initial, made[1].initial) == (0, 120)
     assert (made[1].total, made[1].n, made[1].desc) == (360, 130, "unit 2/2 4-3")
-    bars.on_chunk("finetune", -1, 0, 10, 40, 1.0)
+    bars.on_chunk("finetune", -1, 0, 9, 10, 40, 1.0)
     bars.close()
     bars.close()
     assert [bar.closed for bar in made] == [1, 1, 1] and made[2].desc == "fine-tuning 6-4-3"

@@ -36,7 +36,7 @@ def model(tmp_path, rows):
 def interrupt_after(monkeypatch, epochs):
     """Let Ctrl-C arrive in the epoch after so many."""
 
-    def chunk(self, phase, unit, epoch, done, total, loss):
+    def chunk(self, phase, unit, epoch, n_epochs, done, total, loss):
         if epoch >= epochs:
             signal.raise_signal(signal.SIGINT)
 

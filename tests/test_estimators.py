@@ -143,7 +143,7 @@ DEFAULTS = {
         "n_hidden": 256, "visible": "bernoulli", "hidden": "bernoulli", "k": 1, "persistent": False,
         "sparsity_target": None, "sparsity_weight": 0.0, "sparsity_decay": 0.9, "learning_rate": "auto",
         "momentum": 0.9, "weight_decay": 2e-4, "l1": 0.0, "batch_size": "auto", "epochs": "auto", "validation_fraction": "auto",
-        "patience": "auto", "scaling": "auto", "precision": "float32", "n_threads": None, "random_state": None,
+        "patience": "auto", "scaling": "auto", "precision": "float32", "n_threads": None, "random_state": None, "verbose": 0,
     },
     Autoencoder: {
         "n_hidden": 256, "activation": "sigmoid", "output": "sigmoid", "loss": "auto", "corruption": "masking",
@@ -151,20 +151,20 @@ DEFAULTS = {
         "sparsity_weight": 0.0, "tied": True, "optimizer": "momentum", "learning_rate": "auto", "momentum": 0.9,
         "weight_decay": 0.0,
         "l1": 0.0, "batch_size": "auto", "epochs": "auto", "line_searches": 3, "validation_fraction": "auto", "patience": "auto",
-        "scaling": "auto", "precision": "float32", "n_threads": None, "random_state": None,
+        "scaling": "auto", "precision": "float32", "n_threads": None, "random_state": None, "verbose": 0,
     },
     VariationalAutoencoder: {
         "n_hidden": 50, "hidden_layers": (200, 200), "activation": "tanh", "output": "bernoulli", "binarize": False, "samples": 1,
         "kl_warmup": 0, "optimizer": "adam", "learning_rate": 1e-3, "momentum": 0.9, "weight_decay": 0.0, "l1": 0.0,
         "batch_size": "auto", "epochs": "auto", "line_searches": 3, "validation_fraction": "auto", "patience": "auto",
-        "scaling": "auto", "precision": "float32", "n_threads": None, "random_state": None,
+        "scaling": "auto", "precision": "float32", "n_threads": None, "random_state": None, "verbose": 0,
     },
     StackedClassifier: {
         "units": None, "unit": "auto", "code": "auto", "unit_settings": None, "finetune_epochs": "auto",
         "finetune_optimizer": "adam", "finetune_learning_rate": 1e-3,
         "finetune_momentum": 0.9, "finetune_linear_decay": True, "finetune_batch_size": "auto", "finetune_weight_decay": 0.0,
         "finetune_l1": 0.0, "line_searches": 3, "validation_fraction": "auto", "patience": "auto", "scaling": "auto",
-        "precision": "float32", "n_threads": None, "random_state": None,
+        "precision": "float32", "n_threads": None, "random_state": None, "verbose": 0,
     },
 }  # fmt: skip
 DEFAULTS[StackedAutoencoder] = {

@@ -54,11 +54,11 @@ BINARY = {**OTHERS["vae"], "output": "bernoulli", "binarize": True, "scaling": "
 SETS = [*OTHERS.items(), ("rbm", SPARSE), ("vae", BINARY)]
 
 
-OF_UNITS = ("units", "unit", "code", "unit_settings", "n_threads")
+OF_UNITS = ("units", "unit", "code", "unit_settings", "n_threads", "verbose")
 
 
 def own_params(model):
-    """Parameters that belong to the model: not its units, nor what they were made from, and not the machine's number of threads."""
+    """Parameters that belong to the model: not its units, nor what they were made from, the machine's threads, and who watches."""
     params = model.get_params(deep=False)
     return {name: jsonable(value) for name, value in params.items() if name not in OF_UNITS}
 
@@ -66,7 +66,7 @@ def own_params(model):
 def made(kind, params):
     """A fitted estimator with these parameters; a stack's units have none at its default."""
     if not kind.startswith("stacked"):
-        return KINDS[kind](n_threads=1, **params).fit(X)
+        return KINDS[kind](n_threads=1, verbose=1, **params).fit(X)
     lower = Autoencoder(**{**OTHERS["autoencoder"], "activation": "sigmoid"})
     upper = RBM(**{**SPARSE, "visible": "gaussian", "n_hidden": 3})
     return KINDS[kind]([lower, upper], n_threads=1, **params).fit(X, Y)
@@ -107,7 +107,7 @@ def test_every_parameter_and_every_fitted_attribute_survives(kind, params, tmp_p
     model = made(kind, params)
     model.save(tmp_path / "model.h5")
     again = load(tmp_path / "model.h5")
-    assert own_params(again) == params and again.n_threads is None
+    assert own_params(again) == params and (again.n_threads, again.verbose) == (None, 0)
     assert_same(again, model)
 
 

@@ -119,7 +119,7 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_rows(monkeypatch):
     mean = (4 * 0 + 4 * 1 + 2 * 2) / 10
     assert [record[:6] for record in records] == [("pretrain", 2, epoch, 2, mean, None) for epoch in (0, 1)]
     assert progress.history == records
-    one = [("pretrain", 2, 0, 4, 10, 0.0), ("pretrain", 2, 0, 8, 10, 0.5), ("pretrain", 2, 0, 10, 10, mean)]
+    one = [("pretrain", 2, 0, 2, done, 10, loss) for done, loss in ((4, 0.0), (8, 0.5), (10, mean))]
     assert chunks == one + [(*chunk[:2], 1, *chunk[3:]) for chunk in one]
 
 
@@ -127,7 +127,7 @@ def test_how_far_an_epoch_is_counts_all_its_windows(monkeypatch):
     monkeypatch.setattr(feed, "BLOCK_ROWS", 5)
     monkeypatch.setattr(feed, "WINDOW_VALUES", 1)
     hooks, seen = Hooks(), []
-    monkeypatch.setattr(hooks, "chunk", lambda *args: seen.append(args[3:]))
+    monkeypatch.setattr(hooks, "chunk", lambda *args: seen.append(args[4:]))
     _trained(Scripted(), hooks, epochs=1)
     assert seen == [(5, 10, 1.0), (10, 10, 1.0)]
 

@@ -27,6 +27,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     kind: str  # in the model file
     n_threads: int | None
+    verbose: int
     precision: str
     visible_activation: str  # of the outputs, or visible units, that model the data
     network_: Network

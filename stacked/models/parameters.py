@@ -19,7 +19,7 @@ class Finetuned:
     units: Any = parameter(
         None, Unchecked("list of units, or of int"),
         "from the data upwards, or their sizes alone; None for one `Autoencoder`. Their precision, threads, scaling, validation"
-        " split and seed are those of the stack, and its patience if they have none.", option=None,
+        " split, seed and verbosity are those of the stack, and its patience if they have none.", option=None,
     )  # fmt: skip
     unit: str = parameter(
         "auto",

@@ -75,7 +75,7 @@ def _params(model: "Model", units: Sequence["Unit"] = ()) -> dict[str, Any]:
     """Parameters in JSON's types; of a stack's units those given."""
     params = {name: value for name, value in model.get_params(deep=False).items() if name not in _AS_UNITS}
     out = {name: jsonable(value) for name, value in params.items()}
-    out["n_threads"] = None  # of the machine, not of the model
+    out |= {"n_threads": None, "verbose": 0}  # of the machine and of who watches, not of the model
     if units:
         out["units"] = [{"class": _class_name(unit), "params": _params(unit)} for unit in units]
     return out

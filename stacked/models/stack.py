@@ -5,7 +5,6 @@ below. What sits on top of the encoder is the subclass's: a mirrored decoder (`s
 (`stacked_classifier.py`).
 """
 
-from collections.abc import Callable
 from copy import copy as shallow_copy
 from dataclasses import replace
 from itertools import accumulate
@@ -25,13 +24,14 @@ from ..kernels.arithmetic.terms import NO_TERMS, Terms
 from ..layers import Layer
 from ..network import Network, fill
 from ..parameters import value_of
+from ..progress import reporting
 from ..registry import UNIT_NAMES
 from ..scaling import AS_IS, IMAGES, InputScaling, Prepared, identity
 from ..scaling_rules import check_varies, fit_scaling, kind_of
 from ..settings import check_products, precision_dtype, seed_from, sizes
 from ..text import shown
 from ..training.feed import split_rows
-from ..training.loop import Hooks, Record, run
+from ..training.loop import FINETUNE, Callback, Hooks, Record, run
 from ..training.phase import Name, Source, prepare
 from ..training.plan import AUTO, Plan, training_plan
 from ..training.start import Resume
@@ -42,14 +42,13 @@ from ..units.chain import Halves, chained, encoders
 from ..units.prepare import prepare_unit
 from ..units.usual import units_for
 from .model import Model
+from .nested import NestedUnits
 
-FINETUNE = -1  # the "unit" of the second phase, in records and checkpoints
-_FINETUNE_STREAM = 2**20  # and in the keys of random streams
+_FINETUNE_STREAM = 2**20  # in the keys of random streams
 _FINETUNING = Name("finetune", FINETUNE, "fine-tuning", "finetune_")
-Callback = Callable[[Record], Any]
 
 
-class Stack(Model):
+class Stack(NestedUnits, Model):
     """Base of the stacks: everything but what sits on top of the encoder."""
 
     units: Any
@@ -76,7 +75,7 @@ class Stack(Model):
         self.plan()
         for unit in self.templates:
             check_products(self.precision, optimizer=unit.optimizer)
-        with self._threads():
+        with self._threads(), reporting(self, callback) as callback:
             with self._all_or_nothing():
                 rows = rows_for(self, X, reset=resume is None)
                 prepared = self._prepare(rows, reset=resume is None)
@@ -114,7 +113,7 @@ class Stack(Model):
         if fitted:
             self._check_complete()
             self._check_unchanged()
-        with self._threads():
+        with self._threads(), reporting(self, callback) as callback:
             with self._all_or_nothing():
                 rows = rows_for(self, X, reset=not fitted)
                 targets = self._targets(rows, y)
@@ -238,9 +237,11 @@ class Stack(Model):
             raise SettingError(f"units: only {found} of {expected} were pretrained; pretrain again, or resume")
 
     def _clone(self, unit: Unit) -> Unit:
-        """A fresh unit with the stack's precision, threads, scaling and validation split, and its patience if it has none."""
+        """A fresh unit with what the stack decides for its units, and its patience if it has none."""
         copy = clone(unit)
-        own: dict[str, Any] = {"precision": self.precision, "n_threads": self.n_threads, "scaling": self.scaling}
+        own: dict[str, Any] = {
+            "precision": self.precision, "n_threads": self.n_threads, "scaling": self.scaling, "verbose": self.verbose
+        }  # fmt: skip
         if unit.patience in (None, AUTO):
             own["patience"] = self.patience
         return copy.set_params(**own, validation_fraction=self.validation_fraction)

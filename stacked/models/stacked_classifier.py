@@ -22,7 +22,7 @@ from .stack import Callback, Stack
 
 _SHARED = (
     "units", "unit", "code", "unit_settings", "validation_fraction", "patience", "scaling", "precision", "n_threads",
-    "random_state",
+    "random_state", "verbose",
 )  # fmt: skip
 
 

@@ -16,10 +16,10 @@ from ..files import CURSOR, Checkpoint, file_name, of_file, read_model, refusal,
 from ..models.loading import from_record
 from ..models.model import Model
 from ..models.saving import to_record
-from ..models.stack import FINETUNE, Stack
+from ..models.stack import Stack
 from ..settings import MAX_COUNT, real, whole
 from ..text import one_line
-from .loop import Progress
+from .loop import FINETUNE, Progress
 from .start import Resume
 
 MAX_STEP = 2**62  # minibatches, in 64 bits with room for those to come

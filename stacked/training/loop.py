@@ -22,6 +22,7 @@ from .feed import Feed, Window
 from .guard import LossGuard
 from .plan import Plan
 
+FINETUNE = -1  # the "unit" of fine-tuning, in records and checkpoints
 CHUNK_ROWS = 8192  # rows per call of a fused trainer: how often Ctrl-C and the progress bar are served
 
 
@@ -40,6 +41,9 @@ class Record(NamedTuple):
     seconds: float
     samples_per_second: float
     penalty: float = 0.0
+
+
+Callback = Callable[[Record], Any]
 
 
 @dataclass
@@ -83,14 +87,14 @@ class Trainee(Protocol):
 class Hooks:
     """What the loop reports to: a callback per epoch (True stops), rows done per chunk, a checkpoint per epoch end."""
 
-    callback: Callable[[Record], Any] | None = None
+    callback: Callback | None = None
     checkpoint: Callable[[Progress, dict[str, np.ndarray]], None] | None = None
 
-    def chunk(self, phase: str, unit: int, epoch: int, done: int, total: int, loss: float) -> None:
-        """Tell a callback that also has an ``on_chunk`` method how far the epoch is."""
+    def chunk(self, phase: str, unit: int, epoch: int, epochs: int, done: int, total: int, loss: float) -> None:
+        """Tell a callback that also has an ``on_chunk`` method how far the epoch is, one of ``epochs``."""
         on_chunk = getattr(self.callback, "on_chunk", None)
         if on_chunk is not None:
-            on_chunk(phase, unit, epoch, done, total, loss)
+            on_chunk(phase, unit, epoch, epochs, done, total, loss)
 
 
 @dataclass
@@ -163,7 +167,7 @@ def _one_epoch(phase: Phase, hooks: Hooks, guard: LossGuard, progress: Progress,
             guard.check(loss / (rows.stop - start), epoch)
             progress.step += -(-(rows.stop - start) // batch_size)
             total, penalty, done = total + loss, penalty + added, done + rows.stop - start
-            hooks.chunk(phase.name, phase.unit, epoch, done, phase.feed.n_rows, total / done)
+            hooks.chunk(phase.name, phase.unit, epoch, phase.plan.epochs, done, phase.feed.n_rows, total / done)
     guard.check_epoch(total / done, phase.trainee.params, phase.trainee.network.n_weights, epoch)
     validation = phase.trainee.validation_loss(phase.validation) if phase.validation is not None else None
     if validation is not None:

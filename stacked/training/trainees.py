@@ -74,10 +74,14 @@ class RBMTrainee:
         self._chain_key = stream_key(source.seed, CHAINS, source.stream)
         chains = np.zeros((n_chains if machine.persistent else 0, machine.n_hidden), self.params.dtype)
         activity = np.zeros(machine.n_hidden if machine.sparsity_target else 0, self.params.dtype)
-        self._carried = rbm_kernel.Carried(np.zeros_like(self.params), chains, activity)
-        kept = {name: array for name, array in self._carried._asdict().items() if array.size}
-        self.arrays = {"params": self.params, **kept}
+        carried = rbm_kernel.Carried(np.zeros_like(self.params), chains, activity)
+        self._nothing = rbm_kernel.Carried(*(array[:0] for array in carried))
+        self.arrays = {"params": self.params, **{n: array for n, array in carried._asdict().items() if array.size}}
         self._scratch = _Scratch(self._workspace)
+
+    @property
+    def _carried(self) -> rbm_kernel.Carried:
+        return self._nothing._replace(**{name: array for name, array in self.arrays.items() if name != "params"})
 
     def _workspace(self, size: int) -> rbm_kernel.Workspace:
         return rbm_kernel.workspace(self.machine, size, self.params.dtype, self.network.bfloat16)
@@ -86,10 +90,10 @@ class RBMTrainee:
         self, window: Window, rows: slice, batch_size: int, epoch: int, step: int, update: Update
     ) -> tuple[float, float]:
         """Contrastive divergence on ``rows`` of a window; the summed squared reconstruction error."""
+        carried = self._carried
         error = rbm_kernel.train(
             self.machine, self.params, update, window.samples, window.positions[rows], window.row_ids[rows], batch_size,
-            self._key, self._chain_key, epoch, step, self._carried,
-            self._scratch.get(max(batch_size, len(self._carried.chains))),
+            self._key, self._chain_key, epoch, step, carried, self._scratch.get(max(batch_size, len(carried.chains))),
         )  # fmt: skip
         return error, 0.0
 

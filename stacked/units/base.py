@@ -3,7 +3,6 @@
 A trained unit is a network of its own, visible -> code -> visible.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,14 +15,16 @@ from ..inputs import rows_for
 from ..layers.base import Layer, Shapes
 from ..models.model import Reconstructor
 from ..network import Network
+from ..progress import reporting
 from ..scaling_rules import fit_scaling
 from ..settings import check_products, precision_dtype, seed_from
-from ..training.loop import Hooks, Record, Trainee, run
+from ..training.loop import Callback, Hooks, Phase, Progress, Trainee, run
 from ..training.phase import Source
 from ..training.plan import Plan, training_plan
 from ..training.trainees import Stochastic
 from .building import Building
 from .chain import Halves
+from .passes import Carried, carried, go_on, one_pass, plan_of_pass
 from .prepare import prepare_unit
 
 
@@ -41,24 +42,42 @@ class Unit(Reconstructor):
     line_searches: int = 3
     validation_fraction: float
     patience: int | None
+    _carried: Carried | None = None  # from one `partial_fit` to the next
 
-    def fit(self, X: Any, y: Any = None, *, callback: Callable[[Record], Any] | None = None) -> "Unit":
+    def fit(self, X: Any, y: Any = None, *, callback: Callback | None = None) -> "Unit":
         """Train on X (n_samples, n_features); ``callback`` receives a `Record` an epoch and may return True to stop."""
         check_products(self.precision, optimizer=self.validate().optimizer)
-        seed = seed_from(self.random_state)
-        with self._threads():
+        with self._threads(), reporting(self, callback) as callback:
             with self._all_or_nothing():
-                rows = rows_for(self, X, reset=True)
-                summary, dtype = summarize(rows), precision_dtype(self.precision)
-                scaling = fit_scaling(self.scaling, rows, summary, dtype, self.output_activation == "sigmoid")
-                tell_scaling(rows.name, scaling)
-                prepared = scaling.for_training(rows, summary, dtype)
-                where = f"{rows.name}, {type(self).__name__}"
-                check_range(self.output_activation, prepared.scaled, prepared.data, where)
-                source = Source(*prepared, seed, 0)
-                phase, progress = prepare_unit(self, source, scaling)
+                phase, progress = self._start(X)
             run(phase, Hooks(callback), progress)
         return self
+
+    def partial_fit(self, X: Any, y: Any = None, *, callback: Callback | None = None) -> "Unit":
+        """Train one pass of minibatches over X (n_samples, n_features); see `passes` for what a call counts as.
+
+        The first call starts as `fit` does, and chooses the scaling. Later ones go on with what training carries from step to step,
+        or after `fit` or `load` from the weights at rest. A call that fails leaves the unit as it was.
+        """
+        plan = plan_of_pass(self)
+        with self._threads(), reporting(self, callback) as callback, self._all_or_nothing():
+            phase, progress = go_on(self, X, plan) if hasattr(self, "network_") else self._start(X, plan)
+            phase.plan = one_pass(phase.plan, progress)
+            run(phase, Hooks(callback), progress)
+            self._carried = carried(phase, progress)
+        return self
+
+    def _start(self, X: Any, plan: Plan | None = None) -> tuple[Phase, Progress]:
+        """Choose seed and scaling, and make the unit ready to train on X from random weights, by ``plan`` if it is given."""
+        seed = seed_from(self.random_state)
+        rows = rows_for(self, X, reset=True)
+        summary, dtype = summarize(rows), precision_dtype(self.precision)
+        scaling = fit_scaling(self.scaling, rows, summary, dtype, self.output_activation == "sigmoid")
+        tell_scaling(rows.name, scaling)
+        prepared = scaling.for_training(rows, summary, dtype)
+        check_range(self.output_activation, prepared.scaled, prepared.data, f"{rows.name}, {type(self).__name__}")
+        self.__dict__.pop("_carried", None)
+        return prepare_unit(self, Source(*prepared, seed, 0), scaling, plan=plan)
 
     def validate(self) -> Plan:
         """Check every parameter and return the training plan; raises SettingError."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..parameters import Auto, Choice, Real, Seed, Steps, Threads, Whole, declared, parameter
+from ..parameters import Auto, Choice, Real, Seed, Steps, Threads, Verbosity, Whole, declared, parameter
 from ..settings import MAX_COUNT, PRECISIONS, SCALINGS
 
 
@@ -72,4 +72,7 @@ class Run:
     )  # fmt: skip
     random_state: Any = parameter(
         None, Seed(), "same seed, same bits.", option=("--seed", "random_state")
+    )  # fmt: skip
+    verbose: int = parameter(
+        0, Verbosity(), "1 shows progress on the standard error: a bar a unit on a terminal, lines elsewhere.", option=None
     )  # fmt: skip

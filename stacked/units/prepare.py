@@ -6,6 +6,7 @@ from ..network import Network
 from ..scaling import InputScaling
 from ..training.loop import Phase, Progress
 from ..training.phase import Name, Source, prepare
+from ..training.plan import Plan
 from ..training.start import Resume, initial_output_bias
 from .chain import Halves
 
@@ -14,14 +15,15 @@ if TYPE_CHECKING:
 
 
 def prepare_unit(
-    unit: "Unit", source: Source, scaling: InputScaling, resume: Resume | None = None
+    unit: "Unit", source: Source, scaling: InputScaling, resume: Resume | None = None, plan: Plan | None = None
 ) -> tuple[Phase, Progress]:
     """Make a unit ready to train on its source, the data or the codes of the unit below, and set its fitted attributes.
 
     ``scaling`` is that of the source's rows. The attributes are set before training, so that after an error in `run` the unit
     holds the last good weights.
     """
-    plan, n_visible = unit.validate().on(source.rows.n_rows), source.rows.n_columns
+    plan = (unit.validate() if plan is None else plan).on(source.rows.n_rows)
+    n_visible = source.rows.n_columns
     halves = unit.layers(n_visible)
     network = Network.zeros(halves.whole, unit.precision)
     trainee = unit.trainee(network, source, plan)
@@ -29,12 +31,13 @@ def prepare_unit(
         unit.draw_weights(network, source.seed, source.stream)
         start = initial_output_bias(unit.output_activation, source.scaled, source.data)
         network.bias(len(network.layers) - 1)[:] = start
-    phase, progress = prepare(_name(unit, source, halves), plan, trainee, source, resume)
+    phase, progress = prepare(name_of(unit, source, halves), plan, trainee, source, resume)
     unit.network_, unit.scaling_, unit.n_code_layers_ = network, scaling, len(halves.encoder)
     unit.n_features_in_, unit.seed_, unit.history_ = n_visible, source.seed, progress.history
     return phase, progress
 
 
-def _name(unit: "Unit", source: Source, halves: Halves) -> Name:
+def name_of(unit: "Unit", source: Source, halves: Halves) -> Name:
+    """What the training of a unit is called, by its place, class and sizes."""
     sizes = "-".join(str(size) for size in (source.rows.n_columns, *(layer.n_out for layer in halves.encoder)))
     return Name("pretrain", source.stream, f"unit {source.stream} ({type(unit).__name__}, {sizes})")
