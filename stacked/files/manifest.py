@@ -59,7 +59,7 @@ class Manifest:
         kinds = {f"{path}@{k}": _KINDS[type(v)] for path, record in self.groups().items() for k, v in record.items()}
         kinds |= {f"/units/{i}@params": "json" for i in range(len(self.units))}
         kinds |= {"/input@scale": "real", "/input@offset": "real", "/input@sample_shape": "sizes"}
-        kinds["/input@dtype"] = "text"
+        kinds |= {"/input@dtype": "text", "/input@table": "json"}
         if any(path.startswith("/checkpoint/") for path in self.arrays):
             kinds[CURSOR] = "json"
         return kinds

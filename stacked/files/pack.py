@@ -62,6 +62,7 @@ def _attributes(header: Header, record: ModelRecord) -> dict[str, Any]:
         "/input@offset": float(record.input.offset),
         "/input@sample_shape": tuple(map(int, record.input.sample_shape)),
         "/input@dtype": record.input.dtype,
+        "/input@table": strict_json.dump(record.input.table, "/input@table"),
     }
     if record.checkpoint is not None:
         attributes[CURSOR] = strict_json.dump(record.checkpoint.cursor, CURSOR)
@@ -136,7 +137,12 @@ def _input(elements: Elements) -> InputSpec:
         raise refusal("/input@sample_shape", f"expected 1 to {MAX_DIMENSIONS} dimensions, found {len(shape)}")
     for length in shape:
         expect.size(length, "/input@sample_shape")
-    return InputSpec(scale, offset, shape, expect.one_of(dtype, "/input@dtype", INPUT_DTYPES))
+    return InputSpec(scale, offset, shape, expect.one_of(dtype, "/input@dtype", INPUT_DTYPES), _table(elements))
+
+
+def _table(elements: Elements) -> dict[str, Any] | None:
+    found = strict_json.parse(elements.attributes["/input@table"], "/input@table")
+    return None if found is None else expect.table(found, "/input@table")
 
 
 def _checkpoint(elements: Elements, arrays: dict[str, np.ndarray]) -> Checkpoint:

@@ -56,12 +56,16 @@ class UnitArrays:
 
 @dataclass(frozen=True, eq=False)
 class InputSpec:
-    """What raw rows look like and how they become visible units: ``x * scale + offset``."""
+    """What raw rows look like and how they become visible units: ``x * scale + offset``.
+
+    ``table``, JSON-able, says how the columns were made of a table's; the gate knows no more of it than that.
+    """
 
     scale: float
     offset: float
     sample_shape: tuple[int, ...]
     dtype: str
+    table: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)

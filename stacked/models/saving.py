@@ -39,7 +39,9 @@ def to_record(model: "Model", checkpoint: Checkpoint | None = None) -> ModelReco
         head=arrays[n_code] if classes is not None else None,
         classes=None if classes is None else _stored_classes(classes),
         units=tuple(_unit_arrays(unit) for unit in model._trained_units()),
-        input=InputSpec(scaling.scale, scaling.offset, scaling.sample_shape, scaling.dtype),
+        input=InputSpec(
+            scaling.scale, scaling.offset, scaling.sample_shape, scaling.dtype, getattr(model, "table_", None)
+        ),
         history=_history(model.history_),
         probe=None if checkpoint is not None else probe_of(model),
         checkpoint=checkpoint,
