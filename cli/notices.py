@@ -8,12 +8,14 @@ import click
 
 from stacked.text import one_line
 
+from .table_flags import in_table_flags
+
 
 class _OneLine(logging.Handler):
     """Prints a record above whatever progress bar is shown."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = one_line(record.getMessage())
+        text = one_line(in_table_flags(record.getMessage()))
         with suppress(OSError, ValueError):
             bars = sys.modules.get("tqdm")
             if bars is not None:
