@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from stacked.errors import DataError
+
 from . import options as opt
 from .output import echo, print_json
 
@@ -36,6 +38,8 @@ def _lines(model: str, found: dict[str, Any]) -> list[str]:
         f" {found['file_size']:,} bytes, format {found['version']}, stacked {found['stacked_version']}",
         _line("input", f"{shape} of {source['dtype']}, times {source['scale']:.6g} plus {source['offset']:.6g}"),
     ]
+    if source["table"] is not None:
+        lines.append(_line("table", _table(source["table"])))
     for layer in found["layers"]:
         lines.append(_line(layer["part"], _layer(layer)))
     if found["classes"] is not None:
@@ -53,6 +57,20 @@ def _lines(model: str, found: dict[str, Any]) -> list[str]:
         else:
             lines.append(_line("unfinished", f"{done}; go on with `stacked {cursor['phase']} --resume {model}`"))
     return [*lines, _line("digest", found["digest"])]
+
+
+def _table(recipe: dict[str, Any]) -> str:
+    """What of a table the model was trained on; the whole recipe is in the JSON."""
+    from stacked.data.choice import listing
+    from stacked.data.recipe import check_recipe, described
+
+    try:
+        known = check_recipe(recipe)
+    except DataError as error:
+        return f"unknown: {error}"
+    names = [column["name"] for column in known["columns"]]
+    found = f"by name: {listing(names)}" if known["header"] else f"by position: {listing(names)}"
+    return f"{described(known)}, {found}"
 
 
 def _layer(layer: dict[str, Any]) -> str:

@@ -1,4 +1,5 @@
-"""What the library logs, as single lines on the standard error: that kernels are compiled, and what is wrong with their cache."""
+"""What the library logs, as single lines on the standard error: that kernels are compiled, what is wrong with their cache, what
+became of a table."""
 
 import logging
 import sys
@@ -31,9 +32,11 @@ def show() -> None:
         logger.addHandler(_OneLine())
         logger.propagate = False
     logging.getLogger("stacked.compilation").disabled = False
+    logging.getLogger("stacked.tables").setLevel(logging.INFO)
 
 
 def hush(ctx: click.Context, param: click.Parameter, quiet: bool) -> bool:
-    """The callback of ``--quiet``: that kernels are compiled is progress, what is wrong is not."""
+    """The callback of ``--quiet``: that kernels are compiled, and what became of a table, is progress; what is wrong is not."""
     logging.getLogger("stacked.compilation").disabled = quiet
+    logging.getLogger("stacked.tables").setLevel(logging.WARNING if quiet else logging.INFO)
     return quiet

@@ -64,6 +64,9 @@ class FrameTable(Table):
             small = array.astype(np.float32)
         return small if np.array_equal(small, array) else array
 
+    def leave_out(self, column: int) -> str:
+        return "leave the column out of the frame"
+
     def _cells(self, at: int) -> Cells:
         column = self._columns[at]
         return _floats(column) if self._numeric[at] else _texts(column)

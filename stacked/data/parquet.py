@@ -35,6 +35,9 @@ def open_parquet(path: Path, name: str) -> Table:
 class _ArrowTable(FrameTable):
     """Arrow's errors in converting a column, too, are those of the file."""
 
+    def leave_out(self, column: int) -> str:
+        return Table.leave_out(self, column)
+
     def blocks(self, wanted: Sequence[int]) -> Iterator[Block]:
         with reading(self.name, "a Parquet file"):
             yield from super().blocks(wanted)

@@ -162,8 +162,7 @@ def _refuse_mixed(table: Table, at: int, profile: Profile, words: list[str] | No
     few = words is not None and len(words) <= profile.n_cells / 2
     if not (few and profile.has_words and profile.n_odd >= _ODD_SHARE * profile.n_cells):
         raise DataError(
-            f"{table.name}: {table.place(line, at)}: {found_no_number(cell)}; correct it, or leave the column out with"
-            f" drop=[{table.names[at]!r}]"
+            f"{table.name}: {table.place(line, at)}: {found_no_number(cell)}; correct it, or {table.leave_out(at)}"
         )
     _logger.warning(
         f"{table.name}: {table.called(at)} holds numbers and text, such as {shown(cell, 40)} in {table.line} {line}: all its"
@@ -173,6 +172,5 @@ def _refuse_mixed(table: Table, at: int, profile: Profile, words: list[str] | No
 
 def _refuse(table: Table, at: int, found: str, advice: str = "") -> None:
     raise DataError(
-        f"{table.name}: {table.called(at)}: expected numbers or categories, found {found}; {advice}leave the column out with"
-        f" drop=[{table.names[at]!r}]"
+        f"{table.name}: {table.called(at)}: expected numbers or categories, found {found}; {advice}{table.leave_out(at)}"
     )

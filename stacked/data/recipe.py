@@ -50,6 +50,16 @@ def feature_names(recipe: Recipe) -> list[str]:
     return names
 
 
+def described(recipe: Recipe) -> str:
+    """The recipe in a few words: 14 columns, 6 of numbers and 8 of 102 categories, become 108."""
+    numbers = sum(column["kind"] == "number" for column in recipe["columns"])
+    several, width = len(recipe["columns"]) - numbers, recipe_width(recipe)
+    parts = [f"{numbers:,} of numbers"] * (numbers > 0) + [f"{several:,} of {width - numbers:,} categories"] * (
+        several > 0
+    )
+    return f"{len(recipe['columns']):,} columns, {' and '.join(parts)}, become {width:,}"
+
+
 def same_columns(one: Recipe | None, other: Recipe | None) -> bool:
     """Whether two recipes make the same columns of the same table."""
     if one is None or other is None:

@@ -57,6 +57,10 @@ class Table(ABC):
         """Where a cell is, for messages."""
         return f"{self.line} {line}, column {column + 1}"
 
+    def leave_out(self, column: int) -> str:
+        """The advice to do without a column."""
+        return f"leave the column out with drop=[{self.names[column]!r}]"
+
     def called(self, column: int) -> str:
         """A column, for messages."""
         return f"column {shown(self.names[column])}" if self.named else f"column {column + 1}"

@@ -9,8 +9,8 @@ from ..errors import DataError
 from ..text import one_line
 from .choice import Choice, Selected, listing, select
 from .encoding import encoded
-from .profile import column_of, profiles_of
-from .recipe import Recipe, feature_names, fits_in_a_file, recipe_width, same_columns
+from .profile import Profile, column_of, profiles_of
+from .recipe import Recipe, described, feature_names, fits_in_a_file, recipe_width, same_columns
 from .rows import ArrayRows
 from .table import Labels, Table
 from .tables import refuse_words
@@ -57,6 +57,7 @@ def fitted_rows(table: Table, choice: Choice) -> TableRows:
             " leave columns of many categories out"
         )
     array = encoded(table, selected.features, recipe, None)
+    _tell(table, recipe, profiles)
     return TableRows(array, table, choice, recipe, _values(labels), False)
 
 
@@ -145,6 +146,14 @@ def _values(labels: Labels | None) -> np.ndarray | None:
 
 def _label_name(table: Table, at: int | None) -> str | None:
     return None if at is None else table.names[at]
+
+
+def _tell(table: Table, recipe: Recipe, profiles: list[Profile]) -> None:
+    gaps = [profile.n_missing for profile in profiles if profile.n_missing]
+    filled = (
+        f"; {sum(gaps):,} gaps in {len(gaps)} of them are the column's mean, or a category of their own" if gaps else ""
+    )
+    _logger.info(f"{table.name}: {described(recipe)}{filled}")
 
 
 def _tell_label(table: Table, selected: Selected) -> None:
