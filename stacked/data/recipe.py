@@ -51,13 +51,13 @@ def feature_names(recipe: Recipe) -> list[str]:
 
 
 def described(recipe: Recipe) -> str:
-    """The recipe in a few words: 14 columns, 6 of numbers and 8 of 102 categories, become 108."""
+    """The recipe in a few words: 14 columns (6 of numbers, 8 of text with 102 categories) become 108."""
+    n_columns, width = len(recipe["columns"]), recipe_width(recipe)
     numbers = sum(column["kind"] == "number" for column in recipe["columns"])
-    several, width = len(recipe["columns"]) - numbers, recipe_width(recipe)
-    parts = [f"{numbers:,} of numbers"] * (numbers > 0) + [f"{several:,} of {width - numbers:,} categories"] * (
-        several > 0
-    )
-    return f"{len(recipe['columns']):,} columns, {' and '.join(parts)}, become {width:,}"
+    if numbers == n_columns:
+        return f"{numbers:,} columns of numbers"
+    texts = f"{n_columns - numbers:,} of text with {width - numbers:,} categories"
+    return f"{n_columns:,} columns ({numbers:,} of numbers, {texts}) become {width:,}"
 
 
 def same_columns(one: Recipe | None, other: Recipe | None) -> bool:
@@ -107,7 +107,7 @@ def _check_column(value: object) -> None:
         raise DataError(f"expected the name of a column, found {shown(column['name'])}")
     if kind == "number":
         fill = column["fill"]
-        if not isinstance(fill, float | int) or isinstance(fill, bool) or not math.isfinite(fill):
+        if not isinstance(fill, float) or not math.isfinite(fill):
             raise DataError(f"expected a finite number to fill gaps with, found {shown(fill)}")
         return
     categories = column["categories"]

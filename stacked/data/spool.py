@@ -1,4 +1,4 @@
-"""The standard input as a file: what is piped in is written to a temporary one without a name, which ends with the process.
+"""The standard input as a file: what is piped in is written to a temporary one, which ends with its rows or the process.
 
 Readers look at a file more than once, and some at its end first, which a pipe does not let them.
 """
@@ -7,8 +7,8 @@ import os
 import shutil
 import sys
 import tempfile
+import weakref
 from pathlib import Path
-from typing import IO
 
 from ..errors import DataError
 from .files import reading
@@ -19,11 +19,13 @@ _PIECE = 1 << 20
 
 
 class Spool:
-    """An open temporary file, which is there as long as this object; ``path`` opens it again."""
+    """A temporary file, which is there as long as this object, at most as long as the process."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.path = Path(f"/proc/self/fd/{file.fileno()}")
+    def __init__(self) -> None:
+        descriptor, path = tempfile.mkstemp(prefix="stacked-stdin-")
+        os.close(descriptor)
+        self.path = Path(path)
+        weakref.finalize(self, self.path.unlink, missing_ok=True)
 
 
 def spooled() -> Spool:
@@ -35,15 +37,15 @@ def spooled() -> Spool:
         )
     left = shutil.disk_usage(tempfile.gettempdir()).free // 2
     with reading(_NAME, "data on the standard input"):
-        file = tempfile.TemporaryFile()  # noqa: SIM115 - the spool's, as long as rows are read from it
-        while piece := source.read(_PIECE):
-            left -= len(piece)
-            if left < 0:
-                raise DataError(
-                    f"{_NAME}: expected data for which {tempfile.gettempdir()} has room twice, found more; give a file"
-                )
-            file.write(piece)
-        file.flush()
-    if not os.fstat(file.fileno()).st_size:
+        spool = Spool()
+        with spool.path.open("wb") as file:
+            while piece := source.read(_PIECE):
+                left -= len(piece)
+                if left < 0:
+                    raise DataError(
+                        f"{_NAME}: expected data for which {tempfile.gettempdir()} has room twice, found more; give a file"
+                    )
+                file.write(piece)
+    if not spool.path.stat().st_size:
         raise DataError(f"{_NAME}: expected data on the standard input, found none")
-    return Spool(file)
+    return spool
