@@ -61,8 +61,9 @@ class LazyGroup(click.Group):
 def main() -> None:
     """Pretrain deep autoencoders layer by layer, fine-tune them, and use them.
 
-    DATA is an IDX file (.gz or not), .npy, .npz[:key], .h5[:/path], .csv or .tsv (.gz or not), a folder of images, a SciPy
-    sparse .npz, or a built-in set: digits, curves[:N[:SEED]], blocks[:N[:SEED]], rectangles[:N[:SEED]].
+    DATA is an IDX file (.gz or not), .npy, .npz[:key], .h5[:/path], .csv or .tsv (.gz or not), .parquet, a folder of images, a
+    SciPy sparse .npz, a built-in set (digits, curves[:N[:SEED]], blocks[:N[:SEED]], rectangles[:N[:SEED]]), or - for the standard
+    input. Tables may hold text, which becomes categories, and gaps.
 
     \b
     Example:

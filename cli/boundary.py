@@ -15,6 +15,8 @@ import click
 from stacked.errors import DivergedError, SettingError, StackedError
 from stacked.text import escaped, one_line
 
+from .table_flags import in_table_flags
+
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
@@ -27,9 +29,10 @@ def one_line_errors() -> Iterator[None]:
     except StackedError as error:
         own = isinstance(error, SettingError | DivergedError)  # the others name files, which are the user's
         message = in_flags(str(error)) if own else str(error).replace("scaling='minmax'", "--scaling minmax")
+        message = in_table_flags(message)
         raise _failure(message) from error
     except click.ClickException as error:  # usage errors quote what was given
-        vars(error)["message"] = "\n".join(map(escaped, error.message.split("\n")))
+        vars(error)["message"] = "\n".join(map(escaped, in_table_flags(error.message).split("\n")))
         raise
     except MemoryError as error:
         raise _failure(f"not enough memory: {error}" if str(error) else "not enough memory") from error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options as opt
+from .table_options import code_names, data_names, header_option, open_codes, open_for, table_options
 
 if TYPE_CHECKING:
     from stacked.data import Rows
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from .targets import Target
 
 apply_options = opt.together(
-    opt.model_argument, opt.data_argument, opt.array_output_option, opt.force_option, opt.precision_option,
-    opt.threads_option, opt.config_option,
+    opt.model_argument, opt.data_argument, opt.array_output_option, header_option, table_options, opt.force_option,
+    opt.precision_option, opt.threads_option, opt.config_option,
 )  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def encode(**given: Any) -> None:
     from .output import write_array
 
     with applied(given) as (fitted, rows, target):
-        write_array(target, fitted.transform(rows))
+        write_array(target, fitted.transform(rows), code_names(fitted, given))
 
 
 @click.command()
@@ -46,15 +47,13 @@ def decode(**given: Any) -> None:
     """
     from .output import write_array
 
-    with applied(given, decodes=True) as (fitted, rows, target):
-        write_array(target, fitted.inverse_transform(rows))
+    with applied(given, decodes=True, codes=True) as (fitted, rows, target):
+        write_array(target, fitted.inverse_transform(rows), data_names(fitted, given))
 
 
 @contextmanager
-def applied(given: dict[str, Any], decodes: bool = False) -> "Iterator[tuple[Any, Rows, Target]]":
-    """The model and the rows that `apply_options` name, and where to write, kept to this process; all checked."""
-    from stacked.data import open_data
-
+def applied(given: dict[str, Any], decodes: bool = False, codes: bool = False) -> "Iterator[tuple[Any, Rows, Target]]":
+    """The model and the rows (codes or not) that `apply_options` name, and where to write, kept to this process; all checked."""
     from .models import load_model, require_decoder
     from .targets import claimed_target
 
@@ -63,5 +62,5 @@ def applied(given: dict[str, Any], decodes: bool = False) -> "Iterator[tuple[Any
         fitted = load_model(model, given["n_threads"], given["precision"])
         if decodes:
             require_decoder(fitted, model)
-        with open_data(data) as rows:
+        with open_codes(data, given) if codes else open_for(fitted, data, None, given) as rows:
             yield fitted, rows, target

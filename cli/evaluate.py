@@ -9,12 +9,14 @@ from stacked.text import escaped
 
 from . import options as opt
 from .output import echo, print_json
+from .table_options import open_for, table_options
 
 
 @click.command()
 @opt.model_argument
 @opt.data_argument
 @opt.labels_option
+@table_options
 @click.option(
     "--likelihood", type=click.IntRange(min=1), metavar="K",
     help="Models with a Gaussian code: a bound on the log likelihood, from K samples a row.",
@@ -31,6 +33,7 @@ def evaluate(
     precision: str | None,
     n_threads: int | None,
     as_json: bool,
+    **table: Any,
 ) -> None:
     """Measure MODEL on DATA: how well it reconstructs or, for a classifier, predicts, and how sparse its codes are.
 
@@ -44,8 +47,6 @@ def evaluate(
       stacked evaluate vae.h5 images.npy --likelihood 5000
       stacked evaluate classifier.h5 images.npy --labels labels.npy --json
     """
-    from stacked.data import open_data
-
     from .models import load_model, require_classifier, require_gaussian_code
 
     fitted = load_model(model, n_threads, precision)
@@ -53,7 +54,7 @@ def evaluate(
         require_classifier(fitted, model)
     if likelihood is not None:
         require_gaussian_code(fitted, model)
-    with open_data(data, labels) as rows:
+    with open_for(fitted, data, labels, table) as rows:
         report = {"model": model, "kind": fitted.kind, "data": rows.name, **_measure(fitted, rows, likelihood)}
     print_json(report) if as_json else echo(*_lines(report))
 

@@ -13,6 +13,7 @@ from stacked.units.parameters import Run
 from . import options as opt
 from .boundary import in_flags
 from .declared import name_of, option, sentence, shown_default
+from .table_options import notes_of_table, open_labelled, table_options
 from .units import flag_of, refuse_unused
 
 PREFIX = "finetune_"
@@ -48,6 +49,7 @@ finetune_options = opt.together(
 @click.argument("data", metavar="[DATA]", required=False)
 @opt.model_output_option
 @finetune_options
+@table_options
 @opt.resume_option("finetune")
 @opt.run_options
 @click.pass_context
@@ -76,8 +78,6 @@ def finetune(ctx: click.Context, **given: Any) -> None:
 
 
 def _start(given: dict[str, Any]) -> None:
-    from stacked.data import open_data
-
     from .run import notes_of
     from .targets import check_output, claimed
     from .train import train
@@ -86,8 +86,8 @@ def _start(given: dict[str, Any]) -> None:
     with claimed(path) as signals:
         check_output(path, [source, data, labels], given["force"])
         model = configured(source, given)
-        with open_data(data, labels) as rows:
-            notes = notes_of(rows, data, labels, _classifies(model))
+        with open_labelled(model, data, labels, given) as rows:
+            notes = notes_of(rows, data, labels, _classifies(model)) | notes_of_table(given)
             train(model, "finetune", rows, path, notes, given, signals)
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from stacked.errors import DataError
+
 from . import options as opt
 from .output import echo, print_json
 
@@ -36,6 +38,8 @@ def _lines(model: str, found: dict[str, Any]) -> list[str]:
         f" {found['file_size']:,} bytes, format {found['version']}, stacked {found['stacked_version']}",
         _line("input", f"{shape} of {source['dtype']}, {_scaling(source)}"),
     ]
+    if source["table"] is not None:
+        lines.append(_line("table", _table(source["table"])))
     for layer in found["layers"]:
         lines.append(_line(layer["part"], _layer(layer)))
     if found["classes"] is not None:
@@ -61,6 +65,20 @@ def _scaling(source: dict[str, Any]) -> str:
     if isinstance(scale, list) or isinstance(offset, list) or source["log"] != 0:
         return str(method)
     return f"{method}: times {scale:.6g} plus {offset + 0.0:.6g}"
+
+
+def _table(recipe: dict[str, Any]) -> str:
+    """What of a table the model was trained on; the whole recipe is in the JSON."""
+    from stacked.data.choice import listing
+    from stacked.data.recipe import check_recipe, described
+
+    try:
+        known = check_recipe(recipe)
+    except DataError as error:
+        return f"unknown: {error}"
+    names = [column["name"] for column in known["columns"]]
+    found = f"by name: {listing(names)}" if known["header"] else f"by position: {listing(names)}"
+    return f"{described(known)}, {found}"
 
 
 def _layer(layer: dict[str, Any]) -> str:

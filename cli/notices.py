@@ -8,6 +8,8 @@ from stacked.choices import CHOICES
 from stacked.notices import COMPILATION, OneLine, say
 from stacked.text import one_line
 
+from .table_flags import in_table_flags
+
 
 class _InFlags(OneLine):
     """Notices of the library; choices are told by the names that the command line has for settings."""
@@ -15,11 +17,12 @@ class _InFlags(OneLine):
     def emit(self, record: logging.LogRecord) -> None:
         from .boundary import in_flags
 
-        text = one_line(record.getMessage())
-        say(in_flags(text) if record.name == CHOICES else text)
+        text = in_table_flags(record.getMessage())
+        say(one_line(in_flags(text) if record.name == CHOICES else text))
 
 
 _PROGRESS = (COMPILATION, CHOICES)  # loggers of what a quiet run does not say
+_TABLES = "stacked.tables"  # tells what became of a table, and warns of it
 
 
 def show() -> None:
@@ -28,7 +31,8 @@ def show() -> None:
     if not any(isinstance(handler, _InFlags) for handler in logger.handlers):
         logger.addHandler(_InFlags())
         logger.propagate = False
-    logging.getLogger(CHOICES).setLevel(logging.INFO)
+    for name in (CHOICES, _TABLES):
+        logging.getLogger(name).setLevel(logging.INFO)
     for name in _PROGRESS:
         logging.getLogger(name).disabled = False
 
@@ -37,4 +41,5 @@ def hush(ctx: click.Context, param: click.Parameter, quiet: bool) -> bool:
     """The callback of ``--quiet``: what is progress is not said, what is wrong is."""
     for name in _PROGRESS:
         logging.getLogger(name).disabled = quiet
+    logging.getLogger(_TABLES).setLevel(logging.WARNING if quiet else logging.INFO)
     return quiet

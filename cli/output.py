@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 CSV_ROWS = 4096  # turned into text at once
 
+Names = list[str] | Callable[[int], list[str]] | None
+
 
 def print_json(report: Any) -> None:
     """One line of JSON on the standard output; NaN and infinity, which JSON does not have, are a bug."""
@@ -29,13 +31,14 @@ def echo(*lines: str, err: bool = False) -> None:
     click.echo("\n".join(map(escaped, lines)), err=err)
 
 
-def write_array(target: Target, array: "np.ndarray") -> None:
-    """Write an array (n,) or (n, m)."""
+def write_array(target: Target, array: "np.ndarray", names: Names = None) -> None:
+    """Write an array (n,) or (n, m); CSV begins with the names of its columns, or with those of so many, where there are any."""
     from stacked.files import write_atomically
 
+    header = names(array.shape[1]) if callable(names) else names
     if target.path == "-":
         stdout = sys.stdout.buffer
-        _write_csv(stdout, array, escaped if sys.stdout.isatty() else str)
+        _write_csv(stdout, array, header, escaped if sys.stdout.isatty() else str)
         stdout.flush()
         return
     if is_hdf5(target.path):
@@ -47,12 +50,16 @@ def write_array(target: Target, array: "np.ndarray") -> None:
 
         np.save(stream, array, allow_pickle=False)
     else:
-        _write_csv(stream, array)
+        _write_csv(stream, array, header)
     write_atomically(target.path, stream.getvalue())  # no view: after an error it would outlive the stream
 
 
-def _write_csv(stream: BinaryIO, array: "np.ndarray", text: Callable[[object], str] = str) -> None:
-    """One line a row, with as many digits as give back the same number; ``text`` makes labels fit to be shown."""
+def _write_csv(
+    stream: BinaryIO, array: "np.ndarray", header: list[str] | None, text: Callable[[object], str] = str
+) -> None:
+    """One line a row, with as many digits as give back the same number; ``text`` makes labels and names fit to be shown."""
+    if header is not None:
+        stream.write((",".join(_cell(text(name)) for name in header) + "\n").encode())
     for start in range(0, len(array), CSV_ROWS):
         block = array[start : start + CSV_ROWS]
         rows = block.reshape(len(block), -1)

@@ -11,6 +11,7 @@ from . import options as opt
 from .boundary import in_flags
 from .declared import unit_options
 from .parameters import Sizes
+from .table_options import notes_of_table, open_for_training, table_options
 from .units import KINDS, settings_for
 
 _OPTIONS = unit_options(KINDS, chosen=("learning_rate",))
@@ -37,6 +38,7 @@ stack_options = opt.together(
 @click.argument("data", metavar="[DATA]", required=False)
 @opt.model_output_option
 @stack_options
+@table_options
 @opt.resume_option("pretrain")
 @opt.run_options
 @click.pass_context
@@ -66,8 +68,6 @@ def pretrain(ctx: click.Context, **given: Any) -> None:
 
 def _start(given: dict[str, Any]) -> None:
     model = build_stack(given)
-    from stacked.data import open_data
-
     from .run import notes_of
     from .targets import check_output, claimed
     from .train import train
@@ -75,8 +75,10 @@ def _start(given: dict[str, Any]) -> None:
     data, path = given["data"], given["output"]
     with claimed(path) as signals:
         check_output(path, [data], given["force"])
-        with open_data(data) as rows:
-            train(model, "pretrain", rows, path, notes_of(rows, data, None, False), given, signals)
+        with open_for_training(data, given) as rows:
+            train(
+                model, "pretrain", rows, path, notes_of(rows, data, None, False) | notes_of_table(given), given, signals
+            )
 
 
 def build_stack(given: dict[str, Any]) -> Any:

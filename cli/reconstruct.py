@@ -9,6 +9,7 @@ from .encode import applied, apply_options
 from .output import echo, print_json
 from .parameters import Damaged
 from .pictures import Picture, claimed_picture, picture_option
+from .table_options import data_names
 
 SHOWN = 10  # rows in a picture
 Damage = tuple[str, float]
@@ -50,10 +51,10 @@ def reconstruct(
         if drawing is not None:
             _draw(drawing, fitted, rows, damage, seed)
         if damage is None:
-            write_array(target, fitted.reconstruct(rows))
+            write_array(target, fitted.reconstruct(rows), data_names(fitted, given))
             return
         reconstructions, report = _repaired(fitted, rows, damage, seed)
-        write_array(target, reconstructions)
+        write_array(target, reconstructions, data_names(fitted, given))
     report = {"model": given["model"], "data": rows.name, **report, "output": given["output"], "picture": picture}
     print_json(report) if as_json else echo(_line(report), err=True)
 

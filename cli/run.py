@@ -14,6 +14,7 @@ from stacked.errors import DataError, DivergedError, ModelFileError
 from .hints import shell_command
 from .output import echo
 from .signals import Interrupted, handling
+from .table_options import open_for, table_of_notes
 
 if TYPE_CHECKING:
     from stacked.data import Rows
@@ -33,8 +34,9 @@ def notes_of(rows: "Rows", data: str, labels: str | None, classify: bool) -> dic
 def absolute(spec: str) -> str:
     """DATA that means the same in every working directory."""
     from stacked.data.builtin import is_builtin
+    from stacked.data.spool import STANDARD_INPUT
 
-    if is_builtin(spec):
+    if is_builtin(spec) or spec == STANDARD_INPUT:
         return spec
     return os.path.abspath(spec)  # noqa: PTH100 - a key may stand behind the path
 
@@ -46,17 +48,26 @@ def moved(data: str | None, labels: str | None) -> dict[str, str]:
 
 def reopen(path: str, unfinished: "Unfinished", data: str | None, labels: str | None = None) -> "Rows":
     """The rows of an unfinished run, from where they were or from ``data``; DataError if they are not the same ones."""
-    from stacked.data import fingerprint, open_data
+    from stacked.data import fingerprint
+    from stacked.data.spool import STANDARD_INPUT
 
     notes = unfinished.notes
-    data = data or notes.get("data")
     classify = "labels_fingerprint" in notes
+    moved = [spec for spec in (data, labels) if spec == STANDARD_INPUT]
+    data = data or notes.get("data")
     labels = labels or notes.get("labels") if classify else None
-    if not isinstance(data, str) or not isinstance(labels, str | None):
+    try:
+        table = table_of_notes(notes)
+        known = isinstance(data, str) and isinstance(labels, str | None)
+    except ValueError:
+        known = False
+    if not known:
         raise ModelFileError(
             f"{path}: the checkpoint does not say what the data were; name DATA behind --resume {path}"
         )
-    rows = open_data(data, labels)
+    if STANDARD_INPUT in (data, labels) and not moved:
+        raise ModelFileError(f"{path}: its data came from the standard input; give them again: --resume {path} -")
+    rows = open_for(unfinished.model, data, labels, table)
     _require_same(path, data, notes.get("data_fingerprint"), fingerprint(rows))
     if classify:
         _require_same(path, f"labels of {labels or data}", notes["labels_fingerprint"], _labels_fingerprint(rows))

@@ -9,6 +9,7 @@ from stacked.settings import MAX_COUNT
 
 from . import options as opt
 from .pictures import Picture, claimed_picture, picture_option
+from .table_options import data_names, header_option
 
 SHOWN = 100  # samples in a picture
 
@@ -19,6 +20,7 @@ SHOWN = 100  # samples in a picture
     "--number", "-n", type=click.IntRange(min=1), default=64, show_default=True, help="How many samples to draw."
 )
 @opt.array_output_option
+@header_option
 @click.option("--steps", type=click.IntRange(1, MAX_COUNT // 2), help="Gibbs steps in the (top) RBM.  [default: 1000]")
 @opt.seed_option
 @picture_option(f"Picture of the first {SHOWN} samples, of images.")
@@ -29,6 +31,7 @@ def sample(
     model: str,
     number: int,
     output: str,
+    header: bool,
     steps: int | None,
     random_state: int | None,
     picture: str | None,
@@ -58,7 +61,7 @@ def sample(
         require_sampler(fitted, model)
         shape = drawing.shape(model, fitted.scaling_.sample_shape) if drawing else ()
         samples = fitted.sample(number, random_state=random_state or 0, **_steps(fitted, model, steps))
-        write_array(target, samples)
+        write_array(target, samples, data_names(fitted, {"header": header}))
         if drawing is not None:
             _draw(drawing, fitted, samples[:SHOWN], shape)
 

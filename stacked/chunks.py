@@ -38,14 +38,16 @@ def filters_of(plist: Any) -> list[tuple[int, str]]:
 class Chunks:
     """The chunks of an open dataset (h5py's `DatasetID`) whose filters are all in `FILTERS`, each read by its place.
 
+    ``itemsize`` is given where elements have another size in the file than in memory.
+
     Attributes: ``chunk`` (the shape of one), ``nbytes`` (of one, decoded), ``counts`` (how many there are along each dimension).
     """
 
-    def __init__(self, dataset: Any, plist: Any) -> None:
+    def __init__(self, dataset: Any, plist: Any, itemsize: int | None = None) -> None:
         self._dataset = dataset
         self._filters = [code for code, _ in filters_of(plist)]
         self.chunk: tuple[int, ...] = plist.get_chunk()
-        self._itemsize = dataset.get_type().get_size()
+        self._itemsize = itemsize or dataset.get_type().get_size()
         self.nbytes = math.prod(self.chunk) * self._itemsize
         self.counts = tuple(-(-length // step) for length, step in zip(dataset.shape, self.chunk, strict=True))
         if len(set(self._filters)) != len(self._filters):

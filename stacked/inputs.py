@@ -5,16 +5,38 @@ from typing import Any
 import numpy as np
 
 from .checks import check_width
-from .data import Rows, as_rows
+from .data import Rows, TableRows, as_rows
+from .data.choice import Choice
+from .data.frames import FrameTable, is_frame, is_plain
 from .data.missing import refuse_masked
+from .data.table_rows import fitted_rows, table_rows
+
+_NOT_LABELS = Choice(label_column="none")  # of a frame: labels are passed as y
 
 
 def rows_for(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Rows:
     """Rows of X; ``reset`` notes the number (and names) of features on the estimator, else they are checked against it.
 
-    X: array-like or SciPy sparse (n, V), an array (n, ...) of images, an `h5py.Dataset`, or `Rows` such as `open_data`
-    gives. Values are checked for NaN when they are read.
+    X: array-like or SciPy sparse (n, V), an array (n, ...) of images, an `h5py.Dataset`, `Rows` such as `open_data` gives, or a
+    frame of pandas or polars. Values are checked for NaN when they are read. Text, booleans and gaps of a frame or table become
+    numbers by a recipe, which ``reset`` notes as ``table_``; ``n_features_in_`` then counts the encoded columns.
     """
+    if isinstance(X, TableRows):
+        rows: Rows = X if reset else X.by(_recipe(estimator))
+    elif is_frame(X) and _recipe_applies(estimator, X, reset):
+        rows = _frame_rows(estimator, X, reset)
+    else:
+        return _plain_rows(estimator, X, reset, min_rows)
+    if reset:
+        estimator.table_, estimator.n_features_in_ = rows.table, rows.n_columns
+        estimator.__dict__.pop("feature_names_in_", None)
+    else:
+        check_width(rows, estimator.n_features_in_)
+    return rows
+
+
+def _plain_rows(estimator: Any, X: Any, reset: bool, min_rows: int) -> Rows:
+    """Rows of what has nothing but numbers, which are taken as they are."""
     images = isinstance(X, np.ndarray) and X.ndim > 2
     tabular = not (images or isinstance(X, Rows) or type(X).__module__.partition(".")[0] == "h5py")
     refuse_masked(X, "<array>")  # scikit-learn would drop the mask
@@ -27,7 +49,22 @@ def rows_for(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Rows:
         )  # fmt: skip
     rows = as_rows(X)
     if reset:
-        estimator.n_features_in_ = rows.n_columns
+        estimator.n_features_in_, estimator.table_ = rows.n_columns, None
     elif not tabular:
         check_width(rows, estimator.n_features_in_)
     return rows
+
+
+def _recipe(estimator: Any) -> dict[str, Any] | None:
+    """That of a fitted estimator; the upper units of a stack have none of their own."""
+    return getattr(estimator, "table_", None)
+
+
+def _recipe_applies(estimator: Any, X: Any, reset: bool) -> bool:
+    """Whether a frame is encoded: for training if it has more than numbers, in use if there is a recipe."""
+    return not is_plain(X) if reset else _recipe(estimator) is not None
+
+
+def _frame_rows(estimator: Any, X: Any, reset: bool) -> TableRows:
+    frame = FrameTable(X)
+    return fitted_rows(frame, _NOT_LABELS) if reset else table_rows(frame, _NOT_LABELS, _recipe(estimator))

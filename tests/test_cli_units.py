@@ -7,6 +7,7 @@ import pytest
 from stacked import RBM, Autoencoder, StackedAutoencoder, VariationalAutoencoder, load
 from stacked.cli import main
 from stacked.cli import train as cli_train
+from stacked.cli.table_options import NAMES as TABLE_OPTIONS
 from stacked.cli.units import flag_of, refuse_unused, settings_for
 from stacked.units.usual import units_for
 
@@ -256,7 +257,7 @@ FINETUNE = {
     "as_json": (["--json"], "given", "as_json", True),
     "force": (["--force"], "given", "force", True),
 }  # fmt: skip
-ELSEWHERE = {"data", "model", "output", "unit", "resume", "config", "help"}  # tested by themselves
+ELSEWHERE = {"data", "model", "output", "unit", "resume", "config", "help", *TABLE_OPTIONS}  # tested by themselves
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def test_a_sparse_matrix_of_hardly_anything(tmp_path, soon, layout):
 
 
 def test_a_record_of_line_breaks_without_end(tmp_path, monkeypatch):
-    monkeypatch.setattr("stacked.data.tables._LONGEST_LINE", 100_000)
+    monkeypatch.setattr("stacked.data.records.LONGEST_LINE", 100_000)
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b'"1\n",' * 1_000_000))
     tracemalloc.start()
     try:
@@ -97,7 +97,7 @@ def test_a_record_of_line_breaks_without_end(tmp_path, monkeypatch):
 
 
 def test_records_are_counted_apart(tmp_path, monkeypatch):
-    monkeypatch.setattr("stacked.data.tables._LONGEST_LINE", 100)
+    monkeypatch.setattr("stacked.data.records.LONGEST_LINE", 100)
     (tmp_path / "a.csv").write_text("1.25,2.5,3\n" * 50)
     assert open_data(str(tmp_path / "a.csv")).n_rows == 50
 

@@ -3,10 +3,11 @@
 from .builtin import BUILTIN_NAMES
 from .convert import as_rows
 from .h5rows import H5Rows
-from .readers import open_data
+from .readers import open_data, open_data_for
 from .rows import BLOCK_ROWS, ArrayRows, Rows
 from .sparse import SparseRows
 from .summary import Summary, fingerprint, summarize
+from .table_rows import TableRows
 
 __all__ = [
     "BLOCK_ROWS",
@@ -16,8 +17,10 @@ __all__ = [
     "Rows",
     "SparseRows",
     "Summary",
+    "TableRows",
     "as_rows",
     "fingerprint",
     "open_data",
+    "open_data_for",
     "summarize",
 ]

@@ -24,7 +24,7 @@ from ..text import one_line
 from . import memory
 
 SUPPORTED = (
-    "IDX (.gz or not), .npy, .npz[:key], .h5[:/path], .csv or .tsv (.gz or not), a folder of images, "
+    "IDX (.gz or not), .npy, .npz[:key], .h5[:/path], .csv or .tsv (.gz or not), .parquet, a folder of images, "
     "a SciPy sparse .npz, or a built-in set by name"
 )
 MAX_DEFLATE_RATIO = 1032  # zlib's technical notes: one bit of DEFLATE cannot give more than 129 bytes

@@ -63,13 +63,16 @@ def _find(path: Path, key: str | None, name: str) -> tuple[str, np.ndarray | Non
 
 
 def _read_column(dataset: Any, name: str) -> np.ndarray:
+    import h5py
+
+    from .h5heap import read_texts
     from .h5table import table_of
 
     if dataset.ndim not in (1, 2) or dataset.shape[0] != dataset.size:
         raise DataError(f"{name}: expected one column of labels, found shape {dataset.shape}")
     memory.require_memory(name, dataset.size * max(dataset.dtype.itemsize, 64))
-    if dataset.dtype.kind == "O":  # on a damaged heap of variable-length text the HDF5 library may never return
-        raise DataError(f"{name}: expected integers or text of fixed length (dtype 'S'), found one of variable length")
+    if h5py.check_string_dtype(dataset.dtype) is not None and dataset.dtype.kind == "O":
+        return read_texts(dataset, name)
     if dataset.dtype.kind not in "biufS":
         raise DataError(f"{name}: expected integer or text labels, found dtype {dataset.dtype}")
     return table_of(dataset, name)[: dataset.shape[0]]

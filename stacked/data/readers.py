@@ -1,11 +1,12 @@
 """DATA: one word of the command line that names rows, or a column of labels, in any of the forms that are read.
 
 A built-in name comes first, then a file or folder of exactly that name, then the longest existing one before a colon,
-with the key behind it. What a file holds is told by its first bytes, tables of text by their suffix.
+with the key behind it. What a file holds is told by its first bytes, tables of text by their suffix; "-" is the standard input,
+where what nothing else is told of is a table.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,22 +16,33 @@ from ..errors import DataError
 from ..text import one_line
 from .arrays import open_npz, read_npy, read_npz_labels
 from .builtin import BUILTIN_NAMES, is_builtin, open_builtin
+from .choice import Choice, choice_of, refuse_choice
 from .files import SUPPORTED, exists, first_bytes, is_gzip, reading
 from .hdf5 import open_hdf5, read_hdf5_labels
 from .idx import is_idx, read_idx
 from .images import open_images
 from .labels import as_labels, check_count
+from .parquet import MAGIC, open_parquet
+from .recipe import Recipe
 from .rows import ArrayRows, Rows
-from .tables import open_table, read_table_labels
+from .spool import STANDARD_INPUT, Spool, spooled
+from .table import Table
+from .table_labels import read_table_labels
+from .table_rows import fitted_rows, table_rows
+from .tables import TextTable
 
 
 class _Format(NamedTuple):
-    """How a form is read: (path, key, name) -> rows, and -> a column; and in which of the two it takes a key."""
+    """How a form is read: (path, key, name) -> rows, and -> a column; and in which of the two it takes a key.
 
-    rows: Callable[[Path, str | None, str], Rows]
+    A table has named columns, (path, name) -> `Table`, of which its rows are made.
+    """
+
+    rows: Callable[[Path, str | None, str], Rows] | None
     column: Callable[[Path, str | None, str], np.ndarray]
     keyed_rows: bool = False
     keyed_column: bool = False
+    table: Callable[[Path, str], Table] | None = None
 
 
 def _images_column(path: Path, key: str | None, name: str) -> np.ndarray:
@@ -45,27 +57,77 @@ _NPY = _Format(
 )
 _NPZ = _Format(open_npz, read_npz_labels, True, True)
 _HDF5 = _Format(open_hdf5, read_hdf5_labels, True, True)
-_TABLE = _Format(lambda path, key, name: open_table(path, name), read_table_labels, False, True)
+_TABLE = _Format(
+    None, lambda path, key, name: read_table_labels(TextTable(path, name), key), keyed_column=True, table=TextTable
+)
+_PARQUET = _Format(
+    None,
+    lambda path, key, name: read_table_labels(open_parquet(path, name), key),
+    keyed_column=True,
+    table=open_parquet,
+)
 _IMAGES = _Format(lambda path, key, name: open_images(path, name), _images_column)
 
-_MAGIC = ((b"\x93NUMPY", _NPY), (b"PK\x03\x04", _NPZ), (b"PK\x05\x06", _NPZ), (b"\x89HDF\r\n\x1a\n", _HDF5))
+_MAGIC = ((b"\x93NUMPY", _NPY), (b"PK\x03\x04", _NPZ), (b"PK\x05\x06", _NPZ), (b"\x89HDF\r\n\x1a\n", _HDF5),
+          (MAGIC, _PARQUET))  # fmt: skip
 
 
-def open_data(spec: str | os.PathLike[str], labels: str | os.PathLike[str] | None = None) -> Rows:
-    """Open DATA: IDX, .npy, .npz[:key], .h5[:/path], .csv, .tsv, a folder of images, a sparse .npz, or a built-in name.
+def open_data(
+    spec: str | os.PathLike[str],
+    labels: str | os.PathLike[str] | None = None,
+    label_column: str | None = None,
+    drop: Iterable[str] = (),
+    columns: Iterable[str] | None = None,
+) -> Rows:
+    """Open DATA: IDX, .npy, .npz[:key], .h5[:/path], .csv, .tsv, .parquet, a folder of images, a sparse .npz, or a built-in name.
 
     ``labels`` is another DATA that gives one column, integers or text, one a row; without it the rows have the labels
     that their own file carries, if any. Every expected failure is a `DataError` of one line that names the file, what
     was expected and what was found. HDF5 datasets beyond a quarter of the available memory are streamed, all other
     forms are loaded.
+
+    Of a table (.csv, .tsv, .parquet) text becomes categories, a column of 0 and 1 each, and gaps become the mean of their column
+    or a category of their own: the rows' ``table`` says how, and the model that is trained on them remembers it.
+    ``label_column`` names the column of labels; None takes one called label, class, target or y, and "none" takes none. Those
+    called in ``drop`` are left out, and with ``columns`` all others are. Without a header columns are called by their number,
+    from 1.
     """
+    return _open(spec, labels, choice_of(label_column, drop, columns), fitted_rows)
+
+
+def open_data_for(
+    recipe: Recipe | None,
+    spec: str | os.PathLike[str],
+    labels: str | os.PathLike[str] | None = None,
+    label_column: str | None = None,
+    drop: Iterable[str] = (),
+    columns: Iterable[str] | None = None,
+) -> Rows:
+    """As `open_data`, with a table's columns made by the recipe of a trained model, its ``table_``.
+
+    With None, that of a model of nothing but numbers, a table must be nothing else.
+    """
+    choice = choice_of(label_column, drop, columns)
+    return _open(spec, labels, choice, lambda table, choice: table_rows(table, choice, recipe))
+
+
+def _open(
+    spec: str | os.PathLike[str],
+    labels: str | os.PathLike[str] | None,
+    choice: Choice,
+    rows_of: Callable[[Table, Choice], Rows],
+) -> Rows:
     spec = os.fspath(spec)
     name = spec if spec.isprintable() else one_line(spec)
+    if spec == STANDARD_INPUT and labels is not None and os.fspath(labels) == STANDARD_INPUT:
+        raise DataError("-: expected data or labels on the standard input, found both asked for; give one as a file")
     if is_builtin(spec):
+        refuse_choice(choice, name)
         rows = open_builtin(name)
     else:
-        path, key = _locate(spec, name)
-        rows = _format(path, key, name, for_rows=True).rows(path, key, name)
+        place = _locate(spec, name)
+        rows = _read(place, choice, rows_of)
+        rows.spool = place.spool
     if labels is not None:
         try:
             rows.labels = _open_labels(os.fspath(labels), rows)
@@ -75,14 +137,23 @@ def open_data(spec: str | os.PathLike[str], labels: str | os.PathLike[str] | Non
     return rows
 
 
+def _read(place: "_Place", choice: Choice, rows_of: Callable[[Table, Choice], Rows]) -> Rows:
+    found = _format(place, for_rows=True)
+    if found.table is not None:
+        return rows_of(found.table(place.path, place.name), choice)
+    refuse_choice(choice, place.name)
+    assert found.rows is not None
+    return found.rows(place.path, place.key, place.name)
+
+
 def _open_labels(spec: str, rows: Rows) -> np.ndarray:
     name = one_line(spec)
     with reading(name, "labels"):
         if is_builtin(spec):
             labels = _labels_of(open_builtin(name))
         else:
-            path, key = _locate(spec, name)
-            labels = as_labels(_format(path, key, name, for_rows=False).column(path, key, name), name)
+            place = _locate(spec, name)
+            labels = as_labels(_format(place, for_rows=False).column(place.path, place.key, place.name), place.name)
     check_count(labels, rows.n_rows, name, rows.name)
     return labels
 
@@ -93,29 +164,43 @@ def _labels_of(rows: Rows) -> np.ndarray:
     return rows.labels
 
 
-def _locate(spec: str, name: str) -> tuple[Path, str | None]:
-    """The path of an existing file or folder and the key, if any, behind it."""
+class _Place(NamedTuple):
+    """An existing file or folder and the key, if any, behind it; what messages call it; and what keeps it there."""
+
+    path: Path
+    key: str | None
+    name: str
+    spool: Spool | None = None
+
+
+def _locate(spec: str, name: str) -> _Place:
+    if spec == STANDARD_INPUT:
+        spool = spooled()
+        return _Place(spool.path, None, "<stdin>", spool)
     if spec and exists(spec):
-        return Path(spec), None
+        return _Place(Path(spec), None, name)
     at = len(spec)
     while (at := spec.rfind(":", 0, at)) > 0:
         if exists(spec[:at]):
-            return Path(spec[:at]), spec[at + 1 :]
+            return _Place(Path(spec[:at]), spec[at + 1 :], name)
     builtin = ", ".join(BUILTIN_NAMES)
     raise DataError(
         f"{name or 'DATA'}: expected a file, a folder or a built-in set ({builtin}), found nothing of this name"
     )
 
 
-def _format(path: Path, key: str | None, name: str, for_rows: bool) -> _Format:
-    with reading(name, "data"):
-        found = _IMAGES if path.is_dir() else _file_format(path, name)
-    if key is not None and not (found.keyed_rows if for_rows else found.keyed_column):
-        raise DataError(f"{name}: expected no key behind this kind of file, found {key!r}; .npz and .h5 take one")
+def _format(place: _Place, for_rows: bool) -> _Format:
+    with reading(place.name, "data"):
+        found = _IMAGES if place.path.is_dir() else _file_format(place)
+    if place.key is not None and not (found.keyed_rows if for_rows else found.keyed_column):
+        raise DataError(
+            f"{place.name}: expected no key behind this kind of file, found {place.key!r}; .npz and .h5 take one"
+        )
     return found
 
 
-def _file_format(path: Path, name: str) -> _Format:
+def _file_format(place: _Place) -> _Format:
+    path, name = place.path, place.name
     if not path.is_file():
         raise DataError(f"{name}: expected a regular file or a folder, found neither")
     if path.stat().st_size == 0:
@@ -130,6 +215,9 @@ def _file_format(path: Path, name: str) -> _Format:
                 return found
         if suffixes and suffixes[-1] in (".h5", ".hdf5"):  # with a user block the signature is further on
             return _HDF5
-    if suffixes and (suffixes[-1] in (".csv", ".tsv") or (suffixes[-1] == ".gz" and suffixes[0] in (".csv", ".tsv"))):
+    is_table = suffixes and (
+        suffixes[-1] in (".csv", ".tsv") or (suffixes[-1] == ".gz" and suffixes[0] in (".csv", ".tsv"))
+    )
+    if is_table or place.spool is not None:
         return _TABLE
     raise DataError(f"{name}: expected {SUPPORTED}, found a file that starts with {start.hex(' ') or 'nothing'}")

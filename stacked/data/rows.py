@@ -32,7 +32,8 @@ class Rows(ABC):
 
     Attributes: ``name`` (what messages call it: the DATA it was opened from, or "<array>"), ``n_rows``, ``n_columns``,
     ``dtype`` (uint8, float32 or float64, native byte order), ``sample_shape`` (its product is ``n_columns``),
-    ``labels`` ((n_rows,) int64 or unicode, or None) and ``in_memory``.
+    ``labels`` ((n_rows,) int64 or unicode, or None), ``in_memory``, ``table`` (how the columns were made of a table's, see
+    `recipe`, or None), and ``spool``, what keeps the file there as long as the rows are.
     """
 
     name: str
@@ -42,6 +43,8 @@ class Rows(ABC):
     sample_shape: tuple[int, ...]
     labels: np.ndarray | None
     in_memory: bool = True
+    table: dict[str, Any] | None = None
+    spool: Any = None
 
     def _describe(self, name: str, shape: tuple[int, ...], dtype: np.dtype, labels: Any) -> None:
         self.name, self.n_rows, self.sample_shape, self.dtype = name, shape[0], tuple(shape[1:]), dtype

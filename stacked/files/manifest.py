@@ -58,7 +58,7 @@ class Manifest:
         """``path@name`` -> kind of value (a key of ``ATTRIBUTE_BYTES``), for all but the root's attributes."""
         kinds = {f"{path}@{k}": _KINDS[type(v)] for path, record in self.groups().items() for k, v in record.items()}
         kinds |= {f"/units/{i}@params": "json" for i in range(len(self.units))}
-        kinds |= {"/input@sample_shape": "sizes", "/input@dtype": "text"}
+        kinds |= {"/input@sample_shape": "sizes", "/input@dtype": "text", "/input@table": "json"}
         if any(path.startswith("/checkpoint/") for path in self.arrays):
             kinds[CURSOR] = "json"
         return kinds

@@ -61,6 +61,7 @@ def _attributes(header: Header, record: ModelRecord) -> dict[str, Any]:
     attributes |= {
         "/input@sample_shape": tuple(map(int, record.input.sample_shape)),
         "/input@dtype": record.input.dtype,
+        "/input@table": strict_json.dump(record.input.table, "/input@table"),
     }
     if record.checkpoint is not None:
         attributes[CURSOR] = strict_json.dump(record.checkpoint.cursor, CURSOR)
@@ -139,7 +140,13 @@ def _input(elements: Elements, arrays: dict[str, np.ndarray]) -> InputSpec:
             raise refusal(f"/input/{name}", text)
     if arrays["log"].max() > 1:
         raise refusal("/input/log", f"expected 0 or 1, found {arrays['log'].max()}")
-    return InputSpec(**arrays, sample_shape=shape, dtype=expect.one_of(dtype, "/input@dtype", INPUT_DTYPES))
+    known = expect.one_of(dtype, "/input@dtype", INPUT_DTYPES)
+    return InputSpec(**arrays, sample_shape=shape, dtype=known, table=_table(elements))
+
+
+def _table(elements: Elements) -> dict[str, Any] | None:
+    found = strict_json.parse(elements.attributes["/input@table"], "/input@table")
+    return None if found is None else expect.table(found, "/input@table")
 
 
 def _checkpoint(elements: Elements, arrays: dict[str, np.ndarray]) -> Checkpoint:

@@ -60,7 +60,8 @@ class InputSpec:
     """What raw rows look like, and what is done to every column (V,) before the network sees it.
 
     ``x * scale + offset``, float64, where x is the raw value or, in ``log`` columns (uint8, 0 or 1), sign(x) log(1 + |x|).
-    ``constant`` (V,) float64 is what columns of scale 0 hold.
+    ``constant`` (V,) float64 is what columns of scale 0 hold. ``table``, JSON-able, says how the columns were made of a table's; the
+    gate knows no more of it than that.
     """
 
     scale: np.ndarray
@@ -69,6 +70,7 @@ class InputSpec:
     constant: np.ndarray
     sample_shape: tuple[int, ...]
     dtype: str
+    table: dict[str, Any] | None = None
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:

@@ -88,6 +88,7 @@ def _build(record: ModelRecord) -> Stack | Unit:
     model.scaling_ = _scaling(record)
     model.n_code_layers_ = len(record.encoder)
     model.n_features_in_ = record.encoder[0].attributes["n_in"]
+    model.table_ = record.input.table
     if record.classes is not None:
         model.classes_ = record.classes
     layers = _stack_layers(model, record) if isinstance(model, Stack) else _unit_layers(model)

@@ -35,7 +35,8 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     n_code_layers_: int
     seed_: int
     history_: list[Record]
-    n_features_in_: int
+    n_features_in_: int  # columns of the encoded table, where there is a recipe
+    table_: dict[str, Any] | None  # how the columns of a table become numbers, see `stacked.data.recipe`
 
     def transform(self, X: Any) -> np.ndarray:
         """Codes (n_samples, n_code) of X (n_samples, n_features)."""

@@ -5,7 +5,10 @@ The gate has checked the arrays one by one and knows no estimator; what the para
 
 import math
 from itertools import pairwise
+from typing import Any
 
+from ..data.recipe import check_recipe, recipe_width
+from ..errors import DataError
 from ..files import LayerArrays, ModelRecord, UnitArrays, refusal
 from ..layers.records import check_attributes, check_record
 from ..registry import CLASSIFIER, KINDS, UNITS
@@ -110,5 +113,17 @@ def _check_rows(record: ModelRecord) -> None:
     width, shape = record.encoder[0].attributes["n_in"], record.input.sample_shape
     if math.prod(shape) != width:
         raise refusal("/input@sample_shape", f"expected a shape of {width} values as the encoder takes, found {shape}")
+    if record.input.table is not None:
+        _check_table(record.input.table, width)
     if record.probe is not None and record.probe.input.shape[1:] != (width,):
         raise refusal("/probe/input", f"expected rows of {width} numbers, found the shape {record.probe.input.shape}")
+
+
+def _check_table(table: dict[str, Any], width: int) -> None:
+    """A recipe of a table that becomes as many columns as the encoder takes."""
+    try:
+        found = recipe_width(check_recipe(table))
+    except DataError as error:
+        raise refusal("/input@table", str(error)) from None
+    if found != width:
+        raise refusal("/input@table", f"expected columns that become {width} as the encoder takes, found {found}")

@@ -50,7 +50,8 @@ def to_record(model: "Model", checkpoint: Checkpoint | None = None) -> ModelReco
             scaling.constant,
             scaling.sample_shape,
             scaling.dtype,
-        ),
+            getattr(model, "table_", None),
+        ),  # fmt: skip
         history=_history(model.history_),
         probe=None if checkpoint is not None else probe_of(model),
         checkpoint=checkpoint,

@@ -41,7 +41,7 @@ class StackedClassifier(ClassifierMixin, Stack, StackedClassifierParameters):
         """A classifier on a fitted stack's encoder as it stands, ready for `finetune` with labels; ``params`` are its settings."""
         check_is_fitted(stack, "network_")
         classifier = cls(**{**{name: getattr(stack, name) for name in _SHARED}, **params})
-        for name in ("units_", "scaling_", "seed_", "n_features_in_", "data_kind_"):
+        for name in ("units_", "scaling_", "seed_", "n_features_in_", "table_", "data_kind_"):
             if hasattr(stack, name):
                 setattr(classifier, name, getattr(stack, name))
         classifier.history_ = [r for r in stack.history_ if r.phase == "pretrain"]
@@ -64,6 +64,8 @@ class StackedClassifier(ClassifierMixin, Stack, StackedClassifierParameters):
         copy._targets(rows, y)
         if X_unlabelled is not None:
             unlabelled = rows_for(copy, X_unlabelled, reset=True)
+            if copy.table_ is not None:  # categories and means are those of the rows without labels
+                rows = rows_for(copy, X, reset=False)
             check_width(unlabelled, rows.n_columns)
             copy._prepare(unlabelled, reset=True)
             copy._prepare(rows, reset=False)

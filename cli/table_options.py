@@ -1,0 +1,121 @@
+"""Options of every command that reads DATA: which columns of a table are samples, and which one holds the labels."""
+
+import csv
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import options as opt
+
+if TYPE_CHECKING:
+    from stacked.data import Rows
+
+NAMES = ("label_column", "drop", "columns")  # of the options' values, and of the arguments of `open_data`
+
+
+class ColumnNames(click.ParamType):
+    """Names separated by commas, one with a comma in it between quotes; or a list of them."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
+        try:
+            parts = next(csv.reader([value], skipinitialspace=True, strict=True)) if isinstance(value, str) else value
+            names = [str(part).strip() for part in parts]
+        except (TypeError, StopIteration, csv.Error):
+            names = []
+        if not all(names) or not names:
+            self.fail(f"expected names of columns separated by commas, found {value!r}", param, ctx)
+        return names
+
+
+table_options = opt.together(
+    click.option(
+        "--label-column", metavar="NAME",
+        help="Tables: the column of labels, or none.  [default: as MODEL was trained; else label, class, target or y]",
+    ),
+    click.option("--drop", type=ColumnNames(), metavar="NAMES", help="Tables: columns to leave out; without a header 1,2."),
+    click.option("--columns", type=ColumnNames(), metavar="NAMES", help="Tables: the columns to use, and no others."),
+)  # fmt: skip
+
+header_option = click.option(
+    "--header/--no-header", default=True, help="CSV: begin with a line of names, where MODEL was trained on a table."
+)
+
+
+def open_for_training(data: str, given: dict[str, Any]) -> "Rows":
+    """The rows of DATA, a table's as its own values have it; a usage error for a column that is not there."""
+    from stacked.data import open_data
+
+    return _opened(lambda: open_data(data, **_choice(given)))
+
+
+def open_for(fitted: Any, data: str, labels: str | None, given: dict[str, Any]) -> "Rows":
+    """The rows of DATA as the model takes them, with the labels in DATA ``labels`` or their own; a usage error as above."""
+    from stacked.data import open_data_for
+
+    return _opened(lambda: open_data_for(fitted.table_, data, labels, **_choice(given)))
+
+
+def open_codes(data: str, given: dict[str, Any]) -> "Rows":
+    """The rows of DATA, which are nothing but numbers, whatever the model was trained on."""
+    from stacked.data import open_data_for
+
+    return _opened(lambda: open_data_for(None, data, None, **_choice(given)))
+
+
+def open_labelled(fitted: Any, data: str, labels: str | None, given: dict[str, Any]) -> "Rows":
+    """As `open_for`, to go on training the model, which then remembers which column of a table holds the labels."""
+    rows = open_for(fitted, data, labels, given)
+    if rows.table is not None:
+        fitted.table_ = rows.table
+    return rows
+
+
+def notes_of_table(given: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint remembers of these options."""
+    choice = _choice(given)
+    return {"table": choice} if choice else {}
+
+
+def table_of_notes(notes: dict[str, Any]) -> dict[str, Any]:
+    """The options that a checkpoint remembers; ValueError for what is none of them."""
+    found = notes.get("table", {})
+    if not isinstance(found, dict) or not found.keys() <= set(NAMES):
+        raise ValueError("table")
+    lists = [found[name] for name in NAMES[1:] if name in found]
+    if not isinstance(found.get("label_column", ""), str) or not all(isinstance(names, list) for names in lists):
+        raise ValueError("table")
+    return found
+
+
+def data_names(fitted: Any, given: dict[str, Any]) -> list[str] | None:
+    """The names of a model's encoded columns, for the first line of a CSV file that is told to be one when it is read."""
+    if fitted.table_ is None or not given["header"]:
+        return None
+    from stacked.data.header import reads_as_header
+    from stacked.data.recipe import feature_names
+
+    names = feature_names(fitted.table_)
+    return names if reads_as_header(names) else None
+
+
+def code_names(fitted: Any, given: dict[str, Any]) -> Callable[[int], list[str]] | None:
+    """What names so many units of a code, where the data have names, too."""
+    if fitted.table_ is None or not given["header"]:
+        return None
+    return lambda n_units: [f"code{i}" for i in range(n_units)]
+
+
+def _choice(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: given[name] for name in NAMES if given.get(name) is not None}
+
+
+def _opened(opened: Callable[[], "Rows"]) -> "Rows":
+    from stacked.data.choice import ColumnError
+
+    try:
+        return opened()
+    except ColumnError as error:
+        raise click.UsageError(str(error)) from error
