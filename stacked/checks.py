@@ -9,8 +9,11 @@ from .errors import DataError, SettingError
 from .scaling import SLACK, InputScaling
 
 
-def check_range(kind: str, scaling: InputScaling, summary: Summary, where: str) -> None:
-    """The scaled data must lie in the range of outputs of activation ``kind`` (sigmoid: Bernoulli visible units)."""
+def check_range(kind: str, scaling: InputScaling, summary: Summary, where: str, fitted: bool = False) -> None:
+    """The scaled data must lie in the range of outputs of activation ``kind`` (sigmoid: Bernoulli visible units).
+
+    ``fitted`` says that they are for a model that has been trained on others: to change a setting would be too late.
+    """
     low = summary.minimum * scaling.scale + scaling.offset
     high = summary.maximum * scaling.scale + scaling.offset
     known = ACTIVATIONS[kind]
@@ -20,8 +23,8 @@ def check_range(kind: str, scaling: InputScaling, summary: Summary, where: str) 
     if known.bounded:
         expected, found = f"in [{known.low}, {known.high}]", f"[{low:.6g}, {high:.6g}]"
     advice = known.remedy
-    if kind == "sigmoid" and scaling.mode not in ("auto", "none"):
-        advice = "these are beyond the range of the training data"
+    if fitted:
+        advice = "these are beyond the range of the training data; give data in the units of those"
     raise DataError(f"{where}: {kind} {known.called} expect data {expected}, found {found}; {advice}")
 
 

@@ -13,8 +13,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from .. import anomalies
 from ..checks import check_range, check_width
 from ..data import Rows, as_rows, summarize
+from ..files import Baseline
 from ..inputs import rows_for
 from ..kernels.cpu import thread_limit
 from ..network import Network
@@ -36,12 +38,20 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     seed_: int
     history_: list[Record]
     n_features_in_: int
+    baseline_: Baseline | None = None
 
     def transform(self, X: Any) -> np.ndarray:
         """Codes (n_samples, n_code) of X (n_samples, n_features)."""
         rows, scaled = self._fitted_rows(X)
         with self._threads():
             return self._network.apply(rows, *scaled, 0, self.n_code_layers_)
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """How normal the rows of X (n_samples, n_features) are, (n_samples,) float64, higher for more normal ones.
+
+        Minus the anomaly scores of `anomalies`.
+        """
+        return -anomalies.scores(self, X)
 
     @contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
@@ -102,7 +112,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         data = summarize(rows) if must_fit or self.scaling_.depends_on_values(rows) else None
         scale, offset = self.scaling_.for_rows(rows, data)
         if must_fit and data is not None:
-            check_range("sigmoid", replace(self.scaling_, scale=scale, offset=offset), data, rows.name)
+            check_range("sigmoid", replace(self.scaling_, scale=scale, offset=offset), data, rows.name, fitted=True)
         return rows, (scale, offset)
 
     def __sklearn_tags__(self) -> Any:

@@ -45,6 +45,7 @@ def to_record(model: "Model", checkpoint: Checkpoint | None = None) -> ModelReco
         checkpoint=checkpoint,
         precision=model.precision,
         stacked_version="",
+        baseline=model.baseline_ if checkpoint is None else None,
     )
     return check_parts(record)
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..checks import check_range
+from ..comparison import conclude
 from ..data import summarize
+from ..diagnosis import warn_of
 from ..errors import SettingError
 from ..inputs import rows_for
 from ..layers.base import Layer, Shapes
@@ -51,7 +53,8 @@ class Unit(Reconstructor):
                 check_range(self.output_activation, scaling, summary, f"{rows.name}, {type(self).__name__}")
                 source = Source(rows, (scaling.scale, scaling.offset), summary, seed, 0)
                 phase, progress = prepare_unit(self, source, scaling)
-            run(phase, Hooks(callback), progress)
+            warn_of(phase, run(phase, Hooks(callback), progress), self.n_code_layers_)
+            conclude(self, rows, source.scaled)
         return self
 
     def validate(self) -> Plan:
