@@ -185,13 +185,13 @@ SETS: dict[str, Callable[[], Outliers]] = {
 
 
 def split(name: str, contaminated: bool, share: float = 0.07) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(training rows, test rows, labels of these, 1 for an outlier), scaled, at most 4,000 inliers.
+    """(training rows, test rows, labels of these, 1 for an outlier), scaled, at most 3,000 inliers.
 
     Clean: half of the inliers train, the others and the outliers test. Contaminated: all train and test, and ``share`` of them
     are outliers.
     """
     found, rng = SETS[name](), np.random.default_rng(0)
-    inliers = found.inliers[rng.permutation(len(found.inliers))[:4000]]
+    inliers = found.inliers[rng.permutation(len(found.inliers))[:3000]]
     n_out = max(10, round(len(inliers) * share / (1 - share))) if contaminated else len(inliers)
     outliers = found.outliers[rng.permutation(len(found.outliers))[:n_out]]
     half = len(inliers) // 2

@@ -73,7 +73,7 @@ _SHOWN = {
     r"scaling='minmax'": "--scaling minmax",
     r"n_hidden(?=:)": "--layers",
     r"(?:finetune_)?(epochs|momentum|optimizer|l1|loss|patience)(?=:)": r"--\1",
-    r"(?:finetune_)?loss='(\w+)'": r"--loss \1",
+    r"(?:finetune_)?(loss|optimizer|activation)='(\w+)'": r"--\1 \2",
 }
 
 

@@ -8,12 +8,16 @@ import click
 
 from stacked.text import one_line
 
+from .boundary import in_flags
+
 
 class _OneLine(logging.Handler):
     """Prints a record above whatever progress bar is shown."""
 
     def emit(self, record: logging.LogRecord) -> None:
         text = one_line(record.getMessage())
+        if record.name == "stacked.training":
+            text = in_flags(text)
         with suppress(OSError, ValueError):
             bars = sys.modules.get("tqdm")
             if bars is not None:

@@ -41,7 +41,10 @@ def train(
     if given["as_json"]:
         print_json({"model": path, "data": rows.name, "n_samples": rows.n_rows, "phases": summary(model)})
     elif not quiet:
-        echo(f"wrote {path}; next: {NEXT[phase].format(path=path)}", err=True)
+        from stacked.comparison import summary_line
+
+        line = summary_line(model, rows)
+        echo(*([] if line is None else [line]), f"wrote {path}; next: {NEXT[phase].format(path=path)}", err=True)
         if given["precision"] is None and resumed is None:
             mention_bfloat16(model, phase)
 

@@ -78,6 +78,19 @@ def at_the_end(model: Any, rows: Rows, scaled: tuple[Any, Any]) -> tuple[Compari
     return compared(model, table, (1.0, 0.0)), f"{len(sample):,} {name}"
 
 
+def summary_line(model: Any, X: Any) -> str | None:
+    """What the training on X came to, beside the answers that need none; None of a classifier."""
+    if model.kind == CLASSIFIER:
+        return None
+    rows, scaled = model._fitted_rows(X)
+    with model._threads():
+        found, where = at_the_end(model, rows, scaled)
+    if found is None:
+        return None
+    pca = "" if found.pca is None else f", by PCA with {found.n_components:,} components {found.pca:.4g}"
+    return f"squared error of {where}: {found.squared_error:.4g}; by a constant answer {found.constant:.4g}{pca}"
+
+
 def compared(model: Any, rows: Rows, scaled: tuple[Any, Any]) -> Comparison | None:
     """Of a model that decodes, on rows to be loaded with (scale, offset); None where it does not know its training rows."""
     baseline, network = model.baseline_, model._network
@@ -107,14 +120,23 @@ def _remedy(model: Any, found: Comparison, hopeless: bool) -> str:
     last = model.history_[-1] if model.history_ else None
     if is_stack(model.kind) and (last is None or last.phase != "finetune"):
         return "fine-tune the whole network"
-    linear = model.network_.layers[-1].activation != "sigmoid"  # the loss is then a squared error, too
-    if last is not None and linear and last.loss * OVERFITTED < found.squared_error and not hopeless:
+    if hopeless:
+        return "it has learnt nothing of these rows; train with a lower learning rate, or relu or tanh units by adam"
+    if last is not None and _overfits(model, found, last.loss):
         return (
             f"it fits its training rows better ({last.loss:.4g}); hold rows out (validation) and stop early (patience)"
         )
-    if hopeless:
-        return "it has learnt nothing of these rows; train with a lower learning rate, or relu or tanh units by adam"
     return "train longer, or relu or tanh units by adam"
+
+
+def _overfits(model: Any, found: Comparison, training_loss: float) -> bool:
+    """Whether the rows are harder for the model than its training's by far more than they are for PCA."""
+    baseline = model.baseline_
+    if model.network_.layers[-1].activation == "sigmoid" or not found.pca or training_loss <= 0:
+        return False  # of sigmoid outputs the loss is another than the error
+    k, width = baseline.components.shape
+    pca_in_training = baseline.variances[-1] * (width - k)
+    return bool(found.squared_error / training_loss > OVERFITTED * found.pca / pca_in_training)
 
 
 def _warn(model: Any, rows: Rows, scaled: tuple[Any, Any]) -> None:
