@@ -24,6 +24,7 @@ COMMANDS = {  # name -> module, in the order of use
     "sample": "sample",
     "predict": "predict",
     "evaluate": "evaluate",
+    "score": "score",
     "info": "info",
     "bench": "bench",
 }

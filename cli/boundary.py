@@ -77,7 +77,7 @@ _SHOWN = {
     r"(scaling|unit)='auto'": r"--\1 auto",
     r"n_hidden(?=:)": "--layers",
     r"(?:finetune_)?(epochs|momentum|optimizer|l1|loss|patience)(?=:)": r"--\1",
-    r"(?:finetune_)?loss='(\w+)'": r"--loss \1",
+    r"(?:finetune_)?(loss|optimizer|activation)='(\w+)'": r"--\1 \2",
 }
 
 

@@ -37,6 +37,9 @@ def evaluate(
 ) -> None:
     """Measure MODEL on DATA: how well it reconstructs or, for a classifier, predicts, and how sparse its codes are.
 
+    The error is compared with those of a constant answer (the mean of the training rows; of a classifier their most frequent class)
+    and of PCA with as many components as the code. With --labels of 0 and 1 (anomalies) anomaly scores are measured, too.
+
     Errors are per sample, summed over features, of the data as the model sees them (images scaled to [0, 1]). A unit of the code
     is active where its answer exceeds 0.1 (sigmoid, tanh) or 0.001 (other codes) in size, and dead if it never is. Lifetime
     sparseness is 0 for a unit that answers alike to all rows and 1 for one that answers to a single row.
@@ -44,29 +47,34 @@ def evaluate(
     \b
     Example:
       stacked evaluate tuned.h5 digits
+      stacked evaluate tuned.h5 parts.csv --labels faulty.csv
       stacked evaluate vae.h5 images.npy --likelihood 5000
       stacked evaluate classifier.h5 images.npy --labels labels.npy --json
     """
-    from .models import load_model, require_classifier, require_gaussian_code
+    from .models import load_model, require_gaussian_code
 
     fitted = load_model(model, n_threads, precision)
-    if labels is not None:
-        require_classifier(fitted, model)
     if likelihood is not None:
         require_gaussian_code(fitted, model)
     with open_for(fitted, data, labels, table) as rows:
-        report = {"model": model, "kind": fitted.kind, "data": rows.name, **_measure(fitted, rows, likelihood)}
+        report = {"model": model, "kind": fitted.kind, "data": rows.name, **_measure(fitted, rows, likelihood, labels)}
     print_json(report) if as_json else echo(*_lines(report))
 
 
-def _measure(fitted: Any, rows: Any, likelihood: int | None) -> dict[str, Any]:
+def _measure(fitted: Any, rows: Any, likelihood: int | None, labels: str | None) -> dict[str, Any]:
     from stacked import metrics
     from stacked.sparsity import code_sparsity
 
-    classifies = fitted.kind == CLASSIFIER
-    measure = metrics.classification_metrics if classifies else metrics.reconstruction_metrics
     own = {} if likelihood is None else {"likelihood": metrics.likelihood_metrics(fitted, rows, likelihood)}
-    return {**measure(fitted, rows), **own, "code": code_sparsity(fitted, rows)}
+    if fitted.kind == CLASSIFIER:
+        found = metrics.classification_metrics(fitted, rows)
+        own |= metrics.majority_metrics(fitted, rows, found["accuracy"])
+    else:
+        found = metrics.reconstruction_metrics(fitted, rows)
+        own |= metrics.comparison_metrics(fitted, rows)
+        if labels is not None:
+            own["anomaly"] = metrics.anomaly_metrics(fitted, rows, rows.labels)
+    return {**found, **own, "code": code_sparsity(fitted, rows)}
 
 
 def _lines(report: dict[str, Any]) -> list[str]:
@@ -76,20 +84,48 @@ def _lines(report: dict[str, Any]) -> list[str]:
     if "accuracy" in report:
         return [
             start,
-            f"accuracy       {report['accuracy']:.2%}  ({report['errors']:,} errors)",
+            f"accuracy       {report['accuracy']:.2%}  ({report['errors']:,} errors){_majority(report)}",
+            *_verdict(report),
             f"cross-entropy  {report['cross_entropy']:.5g} a sample",
             *_code_lines(report["code"]),
             "confusion (rows: true, columns: predicted)",
             *_table(report["classes"], report["confusion"]),
         ]
-    lines = [start, f"squared error  {report['squared_error']:.5g} a sample, summed over features"]
+    lines = [
+        start,
+        f"squared error  {report['squared_error']:.5g} a sample, summed over features",
+        *_comparison(report),
+    ]
     if report["cross_entropy"] is not None:
         lines.append(f"cross-entropy  {report['cross_entropy']:.5g} a sample, summed over features")
     if "likelihood" in report:
         found = report["likelihood"]
         error = f"± {found['standard_error']:.2g}, by {found['samples']:,} draws"
         lines.append(f"log likelihood {found['bound']:.5g} nats a sample at least, {error}")
+    if "anomaly" in report:
+        found = report["anomaly"]
+        about = f"of {found['anomalies']:,} anomalies; average precision {found['average_precision']:.4f}"
+        lines.append(f"ROC AUC        {found['roc_auc']:.4f} {about}")
     return [*lines, f"RMSE           {report['rmse']:.5g} a feature", *_code_lines(report["code"])]
+
+
+def _comparison(report: dict[str, Any]) -> list[str]:
+    """What a constant answer and PCA would do, and whether the model is worse."""
+    if report["constant_squared_error"] is None:
+        return []
+    others = f"{report['constant_squared_error']:.5g} by a constant answer"
+    if report["pca_squared_error"] is not None:
+        others += f", {report['pca_squared_error']:.5g} by PCA with {report['pca_components']:,} components"
+    return [f"compare with   {others}", *_verdict(report)]
+
+
+def _majority(report: dict[str, Any]) -> str:
+    constant = report["constant_accuracy"]
+    return "" if constant is None else f"; always the most frequent class {constant:.2%}"
+
+
+def _verdict(report: dict[str, Any]) -> list[str]:
+    return [] if report["verdict"] is None else [f"               {report['verdict']}"]
 
 
 def _code_lines(code: dict[str, Any]) -> list[str]:

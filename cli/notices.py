@@ -8,6 +8,7 @@ from stacked.choices import CHOICES
 from stacked.notices import COMPILATION, OneLine, say
 from stacked.text import one_line
 
+from .boundary import in_flags
 from .table_flags import in_table_flags
 
 
@@ -15,14 +16,13 @@ class _InFlags(OneLine):
     """Notices of the library; choices are told by the names that the command line has for settings."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        from .boundary import in_flags
-
         text = in_table_flags(record.getMessage())
-        say(one_line(in_flags(text) if record.name == CHOICES else text))
+        say(one_line(in_flags(text) if record.name in _OF_SETTINGS else text))
 
 
 _PROGRESS = (COMPILATION, CHOICES)  # loggers of what a quiet run does not say
 _TABLES = "stacked.tables"  # tells what became of a table, and warns of it
+_OF_SETTINGS = (CHOICES, "stacked.training")  # loggers of lines that name settings
 
 
 def show() -> None:

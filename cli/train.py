@@ -40,7 +40,11 @@ def train(
     if given["as_json"]:
         print_json({"model": path, "data": rows.name, "n_samples": rows.n_rows, "phases": summary(model)})
     elif not quiet:
-        echo(f"wrote {path}; next: {next_command(phase, path, given, notes)}", err=True)
+        from stacked.comparison import summary_line
+
+        line = summary_line(model, rows)
+        following = f"wrote {path}; next: {next_command(phase, path, given, notes)}"
+        echo(*([] if line is None else [line]), following, err=True)
         if given["precision"] is None and resumed is None:
             mention_bfloat16(model, phase)
 

@@ -9,12 +9,10 @@ from .errors import DataError, SettingError
 from .scaling import SLACK
 
 
-def check_range(
-    kind: str, scaled: tuple[float, float], summary: Summary, where: str, advice: str | None = None
-) -> None:
+def check_range(kind: str, scaled: tuple[float, float], summary: Summary, where: str, fitted: bool = False) -> None:
     """The data, scaled by two numbers, must lie in the range of outputs of activation ``kind`` (sigmoid: Bernoulli visible units).
 
-    ``advice`` is what the message ends with, by default the remedy that `ACTIVATIONS` knows.
+    ``fitted`` says that they are for a model that has been trained on others: to change a setting would be too late.
     """
     scale, offset = scaled
     low, high = summary.minimum * scale + offset, summary.maximum * scale + offset
@@ -24,9 +22,10 @@ def check_range(
     expected, found = f"of at least {known.low}", f"{low:.6g}"
     if known.bounded:
         expected, found = f"in [{known.low}, {known.high}]", f"[{low:.6g}, {high:.6g}]"
-    raise DataError(
-        f"{where}: {kind} {known.called} expect data {expected}, found {found}; {known.remedy if advice is None else advice}"
-    )
+    advice = known.remedy
+    if fitted:
+        advice = "these are beyond the range of the training data; give data in the units of those"
+    raise DataError(f"{where}: {kind} {known.called} expect data {expected}, found {found}; {advice}")
 
 
 def check_width(rows: Rows, expected: int) -> None:

@@ -5,6 +5,8 @@ All are computed block by block, so rows may be larger than memory. With x the s
     squared_error   mean over the rows of  sum_j (x_j - r_j)^2
     cross_entropy   mean over the rows of  -sum_j [x_j log r_j + (1 - x_j) log(1 - r_j)], in nats
     rmse            sqrt(squared_error / V): the root of the mean over rows and features
+
+They are held against answers that need no training (`comparison`), and against labels of anomalies (`anomalies`).
 """
 
 import math
@@ -12,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .comparison import compared, verdict
 from .data import Rows
 from .errors import DataError
 from .training.losses import is_defined
@@ -37,6 +40,69 @@ def reconstruction_metrics(model: Any, X: Any) -> dict[str, Any]:
         "cross_entropy": cross_entropy,
         "rmse": math.sqrt(squared_error / rows.n_columns),
     }
+
+
+def comparison_metrics(model: Any, X: Any) -> dict[str, Any]:
+    """Of a fitted model with a decoder: how a constant answer and PCA, both of the training rows, would do on X.
+
+    ``constant_squared_error``, ``pca_squared_error`` and ``pca_components``, each None where the model does not know;
+    ``worse_than``, those of "constant" and "pca" that do better than the model; and ``verdict``, a line about these or None.
+    """
+    rows, scaled = model._fitted_rows(X)
+    with model._threads():
+        found = compared(model, rows, scaled)
+    return {
+        "constant_squared_error": None if found is None else found.constant,
+        "pca_squared_error": None if found is None else found.pca,
+        "pca_components": None if found is None or found.pca is None else found.n_components,
+        "worse_than": [] if found is None else found.worse_than,
+        "verdict": None if found is None else verdict(model, found),
+    }
+
+
+def majority_metrics(model: Any, X: Any, accuracy: float) -> dict[str, Any]:
+    """Of a fitted classifier on labelled `Rows` X: ``constant_accuracy``, that of always the class most frequent in training.
+
+    None where the model does not know; ``worse_than`` and ``verdict`` as of `comparison_metrics`, a model that is as good being
+    worse, too.
+    """
+    share = None if model.baseline_ is None else model.baseline_.class_share
+    if share is None:
+        return {"constant_accuracy": None, "worse_than": [], "verdict": None}
+    most = int(share.argmax())
+    constant = float((class_numbers(X, X.labels, model.classes_) == most).mean())
+    found = accuracy <= constant
+    line = f"no better than always answering {model.classes_[most]} ({constant:.2%}): train longer, or on more labelled rows"
+    return {"constant_accuracy": constant, "worse_than": ["constant"] * found, "verdict": line if found else None}
+
+
+def anomaly_metrics(model: Any, X: Any, labels: Any) -> dict[str, Any]:
+    """How well anomaly scores of X (n_samples, n_features) tell rows labelled 1, the anomalies, from rows labelled 0.
+
+    ``roc_auc``, ``average_precision`` and ``anomalies``, their number. DataError for other labels.
+    """
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    found = -model.score_samples(X)
+    true = _zeros_and_ones(X, labels, len(found))
+    return {
+        "roc_auc": float(roc_auc_score(true, found)),
+        "average_precision": float(average_precision_score(true, found)),
+        "anomalies": int(true.sum()),
+    }
+
+
+def _zeros_and_ones(rows: Any, labels: Any, n_rows: int) -> np.ndarray:
+    name, values = getattr(rows, "name", "<array>"), np.asarray(labels)
+    if values.shape != (n_rows,):
+        raise DataError(f"{name}: expected {n_rows} labels, one a row, found shape {values.shape}")
+    kinds = {str(value) for value in np.unique(values)[:3].tolist()}
+    if kinds != {"0", "1"}:
+        found = ", ".join(sorted(kinds))
+        raise DataError(
+            f"{name}: expected labels 0 (usual) and 1 (anomaly), both of them, to judge anomaly scores by, found {found}"
+        )
+    return (values.astype(str) == "1").astype(np.int64)
 
 
 def likelihood_metrics(model: Any, X: Any, samples: int) -> dict[str, Any]:

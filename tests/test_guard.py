@@ -123,11 +123,24 @@ def test_the_scaled_range_may_reach_the_bounds_of_the_outputs_with_a_little_slac
             check(least, most)
 
 
-def test_the_advice_is_the_activations_or_what_is_given():
-    with pytest.raises(DataError, match="set scaling='minmax', or use gaussian visible units"):
-        check_range("sigmoid", (1.0, 0.0), _summary(0.0, 2.0), "here")
-    with pytest.raises(DataError, match=r"found \[0, 2\]; give it other data$"):
-        check_range("sigmoid", (1.0, 0.0), _summary(0.0, 2.0), "here", "give it other data")
+@pytest.mark.parametrize(
+    ("fitted", "advice", "never"), [(False, "set scaling", "training"), (True, "training data", "set")]
+)
+def test_the_advice_suits_the_use(fitted, advice, never):
+    """Training data are not beyond their own range, and who uses a model can set nothing any more."""
+    with pytest.raises(DataError, match=advice) as caught:
+        check_range("sigmoid", (1.0, 0.0), _summary(0.0, 2.0), "here", fitted)
+    assert never not in str(caught.value)
+
+
+def test_what_a_fitted_model_cannot_take_is_refused_without_a_setting(small):
+    unit = RBM(4, epochs=1, random_state=0).fit(small)
+    stack = StackedAutoencoder([RBM(4, epochs=1)], random_state=0).pretrain(small)
+    for use in (unit.transform, unit.reconstruct, stack.transform, stack.finetune):
+        with pytest.raises(
+            DataError, match=r"found \[0, 3\]; these are beyond the range of the training data; give data"
+        ):
+            use(3 * small)
 
 
 FITS = {

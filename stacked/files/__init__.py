@@ -16,6 +16,7 @@ from .reader import read_model
 from .record import (
     FORMAT_VERSION,
     HISTORY_DTYPE,
+    Baseline,
     Checkpoint,
     InputSpec,
     LayerArrays,
@@ -32,6 +33,7 @@ __all__ = [
     "FORMAT_VERSION",
     "HISTORY_DTYPE",
     "MAX_LAYERS",
+    "Baseline",
     "Checkpoint",
     "InputSpec",
     "LayerArrays",

@@ -19,8 +19,7 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Keys: format, version, stacked_version, kind, precision, params, layers (part, kind and the attributes of each), parameters
     (their number), units (kind and attributes), classes, input, history (per phase: epochs, loss, validation_loss, seconds),
-    probe_rows,
-    checkpoint (None, or its cursor, arrays and their bytes), digest, file_size.
+    probe_rows, baseline (shapes by name), checkpoint (None, or its cursor, arrays and their bytes), digest, file_size.
     """
     record, digest, file_size = read_verified(path)
     return {
@@ -37,6 +36,7 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
         "input": _input(record),
         "history": {phase: _phase(rows) for phase, rows in record.history.items()},
         "probe_rows": 0 if record.probe is None else len(record.probe.input),
+        "baseline": {} if record.baseline is None else _shapes(record.baseline.arrays()),
         "checkpoint": _checkpoint(record),
         "digest": digest,
         "file_size": file_size,
@@ -64,6 +64,10 @@ def _layers(record: ModelRecord) -> list[tuple[str, LayerArrays]]:
 def _group(own: dict[str, Any], attributes: dict[str, Any]) -> dict[str, Any]:
     """Its own entries first, and an attribute of such a name not instead of them."""
     return own | attributes | own
+
+
+def _shapes(arrays: dict[str, np.ndarray]) -> dict[str, list[int]]:
+    return {name: list(array.shape) for name, array in arrays.items()}
 
 
 def _phase(rows: np.ndarray) -> dict[str, Any]:

@@ -7,6 +7,7 @@ model is not asked here.
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from ..text import shown
 from . import expect
 from .manifest import MAX_DIMENSIONS, ArraySpec, Manifest, by_group, type_text
-from .record import HISTORY_DTYPE, INPUT_ARRAYS, weights_dtype
+from .record import HISTORY_DTYPE, INPUT_ARRAYS, Baseline, weights_dtype
 from .refusal import refusal
 
 WHERE = "/@config: manifest"
@@ -24,6 +25,7 @@ MAX_ARRAYS = 10_000
 MAX_ATTRIBUTES = 32  # of a layer or unit
 MAX_PATH, MAX_DEPTH = 256, 8
 NAMES = {"/input": set(INPUT_ARRAYS), "/probe": {"input", "output"}}  # parts whose arrays are known
+BASELINE = {field.name for field in fields(Baseline)}
 
 _PATH = re.compile(r"(/[a-z0-9_]+)+")
 _ATTRIBUTE = re.compile(r"[a-z0-9_]{1,64}")
@@ -44,6 +46,7 @@ _RULES = {
     "input": Rule(("<f8", "|u1"), 1, (1, 1)),
     "history": Rule((_HISTORY,), 0, (1, 1)),
     "probe": Rule(("<f4", "<f8", "|u1")),
+    "baseline": Rule(("<f4", "<f8"), 1, (1, 2)),
     "checkpoint": Rule(("<f4", "<f8", "<i8", "|u1"), 0, (0, 3)),
 }
 
@@ -139,6 +142,9 @@ def _check_places(manifest: Manifest) -> None:
             raise refusal(
                 ARRAYS, f"{group}: expected the names {sorted(expected)}, found {shown(sorted(found[group]))}"
             )
+    if not found.get("/baseline", {}).keys() <= BASELINE:
+        text = f"/baseline: expected names among {sorted(BASELINE)}, found {shown(sorted(found['/baseline']))}"
+        raise refusal(ARRAYS, text)
     for name in found.get("/history", ()):
         expect.name(name, f"{ARRAYS}: /history")
     _check_folders(manifest.arrays)

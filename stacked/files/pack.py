@@ -14,7 +14,17 @@ from .cursor import CURSOR, check_cursor
 from .elements import Elements, check_array
 from .header import Header, header_attributes, parse_header
 from .manifest import MAX_DIMENSIONS, by_group, manifest_of
-from .record import INPUT_DTYPES, PRECISIONS, Checkpoint, InputSpec, LayerArrays, ModelRecord, Probe, UnitArrays
+from .record import (
+    INPUT_DTYPES,
+    PRECISIONS,
+    Baseline,
+    Checkpoint,
+    InputSpec,
+    LayerArrays,
+    ModelRecord,
+    Probe,
+    UnitArrays,
+)
 from .refusal import inside, refusal
 
 
@@ -37,6 +47,8 @@ def _arrays(record: ModelRecord) -> dict[str, np.ndarray]:
     groups["/history"] = record.history
     if record.probe is not None:
         groups["/probe"] = vars(record.probe)
+    if record.baseline is not None:
+        groups["/baseline"] = record.baseline.arrays()
     if record.checkpoint is not None:
         if not record.checkpoint.arrays:
             raise refusal("/checkpoint", "expected at least one array")
@@ -95,6 +107,7 @@ def unpack(header: Header, elements: Elements) -> ModelRecord:
         checkpoint=None if "/checkpoint" not in groups else _checkpoint(elements, groups["/checkpoint"]),
         precision=manifest.precision,
         stacked_version=header.stacked_version,
+        baseline=None if "/baseline" not in groups else Baseline(**groups["/baseline"]),
     )
 
 

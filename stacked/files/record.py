@@ -60,8 +60,8 @@ class InputSpec:
     """What raw rows look like, and what is done to every column (V,) before the network sees it.
 
     ``x * scale + offset``, float64, where x is the raw value or, in ``log`` columns (uint8, 0 or 1), sign(x) log(1 + |x|).
-    ``constant`` (V,) float64 is what columns of scale 0 hold. ``table``, JSON-able, says how the columns were made of a table's; the
-    gate knows no more of it than that.
+    ``constant`` (V,) float64 is what columns of scale 0 hold. ``table``, JSON-able, says how the columns were made of a table's;
+    the gate knows no more of it than that.
     """
 
     scale: np.ndarray
@@ -84,6 +84,31 @@ class Probe:
 
     input: np.ndarray
     output: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """What the scaled training rows were like, to hold a model against; what does not apply is None.
+
+    ``mean`` (V,) and ``components`` (K, V), orthonormal, float32: their principal components. ``variances`` (K + 1,) float64: along
+    these, and the mean one across. ``class_share`` (C,) float64: how often each class occurred. ``spread`` (H,) float32: deviations
+    of the first layer's answers. ``neighbours`` (N, D) float32: projections of these answers to a few rows. ``distances`` (P, 3)
+    float64: what is usual of each distance in an anomaly score. ``scores`` (Q,) float64: quantiles, evenly spaced from the least to
+    the largest, of the model's anomaly scores of the rows.
+    """
+
+    mean: np.ndarray | None = None
+    components: np.ndarray | None = None
+    variances: np.ndarray | None = None
+    class_share: np.ndarray | None = None
+    spread: np.ndarray | None = None
+    neighbours: np.ndarray | None = None
+    distances: np.ndarray | None = None
+    scores: np.ndarray | None = None
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Those that are there, by name."""
+        return {name: array for name, array in vars(self).items() if array is not None}
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,3 +139,4 @@ class ModelRecord:
     checkpoint: Checkpoint | None
     precision: str
     stacked_version: str = ""
+    baseline: Baseline | None = None

@@ -95,6 +95,7 @@ def _build(record: ModelRecord) -> Stack | Unit:
     stored = [*record.encoder, *record.decoder] + ([record.head] if record.head is not None else [])
     model.network_ = _network(layers, stored, record.precision)
     model.history_ = _records(record.history, model)
+    model.baseline_ = record.baseline
     return model
 
 

@@ -12,8 +12,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from .. import anomalies
 from ..checks import check_range, check_width
 from ..data import Rows, as_rows, summarize
+from ..files import Baseline
 from ..inputs import rows_for
 from ..kernels.cpu import thread_limit
 from ..network import Network
@@ -37,12 +39,20 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     history_: list[Record]
     n_features_in_: int  # columns of the encoded table, where there is a recipe
     table_: dict[str, Any] | None  # how the columns of a table become numbers, see `stacked.data.recipe`
+    baseline_: Baseline | None = None
 
     def transform(self, X: Any) -> np.ndarray:
         """Codes (n_samples, n_code) of X (n_samples, n_features)."""
         rows, scaled = self._fitted_rows(X)
         with self._threads():
             return self._network.apply(rows, *scaled, 0, self.n_code_layers_)
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """How normal the rows of X (n_samples, n_features) are, (n_samples,) float64, higher for more normal ones.
+
+        Minus the anomaly scores of `anomalies`.
+        """
+        return -anomalies.scores(self, X)
 
     @contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
@@ -106,7 +116,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             return scaling.in_use(rows, self.network_.params.dtype)
         data = summarize(rows)
         rows, scaled = scaling.in_use(rows, self.network_.params.dtype, data)
-        check_range("sigmoid", scaled, data, rows.name, "the model was trained on such data; give it data of that kind")
+        check_range("sigmoid", scaled, data, rows.name, fitted=True)
         return rows, scaled
 
     def __sklearn_tags__(self) -> Any:

@@ -13,6 +13,7 @@ from ..files import LayerArrays, ModelRecord, UnitArrays, refusal
 from ..layers.records import check_attributes, check_record
 from ..registry import CLASSIFIER, KINDS, UNITS
 from ..text import shown
+from .baseline_parts import check_baseline
 
 UNIT_ATTRIBUTES = {"n_visible": int, "n_hidden": int, "n_code_layers": int}
 SINGLE_UNITS = {home.kind: name for name, home in UNITS.items()}
@@ -29,6 +30,7 @@ def check_parts(record: ModelRecord) -> ModelRecord:
     _check_units(record)
     _check_head(record)
     _check_rows(record)
+    check_baseline(record)
     return record
 
 

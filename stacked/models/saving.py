@@ -51,12 +51,13 @@ def to_record(model: "Model", checkpoint: Checkpoint | None = None) -> ModelReco
             scaling.sample_shape,
             scaling.dtype,
             getattr(model, "table_", None),
-        ),  # fmt: skip
+        ),
         history=_history(model.history_),
         probe=None if checkpoint is not None else probe_of(model),
         checkpoint=checkpoint,
         precision=model.precision,
         stacked_version="",
+        baseline=model.baseline_ if checkpoint is None else None,
     )
     return check_parts(record)
 

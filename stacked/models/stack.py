@@ -15,8 +15,10 @@ from sklearn.base import clone
 
 from ..checks import check_chain, check_range
 from ..choices import tell_scaling, tell_units
+from ..comparison import conclude
 from ..data import Rows, summarize
 from ..data.encoded import encoded
+from ..diagnosis import warn_of
 from ..errors import SettingError
 from ..inputs import rows_for
 from ..kernels.arithmetic.corruption import NO_CORRUPTION, Corruption
@@ -87,7 +89,7 @@ class Stack(NestedUnits, Model):
                     )
             if resume is None:
                 self.units_, self.history_ = [], []
-                for name in ("network_", "classes_"):
+                for name in ("network_", "classes_", "baseline_"):
                     self.__dict__.pop(name, None)
             try:
                 self._pretrain_units(prepared, callback, checkpoint, resume)
@@ -95,6 +97,7 @@ class Stack(NestedUnits, Model):
                 self.units_ = [unit for unit in self.units_ if hasattr(unit, "network_")]
                 if self.units_:
                     self.network_ = self._unroll()
+            conclude(self, prepared.rows, prepared.scaled)
         return self
 
     def finetune(
@@ -216,7 +219,7 @@ class Stack(NestedUnits, Model):
             self.plan()
             tell_units(self.templates, self.unit)
         if models_input if reset else as_trained:
-            check_range(self.visible_activation, prepared.scaled, prepared.data, f"{rows.name}, unit 0")
+            check_range(self.visible_activation, prepared.scaled, prepared.data, f"{rows.name}, unit 0", not reset)
         return prepared
 
     def _check_unchanged(self) -> None:
@@ -270,7 +273,7 @@ class Stack(NestedUnits, Model):
         unit, before = self.units_[-1], len(self.history_)
         try:
             phase, progress = prepare_unit(unit, source, scaling, resume)
-            run(phase, hooks, progress)
+            warn_of(phase, run(phase, hooks, progress), unit.n_code_layers_)
         finally:
             self.history_[before:] = unit.history_ if hasattr(unit, "history_") else []
 
@@ -294,16 +297,17 @@ class Stack(NestedUnits, Model):
         return network
 
     def _finetune(self, source: Source, plan: Plan, hooks: Hooks, checkpoint: Any, resume: Resume | None) -> None:
-        self.network_ = self.network_.at(self.precision).writable()
+        self.network_, self.baseline_ = self.network_.at(self.precision).writable(), None
         objective = (self._corruption(), self._terms(), self._stochastic())
         trainee = DenseTrainee(self.network_, self._loss(), plan, source, *objective)
         phase, progress = prepare(_FINETUNING, plan, trainee, source, resume)
         hooks.checkpoint = checkpoint and checkpoint.at(self, "finetune", FINETUNE)
         before = [record for record in self.history_ if record.phase != "finetune"]
         try:
-            run(phase, hooks, progress)
+            warn_of(phase, run(phase, hooks, progress), self.n_code_layers_)
         finally:
             self.history_ = before + progress.history
+        conclude(self, source.rows, source.scaled, source.labels)
 
     def _layers(self, chain: list[Halves]) -> list[Layer]:
         """The whole network's layers, for units of these layers."""

@@ -8,6 +8,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d
 
+from .. import anomalies
 from ..checks import check_width
 from ..data import Rows
 from ..data.missing import refuse_missing
@@ -82,6 +83,11 @@ class StackedClassifier(ClassifierMixin, Stack, StackedClassifierParameters):
         """Most probable labels (n_samples,)."""
         best = self.predict_proba(X).argmax(axis=1)
         return self.classes_[best]
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """How normal the rows of X (n_samples, n_features) are: the log of the summed exponentials of the logits, (n_samples,)."""
+        check_is_fitted(self, "classes_")
+        return -anomalies.energies(self, X)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Accuracy on X (n_samples, n_features) with labels y (n_samples,); None takes the labels that `Rows` carry."""

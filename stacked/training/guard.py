@@ -9,6 +9,7 @@ from ..errors import DivergedError
 
 EXPLODED = 10.0
 WORSE, HUGE = 1.25, 100.0
+LEAST = 0.01  # a squared value of data is taken for so much at least: those of units are of the order of one
 
 
 def trivial_loss(loss: str, data: Summary, scaled: tuple[float, float], n_classes: int = 0) -> float:
@@ -25,23 +26,38 @@ def trivial_loss(loss: str, data: Summary, scaled: tuple[float, float], n_classe
     return squared_error
 
 
+def careless_loss(loss: str, data: Summary, scaled: tuple[float, float], bounded: bool) -> float:
+    """Loss per sample of an answer that knows nothing of the data but their size: zero, or the middle of bounded outputs.
+
+    Data that hardly vary, as codes may, have a starting and a `trivial_loss` near 0, which any answer exceeds many times over.
+    """
+    scale, offset = scaled
+    if loss == "cross_entropy":
+        return math.log(2) * len(data.column_mean)
+    if loss != "squared_error":
+        return 0.0  # that of a constant answer is never near 0
+    square = (data.mean * scale + offset) ** 2 + (data.std * scale) ** 2
+    return max(square, 0.25 if bounded else LEAST) * len(data.column_mean)
+
+
 class LossGuard:
     """Stops a run whose loss is not finite or explodes.
 
-    It explodes when it exceeds `EXPLODED` times ``reference``, that of the starting network, or ``trivial``, that of a constant
-    answer, whichever is more. Bounded outputs (``bounded``) cannot err so much: they have exploded, too, when a whole epoch is
-    worse than the constant answer by `WORSE` while the largest weight exceeds `HUGE`.
+    It explodes when it exceeds `EXPLODED` times ``reference``, that of the starting network, ``trivial``, that of a constant
+    answer, or ``careless``, that of an answer of the data's size, whichever is most. Bounded outputs (``bounded``) cannot err so
+    much: they have exploded, too, when a whole epoch is worse than the constant answer by `WORSE` while the largest weight exceeds
+    `HUGE`.
     """
 
-    def __init__(self, where: str, remedy: str, trivial: float, bounded: bool, reference: float):
+    def __init__(self, where: str, remedy: str, trivial: float, bounded: bool, reference: float, careless: float = 0.0):
         self.where, self.remedy, self.trivial, self.bounded = where, remedy, trivial, bounded
-        self.reference = reference
+        self.reference, self.careless = reference, careless
 
     def check(self, loss: float, epoch: int) -> None:
         """``loss`` per sample of some minibatches of an epoch."""
         if not math.isfinite(loss):
             self._stop(epoch, f"the loss became {loss}")
-        if loss > EXPLODED * max(self.reference, self.trivial):
+        if loss > EXPLODED * max(self.reference, self.trivial, self.careless):
             self._stop(epoch, f"the loss exploded from {self.reference:.4g} to {loss:.4g}")
 
     def check_epoch(self, loss: float, params: np.ndarray, n_weights: int, epoch: int) -> None:

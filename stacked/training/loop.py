@@ -110,6 +110,7 @@ class Phase:
     remedy: str
     trivial_loss: float
     validation: np.ndarray | None = None
+    careless_loss: float = 0.0
 
 
 def run(phase: Phase, hooks: Hooks, progress: Progress | None = None) -> Progress:
@@ -122,7 +123,8 @@ def run(phase: Phase, hooks: Hooks, progress: Progress | None = None) -> Progres
     if progress.reference_loss is None:
         progress.reference_loss = phase.trainee.validation_loss(np.arange(min(phase.feed.rows.n_rows, BLOCK_ROWS)))
     bounded = ACTIVATIONS[phase.trainee.network.layers[-1].activation].bounded
-    guard = LossGuard(phase.where, phase.remedy, phase.trivial_loss, bounded, progress.reference_loss)
+    levels = (phase.trivial_loss, bounded, progress.reference_loss, phase.careless_loss)
+    guard = LossGuard(phase.where, phase.remedy, *levels)
     if hooks.checkpoint is not None:
         hooks.checkpoint(progress, phase.trainee.arrays)
     _compile(phase)

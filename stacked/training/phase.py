@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..activations import ACTIVATIONS
 from ..data import Rows, Summary
 from .feed import Feed, split_rows
-from .guard import trivial_loss
+from .guard import careless_loss, trivial_loss
 from .loop import Phase, Progress, Trainee
 from .plan import Plan, remedy
 from .start import Resume, restore
@@ -44,7 +45,9 @@ def prepare(
         restore(trainee, resume)
     train_rows, validation = split_rows(source.rows.n_rows, plan.validation_fraction, source.seed)
     feed = Feed(source.rows, *source.scaled, source.seed, source.stream, source.labels, train_rows)
-    trivial = trivial_loss(trainee.loss, source.data, source.scaled, trainee.network.layers[-1].n_out)
+    last = trainee.network.layers[-1]
+    trivial = trivial_loss(trainee.loss, source.data, source.scaled, last.n_out)
+    careless = careless_loss(trainee.loss, source.data, source.scaled, ACTIVATIONS[last.activation].bounded)
     advice = remedy(plan, name.prefix)
-    phase = Phase(name.phase, name.unit, plan, feed, trainee, name.where, advice, trivial, validation)
+    phase = Phase(name.phase, name.unit, plan, feed, trainee, name.where, advice, trivial, validation, careless)
     return phase, Progress() if resume is None else resume.progress

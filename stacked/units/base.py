@@ -9,7 +9,9 @@ import numpy as np
 
 from ..checks import check_range
 from ..choices import tell_scaling
+from ..comparison import conclude
 from ..data import summarize
+from ..diagnosis import warn_of
 from ..errors import SettingError
 from ..inputs import rows_for
 from ..layers.base import Layer, Shapes
@@ -50,7 +52,8 @@ class Unit(Reconstructor):
         with self._threads(), reporting(self, callback) as callback:
             with self._all_or_nothing():
                 phase, progress = self._start(X)
-            run(phase, Hooks(callback), progress)
+            warn_of(phase, run(phase, Hooks(callback), progress), self.n_code_layers_)
+            conclude(self, phase.feed.rows, (phase.feed.scale, phase.feed.offset))
         return self
 
     def partial_fit(self, X: Any, y: Any = None, *, callback: Callback | None = None) -> "Unit":

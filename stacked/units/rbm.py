@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ..anomalies import checked
+from ..data import Rows
 from ..errors import SettingError
 from ..kernels import rbm as kernel
 from ..kernels.arithmetic.random import WEIGHTS, fill_normal_matrix, stream_key
@@ -59,12 +61,16 @@ class RBM(OneLayerUnit, RBMParameters):
 
     def free_energy(self, X: Any) -> np.ndarray:
         """Free energy (n_samples,) float64 of X (n_samples, n_features)."""
-        return self._per_row(kernel.free_energy, X)
+        return self._energies(*self._fitted_rows(X))
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Minus the free energy (n_samples,) of X (n_samples, n_features): higher is more normal."""
+        return -checked(X.name if isinstance(X, Rows) else "<array>", self.free_energy(X))
 
     def pseudo_likelihood(self, X: Any) -> np.ndarray:
         """Exact log pseudo-likelihood (n_samples,) float64, in nats, of binary X. Bernoulli visible units only."""
         choice("visible", self.visible, ("bernoulli",))
-        return self._per_row(kernel.pseudo_likelihood, X)
+        return self._per_row(kernel.pseudo_likelihood, *self._fitted_rows(X))
 
     def sample(self, n: int, steps: int = 1000, random_state: Any = None) -> np.ndarray:
         """n samples (n, V) in the units of the data: visible means after ``steps`` Gibbs steps; see `deep_belief`."""
@@ -94,8 +100,10 @@ class RBM(OneLayerUnit, RBMParameters):
             n_visible, int(self.n_hidden), visible, hidden, int(self.k), bool(self.persistent), *sparsity
         )
 
-    def _per_row(self, function: Any, X: Any) -> np.ndarray:
-        rows, scaled = self._fitted_rows(X)
+    def _energies(self, rows: Rows, scaled: tuple[Any, Any]) -> np.ndarray:
+        return self._per_row(kernel.free_energy, rows, scaled)
+
+    def _per_row(self, function: Any, rows: Rows, scaled: tuple[Any, Any]) -> np.ndarray:
         machine, out = self._machine(rows.n_columns), np.empty(rows.n_rows)
         scratch = np.empty((BLOCK_ROWS, self.n_hidden), self.network_.params.dtype)
         with self._threads():

@@ -1,0 +1,58 @@
+"""``stacked score``: how unlike the training rows each row is."""
+
+from typing import Any
+
+import click
+
+from .encode import applied, apply_options
+
+QUANTILE = 0.99
+
+
+@click.command()
+@apply_options
+@click.option(
+    "--flag", is_flag=True,
+    help="Write a second column: 1 where the score exceeds that of the given share of the training rows, else 0.",
+)  # fmt: skip
+@click.option(
+    "--quantile", type=click.FloatRange(0, 1), metavar="SHARE",
+    help=f"Share of the training rows below the threshold of --flag.  [default: {QUANTILE}]",
+)  # fmt: skip
+def score(flag: bool, quantile: float | None, **given: Any) -> None:
+    """Write an anomaly score for each row of DATA: the higher, the less the row is like those that MODEL was trained on.
+
+    Of an autoencoder the score adds up how badly it reconstructs the row, how improbable the row's principal components are, and
+    how far it is from the training rows as the first layer sees them; usual rows have scores around 0. Of a single RBM it is the
+    free energy, of a classifier minus the log of the summed exponentials of its last layer.
+
+    \b
+    Example:
+      stacked score tuned.h5 parts.csv -o scores.csv
+      stacked score tuned.h5 parts.csv --flag --quantile 0.999 -o scores.csv
+    """
+    from .output import write_array
+
+    if quantile is not None and not flag:
+        raise click.UsageError("--quantile: has no effect without --flag")
+    with applied(given) as (fitted, rows, target):
+        limit = _limit(fitted, given["model"], QUANTILE if quantile is None else quantile) if flag else None
+        scores = -fitted.score_samples(rows)
+        write_array(target, scores if limit is None else _flagged(scores, limit))
+
+
+def _limit(fitted: Any, path: str, quantile: float) -> float:
+    """The threshold; ModelFileError for a model that has not kept its training rows' scores."""
+    from stacked.anomalies import threshold
+    from stacked.errors import ModelFileError
+
+    limit = threshold(fitted, quantile)
+    if limit is None:
+        raise ModelFileError(f"{path}: holds no scores of its training rows, which --flag needs; leave it out")
+    return limit
+
+
+def _flagged(scores: Any, limit: float) -> Any:
+    import numpy as np
+
+    return np.column_stack([scores, scores > limit])

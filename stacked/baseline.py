@@ -1,0 +1,144 @@
+"""What a model is held against: a constant answer, principal components, the most frequent class; from its training rows.
+
+With m the mean of the scaled training rows and C (K, V) their leading principal directions, orthonormal:
+
+    constant answer   m
+    PCA               m + (x - m) C^T C
+
+Both are of a sample of the rows, spread evenly: of all of them up to `SAMPLE_VALUES` numbers, and of at most `MOST_SIDE` rows where
+there are more columns than that. The result depends on the rows alone, streamed or not, and not on the number of threads.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from scipy.linalg import eigh
+
+from .data import Rows
+from .files import Baseline
+from .kernels.arithmetic.samples import as_samples, load_rows
+from .network import read_finite
+
+SAMPLE_VALUES = 2**24
+MOST_SIDE = 2000  # of the matrix whose eigenvectors are sought
+LEAST_VARIANCE = 1e-3  # as a share of the mean variance of components
+MOST_OTHERS = 64  # components where the code has more units than there are columns
+_RUN = 32  # rows that are read at once
+
+
+def sample_rows(
+    rows: Rows, scaled: tuple[Any, Any], subset: np.ndarray | None = None, most: int | None = None
+) -> np.ndarray:
+    """Scaled rows (n, V) float32, evenly spread over all rows or over those in ``subset`` (sorted row numbers)."""
+    n_rows = rows.n_rows if subset is None else len(subset)
+    n = max(1, min(n_rows, SAMPLE_VALUES // rows.n_columns, n_rows if most is None else most))
+    chosen = _spread(n_rows, n) if subset is None else subset[_spread(n_rows, n)]
+    out = np.empty((len(chosen), rows.n_columns), np.float32)
+    for first, last in _runs(chosen):
+        start, stop = int(chosen[first]), int(chosen[last - 1]) + 1
+        table = read_finite(rows, start, stop)
+        load_rows(as_samples(table, *scaled), chosen[first:last] - start, out[first:last])
+    return out
+
+
+def _spread(n_rows: int, n: int) -> np.ndarray:
+    """n of the numbers 0 to n_rows - 1, sorted: runs of `_RUN` neighbours whose starts are evenly spaced."""
+    if n == n_rows:
+        return np.arange(n_rows)
+    starts = np.arange(0, n, _RUN) * n_rows // n
+    return np.unique(starts[:, None] + np.arange(_RUN))[:n]
+
+
+def _runs(chosen: np.ndarray) -> Iterator[tuple[int, int]]:
+    """(first, last + 1) of parts of the sorted numbers that lie close together."""
+    first = 0
+    for index in range(1, len(chosen) + 1):
+        if index == len(chosen) or chosen[index] - chosen[first] >= 2 * _RUN:
+            yield first, index
+            first = index
+
+
+def principal_components(sample: np.ndarray, n_components: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (V,) and at most so many principal directions (K, V), float32, of rows (n, V); leave the sample as it is."""
+    mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
+    n, width = sample.shape
+    if width > MOST_SIDE and n > MOST_SIDE:
+        n, sample = MOST_SIDE, sample[np.linspace(0, n - 1, MOST_SIDE).astype(np.int64)]
+    k = min(n_components, n - 1, width - 1)
+    if k < 1:
+        return mean, np.empty((0, width), np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        vectors = _directions(sample, mean, k)
+    if not np.isfinite(vectors).all():
+        return mean, np.empty((0, width), np.float32)
+    return mean, np.ascontiguousarray(vectors, np.float32)
+
+
+def _directions(sample: np.ndarray, mean: np.ndarray, k: int) -> np.ndarray:
+    """Orthonormal directions (k, V): eigenvectors of the covariance, or of the products of rows, whichever is smaller."""
+    n, width = sample.shape
+    if width <= n:
+        return _largest(sum(_squares(sample[i : i + 4096] - mean) for i in range(0, n, 4096)), k)
+    centred = sample - mean
+    vectors = _largest(_squares(centred.T), k)
+    directions, _ = np.linalg.qr((vectors @ centred).T.astype(np.float64))
+    return directions.T
+
+
+def _squares(part: np.ndarray) -> np.ndarray:
+    return (part.T @ part).astype(np.float64)
+
+
+def _largest(matrix: Any, k: int) -> np.ndarray:
+    """Eigenvectors (k, n) of the k largest eigenvalues, the largest first."""
+    if not np.isfinite(matrix).all():
+        return np.full((k, len(matrix)), np.nan)
+    _, vectors = eigh(matrix, subset_by_index=[len(matrix) - k, len(matrix) - 1])
+    return vectors.T[::-1]
+
+
+def baseline_of(sample: np.ndarray, n_code: int) -> Baseline:
+    """Of scaled training rows (n, V): as many components as the code has units, if these are fewer than columns."""
+    width = sample.shape[1]
+    mean, components = principal_components(sample, n_code if n_code < width else min(width - 1, MOST_OTHERS))
+    if not len(components):
+        return Baseline(mean=mean)
+    return Baseline(mean=mean, components=components, variances=_variances(sample, mean, components))
+
+
+def is_comparable(n_code: int, width: int) -> bool:
+    """Whether PCA with as many components as there are code units is not exact already."""
+    return n_code < width
+
+
+def _variances(sample: np.ndarray, mean: np.ndarray, components: np.ndarray) -> np.ndarray:
+    """Of the components, and the mean one of what they leave, (K + 1,) float64, none of them as good as 0."""
+    total, along = 0.0, np.zeros(len(components))
+    for start in range(0, len(sample), 4096):
+        centred = sample[start : start + 4096].astype(np.float64) - mean
+        along += np.square(centred @ components.T).sum(axis=0)
+        total += float(np.square(centred).sum())
+    k, width = components.shape
+    rest = max(total - along.sum(), 0.0) / (width - k)
+    found = np.append(along, rest) / len(sample)
+    return np.maximum(found, max(LEAST_VARIANCE * found[:k].mean(), np.finfo(np.float32).tiny))
+
+
+def surprise(baseline: Baseline, block: np.ndarray) -> np.ndarray:
+    """Minus twice the log density (n,) of scaled rows (n, V) under probabilistic PCA (Tipping & Bishop 1999), but for constants."""
+    assert baseline.mean is not None and baseline.components is not None and baseline.variances is not None
+    centred = block.astype(np.float64) - baseline.mean
+    along = np.square(centred @ baseline.components.T)
+    rest = np.maximum(np.square(centred).sum(axis=1) - along.sum(axis=1), 0)
+    return (along / baseline.variances[:-1]).sum(axis=1) + rest / baseline.variances[-1]
+
+
+def squared_errors(baseline: Baseline, block: np.ndarray) -> tuple[float, float]:
+    """Sums over scaled rows (B, V) of the squared errors of the constant answer, and of PCA: what no component explains."""
+    assert baseline.mean is not None
+    centred = block.astype(np.float64) - baseline.mean
+    constant = float(np.square(centred).sum())
+    if baseline.components is None:
+        return constant, constant
+    return constant, max(constant - float(np.square(centred @ baseline.components.T).sum()), 0.0)

@@ -1,0 +1,179 @@
+"""A fitted model against answers that need no training: the mean of its training rows, their principal components, one class.
+
+``conclude`` notes at the end of training what the rows were like, and warns (logger ``stacked.training``) of a model that is no
+better than these; ``stacked evaluate`` and the end of a run on the command line say it, too.
+"""
+
+import logging
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import anomalies
+from .baseline import baseline_of, is_comparable, sample_rows, squared_errors
+from .data import ArrayRows, Rows
+from .diagnosis import LEAST_ROWS, LEAST_STEPS, ROWS
+from .files import Baseline
+from .registry import CLASSIFIER, is_stack
+from .training.feed import split_rows
+from .training.loop import FINETUNE
+from .training.plan import Plan
+
+OVERFITTED = 1.3  # an error so many times that of training
+_LOG = logging.getLogger("stacked.training")
+
+
+class Comparison(NamedTuple):
+    """Squared errors a row, of scaled rows: the model's, that of a constant answer, and of PCA, None where that would be exact."""
+
+    squared_error: float
+    constant: float
+    pca: float | None
+    n_components: int
+
+    @property
+    def worse_than(self) -> list[str]:
+        """Of "constant" and "pca" those that do better than the model."""
+        others = {"constant": self.constant, "pca": self.pca}
+        return [name for name, error in others.items() if error is not None and self.squared_error > error]
+
+
+def conclude(model: Any, rows: Rows, scaled: tuple[Any, Any], labels: np.ndarray | None = None) -> None:
+    """Set ``baseline_`` of a model whose training, on rows loaded with (scale, offset), has ended; warn if it is no good."""
+    network, (train, _) = model.network_, _split(model, rows.n_rows)
+    if model.kind == CLASSIFIER:
+        model.baseline_ = None if labels is None else _of_classes(model, rows, scaled, labels, train)
+        return
+    sample = sample_rows(rows, scaled, train)
+    baseline = baseline_of(sample, model._n_features_out)
+    if hasattr(model, "free_energy"):
+        model.baseline_ = replace(baseline, scores=_energy_quantiles(model, sample))
+    else:
+        model.baseline_ = anomalies.fitted(baseline, network, sample)
+    _warn(model, rows, scaled)
+
+
+def _of_classes(
+    model: Any, rows: Rows, scaled: tuple[Any, Any], labels: np.ndarray, train: np.ndarray | None
+) -> Baseline:
+    chosen = labels if train is None else labels[train]
+    share = np.bincount(chosen, minlength=len(model.classes_)) / len(chosen)
+    sample = sample_rows(rows, scaled, train, anomalies.SCORED)
+    found = anomalies.energies_of(model.network_, sample.astype(model.network_.params.dtype))
+    return anomalies.with_quantiles(Baseline(class_share=share), found)
+
+
+def _energy_quantiles(model: Any, sample: np.ndarray) -> np.ndarray | None:
+    """Of the free energies of scaled rows."""
+    chosen = sample[np.linspace(0, len(sample) - 1, min(len(sample), anomalies.SCORED)).astype(np.int64)]
+    found = model._energies(ArrayRows(chosen.astype(model.network_.params.dtype)), (1.0, 0.0))
+    return anomalies.with_quantiles(Baseline(), found).scores
+
+
+def at_the_end(model: Any, rows: Rows, scaled: tuple[Any, Any]) -> tuple[Comparison | None, str]:
+    """The comparison on some of the rows held out, or of the training's where none were; and which they are."""
+    train, held_out = _split(model, rows.n_rows)
+    chosen, name = (train, "training rows") if held_out is None else (held_out, "rows held out")
+    sample = sample_rows(rows, scaled, chosen, ROWS)
+    table = ArrayRows(sample.astype(model.network_.params.dtype), rows.name)
+    return compared(model, table, (1.0, 0.0)), f"{len(sample):,} {name}"
+
+
+def summary_line(model: Any, X: Any) -> str | None:
+    """What the training on X came to, beside the answers that need none; None of a classifier."""
+    if model.kind == CLASSIFIER:
+        return None
+    rows, scaled = model._fitted_rows(X)
+    with model._threads():
+        found, where = at_the_end(model, rows, scaled)
+    if found is None:
+        return None
+    pca = "" if found.pca is None else f", by PCA with {found.n_components:,} components {found.pca:.4g}"
+    return f"squared error of {where}: {found.squared_error:.4g}; by a constant answer {found.constant:.4g}{pca}"
+
+
+def compared(model: Any, rows: Rows, scaled: tuple[Any, Any]) -> Comparison | None:
+    """Of a model that decodes, on rows to be loaded with (scale, offset); None where it does not know its training rows."""
+    baseline, network = model.baseline_, model._network
+    if baseline is None or baseline.mean is None:
+        return None
+    squared_error = network.loss(rows, *scaled, "squared_error")
+    constant, pca = 0.0, 0.0
+    for _, block in network.blocks(rows, *scaled):
+        one, other = squared_errors(baseline, block)
+        constant, pca = constant + one, pca + other
+    k = 0 if baseline.components is None else len(baseline.components)
+    known = k > 0 and is_comparable(model._n_features_out, rows.n_columns)
+    return Comparison(squared_error, constant / rows.n_rows, pca / rows.n_rows if known else None, k if known else 0)
+
+
+def verdict(model: Any, found: Comparison) -> str | None:
+    """One line that says what is better than the model, and what to do; None where nothing is."""
+    worse = found.worse_than
+    if not worse:
+        return None
+    if "constant" in worse:
+        return f"worse than a constant answer ({found.constant:.4g}): {_remedy(model, found, True)}"
+    return f"worse than PCA with {found.n_components} components ({found.pca:.4g}): {_remedy(model, found, False)}"
+
+
+def _remedy(model: Any, found: Comparison, hopeless: bool) -> str:
+    last = model.history_[-1] if model.history_ else None
+    if is_stack(model.kind) and (last is None or last.phase != "finetune"):
+        return "fine-tune the whole network"
+    if hopeless:
+        return "it has learnt nothing of these rows; train with a lower learning rate, or relu or tanh units by adam"
+    if last is not None and _overfits(model, found, last.loss):
+        return (
+            f"it fits its training rows better ({last.loss:.4g}); hold rows out (validation) and stop early (patience)"
+        )
+    return "train longer, or relu or tanh units by adam"
+
+
+def _overfits(model: Any, found: Comparison, training_loss: float) -> bool:
+    """Whether the rows are harder for the model than its training's by far more than they are for PCA."""
+    baseline = model.baseline_
+    if model.network_.layers[-1].activation == "sigmoid" or not found.pca or training_loss <= 0:
+        return False  # of sigmoid outputs the loss is another than the error
+    k, width = baseline.components.shape
+    pca_in_training = baseline.variances[-1] * (width - k)
+    return bool(found.squared_error / training_loss > OVERFITTED * found.pca / pca_in_training)
+
+
+def _warn(model: Any, rows: Rows, scaled: tuple[Any, Any]) -> None:
+    """Of a model that has been trained for long enough; before the whole network is fine-tuned only a constant answer counts."""
+    plans = [_plan(model, rows.n_rows, record.unit) for record in model.history_]
+    minibatches = sum(-(-rows.n_rows // plan.batch_size) for plan in plans)
+    if minibatches < LEAST_STEPS or rows.n_rows < LEAST_ROWS:
+        return
+    found, where = at_the_end(model, rows, scaled)
+    line = None if found is None else verdict(model, found)
+    if found is None or line is None:
+        return
+    unfinished = is_stack(model.kind) and model.history_[-1].phase != "finetune"
+    if not ("constant" not in found.worse_than and (unfinished or _varies_by_design(model))):
+        _LOG.warning(
+            "%s: its squared error of %.4g on %s is %s", type(model).__name__, found.squared_error, where, line
+        )
+
+
+def _plan(model: Any, n_rows: int, unit: int) -> Plan:
+    """What the training of a model's ``unit``, or its fine-tuning, went by on so many rows."""
+    if not is_stack(model.kind):
+        plan = model.validate()
+    else:
+        plan = model.plan() if unit == FINETUNE else model._clone(model.templates[unit]).validate()
+    found: Plan = plan.on(n_rows)
+    return found
+
+
+def _split(model: Any, n_rows: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """(training rows, rows held out) of the last phase."""
+    unit = model.history_[-1].unit if model.history_ else 0
+    return split_rows(n_rows, _plan(model, n_rows, unit).validation_fraction, model.seed_)
+
+
+def _varies_by_design(model: Any) -> bool:
+    """Whether codes are drawn in training, which costs reconstruction on purpose."""
+    return any(layer.kind == "gaussian" for layer in model.network_.layers)
