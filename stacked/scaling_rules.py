@@ -82,25 +82,26 @@ def _are_images(rows: Rows, summary: Summary) -> bool:
 
 def _method_for(columns: Columns, shape: tuple[int, ...]) -> str:
     """What ``auto`` does to a table whose values leave [0, 1]."""
-    image, n_columns = len(shape) > 1, int(columns.varies.sum())
-    if (image or n_columns >= _PLACES) and _have_common_bounds(columns):
+    image, measured = len(shape) > 1, columns.varies & ~columns.binary
+    many = image or int(measured.sum()) >= _PLACES
+    if many and _have_common_bounds(columns):
         return "range"
-    if not image and n_columns >= _PLACES and _are_counts(columns):
+    if many and not image and _are_counts(columns, measured):
         return "log"
-    return "center" if image or _measure_one_quantity(columns) else "columns"
+    return "center" if image or (many and _is_one_quantity(columns, measured)) else "columns"
 
 
-def _are_counts(columns: Columns) -> bool:
-    """Whether all values are whole numbers from 0 on, most of them 0."""
-    return bool(columns.whole.all() and columns.minimum.min() >= 0 and columns.zeros.mean() >= _SPARSE)
+def _are_counts(columns: Columns, measured: np.ndarray) -> bool:
+    """Whether all values are whole numbers from 0 on, and most in the columns ``measured`` 0."""
+    return bool(columns.whole.all() and columns.minimum.min() >= 0 and columns.zeros[measured].mean() >= _SPARSE)
 
 
-def _measure_one_quantity(columns: Columns) -> bool:
-    spreads = columns.std[columns.varies]
-    if len(spreads) < _PLACES:
-        return False
-    low, high = np.quantile(spreads, (0.1, 0.9))
-    return bool(high <= _ALIKE * low or (columns.neighbours >= _NEIGHBOURS and high <= _RELATED * low))
+def _is_one_quantity(columns: Columns, measured: np.ndarray) -> bool:
+    """Whether the columns ``measured`` spread alike, or neighbours are correlated and spread not too differently."""
+    spreads = columns.std[measured]
+    low, middle, high = np.quantile(spreads, (0.1, 0.5, 0.9))
+    alike = high <= _ALIKE * low or (columns.neighbours >= _NEIGHBOURS and high <= _RELATED * low)
+    return bool(alike and spreads.max() <= _RELATED * middle)
 
 
 def _have_common_bounds(columns: Columns) -> bool:
@@ -178,8 +179,7 @@ def _center(columns: Columns) -> tuple[np.ndarray, np.ndarray]:
 def _columns(columns: Columns) -> tuple[np.ndarray, np.ndarray]:
     """`_standard`, but for zeros and ones."""
     scale, offset = _standard(columns)
-    binary = columns.whole & (columns.minimum >= 0) & (columns.maximum <= 1)
-    return np.where(binary, 1.0, scale), np.where(binary, 0.0, offset)
+    return np.where(columns.binary, 1.0, scale), np.where(columns.binary, 0.0, offset)
 
 
 _SCALES: dict[str, Callable[[Columns], tuple[np.ndarray, np.ndarray]]] = {

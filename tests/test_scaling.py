@@ -190,6 +190,9 @@ def _numbers(kind):
         return peaks + 1000 + np.arange(80)
     if kind == "words":
         return rng.poisson(0.05 + rng.gamma(0.2, 1.0, 200), (300, 200))
+    if kind == "categories":  # four numbers among columns of zeros and ones
+        ones = (rng.random((300, 40)) < rng.uniform(0.02, 0.5, 40)).astype(float)
+        return np.column_stack([rng.integers(17, 90, 300), rng.integers(10_000, 10**6, 300), ones])
     if kind == "faces":  # bytes, flat
         return np.clip(rng.normal(128, 40, (300, 100)), 0, 255).astype(np.uint8)
     table = rng.normal(size=(300, 5)) * [1e-3, 1.0, 50.0, 1.0, 1.0] + [0, 5, -2000, 0, 0]
@@ -206,6 +209,7 @@ def _numbers(kind):
         ("spectra", "each column minus its mean, all divided by one deviation"),
         ("words", "logarithms, each column minus its mean, all divided by one deviation"),
         ("faces", "images"),
+        ("categories", "each column to mean 0 and deviation 1, zeros and ones as they are"),
         (
             "table",
             "each column to mean 0 and deviation 1, zeros and ones as they are; 1 by their logarithm; 1 that do not vary set aside",

@@ -28,6 +28,11 @@ class Columns:
         """Whether a column has more than one value (V,)."""
         return self.maximum > self.minimum
 
+    @property
+    def binary(self) -> np.ndarray:
+        """Whether a column holds zeros and ones alone (V,)."""
+        return self.whole & (self.minimum >= 0) & (self.maximum <= 1)
+
 
 def describe_columns(rows: Rows) -> Columns:
     """The statistics in one pass, merged block by block (Chan, Golub & LeVeque 1979), the same bits for rows kept anywhere."""

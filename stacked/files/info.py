@@ -53,6 +53,7 @@ def _input(record: ModelRecord) -> dict[str, Any]:
         "dtype": given.dtype,
         "scaling": record.params.get("scaling"),
         "method": record.params.get("method"),
+        "table": given.table,
     }
 
 
