@@ -51,6 +51,11 @@ def usual_units(kind: str, n_rows: int, sizes: Sequence[int]) -> tuple[str, dict
     }
 
 
+def usual_rate(n_inputs: int) -> float:
+    """Adam's rate for a unit on so many inputs."""
+    return min(3e-3, 0.04 / sqrt(n_inputs))
+
+
 def usual_batch(n_rows: int) -> int:
     """Rows in a minibatch: the root of their number, within bounds."""
     return min(LARGEST_BATCH, max(SMALLEST_BATCH, int(sqrt(n_rows))))

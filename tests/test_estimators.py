@@ -161,7 +161,7 @@ DEFAULTS = {
     },
     StackedClassifier: {
         "units": None, "unit": "auto", "code": "auto", "unit_settings": None, "finetune_epochs": "auto",
-        "finetune_optimizer": "adam", "finetune_learning_rate": 1e-3,
+        "finetune_optimizer": "adam", "finetune_learning_rate": "auto",
         "finetune_momentum": 0.9, "finetune_linear_decay": True, "finetune_batch_size": "auto", "finetune_weight_decay": 0.0,
         "finetune_l1": 0.0, "line_searches": 3, "validation_fraction": "auto", "patience": "auto", "scaling": "auto",
         "precision": "float32", "n_threads": None, "random_state": None, "verbose": 0,

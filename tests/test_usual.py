@@ -33,7 +33,7 @@ def test_kinds_of_data():
     assert _kind(np.clip(9 * shares - 5, 0, 1)) == "ink"
     assert _kind(0.3 + 0.4 * shares) == "unit"
     assert _kind(TABLE) == "real" and _kind(TABLE, "minmax") == "unit"
-    assert _kind(RNG.poisson(0.05 + RNG.gamma(0.2, 1.0, 40), (80, 40))) == "counts"
+    assert _kind(RNG.poisson(0.3 + RNG.gamma(0.2, 1.0, 40), (80, 40))) == "counts"
 
 
 @pytest.mark.parametrize("data", KINDS)
@@ -86,7 +86,7 @@ def test_a_plan_chooses_when_it_knows_the_rows():
     ],
 )
 def test_an_automatic_rate_suits_the_unit(unit, rate):
-    assert unit.validate().learning_rate == ((0, rate),)
+    assert unit.validate().on(100, unit.usual_rate(1600)).learning_rate == ((0, pytest.approx(rate)),)
 
 
 def test_sizes_alone_make_a_stack_for_the_data(tmp_path, caplog):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..parameters import Choice, Flag, Steps, Unchecked, declared, like, parameter
+from ..parameters import Choice, Flag, Unchecked, declared, like, parameter
 from ..penalties import Penalised
 from ..units.autoencoder_parameters import AutoencoderParameters
 from ..units.kinds import KINDS
@@ -39,7 +39,11 @@ class Finetuned:
     finetune_epochs: int | str = like(Trained, "epochs", "auto", **_WHOLE_NET)
     finetune_optimizer: str = like(AutoencoderParameters, "optimizer", "adam")
     finetune_learning_rate: Any = like(
-        Trained, "learning_rate", 1e-3, check=Steps(), help="step down the gradient, or a schedule of it.", **_WHOLE_NET
+        Trained,
+        "learning_rate",
+        "auto",
+        help="step down the gradient, or a schedule of it; auto suits adam.",
+        **_WHOLE_NET,
     )
     finetune_momentum: Any = like(Trained, "momentum", 0.9, **_WHOLE_NET)
     finetune_linear_decay: bool = parameter(True, Flag(), "let the learning rate fall to zero over the epochs.")

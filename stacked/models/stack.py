@@ -18,6 +18,7 @@ from ..choices import tell_scaling, tell_units
 from ..comparison import conclude
 from ..data import Rows, summarize
 from ..data.encoded import encoded
+from ..defaults import usual_rate
 from ..diagnosis import warn_of
 from ..errors import SettingError
 from ..inputs import rows_for
@@ -123,7 +124,7 @@ class Stack(NestedUnits, Model):
                 prepared = self._prepare(rows, reset=not fitted, models_input=targets is None)
                 if not fitted:
                     self.seed_ = seed_from(self.random_state)
-                plan = self.plan().on(rows.n_rows)
+                plan = self.plan().on(rows.n_rows, self._usual_rate(rows.n_columns))
                 split_rows(rows.n_rows, plan.validation_fraction, self.seed_)
                 source = Source(*prepared, self.seed_, _FINETUNE_STREAM, self._accept(targets))
                 if not fitted:
@@ -151,6 +152,10 @@ class Stack(NestedUnits, Model):
         lowest = self.templates[0]
         asked = not self._are_sizes or lowest.building.outputs in (self.unit_settings or {})
         return asked and lowest.output_activation == "sigmoid"
+
+    def _usual_rate(self, n_inputs: int) -> float:
+        """The learning rate of fine-tuning that suits the widest layer, the data's own columns among them."""
+        return usual_rate(max(n_inputs, *(unit.n_hidden for unit in self.templates)))
 
     def _usual(self, data: str, n_rows: int) -> list[Unit]:
         """Units of the sizes given, for a kind of data and a number of rows."""

@@ -9,19 +9,20 @@ from ..parameters import checked
 from ..settings import LINE_SEARCHES, Schedule
 
 AUTO = "auto"
+ADAM_RATE = 1e-3
 
 
 @dataclass(frozen=True)
 class Plan:
     """How one phase trains: everything the loop needs to know, checked.
 
-    Epochs, batch size, validation fraction and patience may be "auto" until the number of rows is known (`on`).
+    Epochs, batch size, learning rate, validation fraction and patience may be "auto" until the data are known (`on`).
     """
 
     epochs: Any
     batch_size: Any
     optimizer: str
-    learning_rate: Schedule
+    learning_rate: Any  # a `Schedule`
     momentum: Schedule
     linear_decay: bool = False
     l1: float = 0.0
@@ -31,8 +32,8 @@ class Plan:
     line_searches: int = 3
     phase: str = "pretrain"
 
-    def on(self, n_rows: int) -> "Plan":
-        """The plan for so many rows, with nothing left to choose.
+    def on(self, n_rows: int, rate: float = ADAM_RATE) -> "Plan":
+        """The plan for so many rows, with nothing left to choose; ``rate`` is the learning rate, if it is not given.
 
         Rows are held out by choice only where the number of epochs is chosen, too, or patience was asked for.
         """
@@ -47,6 +48,7 @@ class Plan:
         return replace(
             self, epochs=epochs, batch_size=batch_size, validation_fraction=fraction,
             patience=patience if fraction else None,
+            learning_rate=((0, rate),) if self.learning_rate == AUTO else self.learning_rate,
         )  # fmt: skip
 
 
@@ -62,7 +64,7 @@ def training_plan(estimator: Any, prefix: str = "") -> Plan:
         epochs=values[prefix + "epochs"],
         batch_size=values[prefix + "batch_size"],
         optimizer=values.get(prefix + "optimizer", "momentum"),
-        learning_rate=_rate(estimator, values, prefix),
+        learning_rate=values[prefix + "learning_rate"],
         momentum=values[prefix + "momentum"],
         linear_decay=values.get(prefix + "linear_decay", False),
         l1=values[prefix + "l1"],
@@ -72,12 +74,6 @@ def training_plan(estimator: Any, prefix: str = "") -> Plan:
         line_searches=values.get("line_searches", 3),
         phase="finetune" if prefix else "pretrain",
     )
-
-
-def _rate(estimator: Any, values: dict[str, Any], prefix: str) -> Schedule:
-    """The learning rate as given, or as it suits the unit."""
-    rate = values[prefix + "learning_rate"]
-    return ((0, estimator.building.rate(values)),) if rate == AUTO else rate
 
 
 def remedy(plan: Plan, prefix: str = "") -> str:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..activations import UNIT_ACTIVATIONS
+from ..defaults import usual_rate
 from ..parameters import Choice, Flag, Pair, Real, declared, parameter, parameters_of
 from ..penalties import Penalised, Targeted
 from ..settings import GRADIENT_OPTIMIZERS, LOSS_CHOICES
-from .building import ADAM_RATE, BINARY_RATE, REAL_RATE, UNBOUNDED_CODE_RATE, Building
+from .building import BINARY_RATE, REAL_RATE, UNBOUNDED_CODE_RATE, Building
 from .parameters import Run, Searched, Sized, Trained
 
 CORRUPTIONS = ("none", "masking", "salt_and_pepper", "gaussian")
@@ -64,9 +65,9 @@ class AutoencoderParameters(Run, Searched, Trained, Penalised, Net):
     """All of them, in the order of the signature."""
 
 
-def _rate(values: Mapping[str, Any]) -> float:
+def _rate(values: Mapping[str, Any], n_inputs: int) -> float:
     if values["optimizer"] == "adam":
-        return ADAM_RATE
+        return usual_rate(n_inputs)
     if values["output"] != "sigmoid":
         return REAL_RATE
     return BINARY_RATE if values["activation"] == "sigmoid" else UNBOUNDED_CODE_RATE

@@ -17,6 +17,7 @@ from ..inputs import rows_for
 from ..layers.base import Layer, Shapes
 from ..models.model import Reconstructor
 from ..network import Network
+from ..parameters import checked
 from ..progress import reporting
 from ..scaling_rules import fit_scaling
 from ..settings import check_products, precision_dtype, seed_from
@@ -85,6 +86,10 @@ class Unit(Reconstructor):
     def validate(self) -> Plan:
         """Check every parameter and return the training plan; raises SettingError."""
         return training_plan(self)
+
+    def usual_rate(self, n_inputs: int) -> float:
+        """The learning rate that suits the unit on so many inputs, where none is given."""
+        return self.building.rate(checked(self), n_inputs)
 
     @property
     def visible_activation(self) -> str:  # type: ignore[override]

@@ -24,7 +24,7 @@ class Building:
 
     ``outputs`` names the parameter that says what models the unit's input, and ``means`` gives the activation that is the mean of
     each of its values; a unit that models one kind of input only has neither. ``linear_code`` is what makes the code of the
-    uppermost unit linear. ``rate`` is the learning rate that suits some values of the parameters;
+    uppermost unit linear. ``rate`` is the learning rate that suits some values of the parameters, and so many inputs;
     ``not_linear`` are parameters that a linear code cannot have: of values given for all units it takes none.
     ``linear_share`` is the share that a linear code takes of a single rate that was given for all units. ``given_up`` are
     parameters that go only with outputs of some mean, and are not passed on to upper units of other outputs. ``variants`` are
@@ -34,7 +34,7 @@ class Building:
     outputs: str = ""
     means: Mapping[str, str] = field(default_factory=dict)
     linear_code: Values = field(default_factory=dict)
-    rate: Callable[[Values], float] = lambda values: BINARY_RATE
+    rate: Callable[[Values, int], float] = lambda values, n_inputs: BINARY_RATE
     not_linear: tuple[str, ...] = ()
     linear_share: Callable[[Values], float] | None = None
     given_up: Mapping[str, str] = field(default_factory=dict)

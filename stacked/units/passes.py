@@ -45,7 +45,7 @@ def go_on(unit: "Unit", X: Any, plan: Plan) -> tuple[Phase, Progress]:
     unit._check_unchanged()
     rows, scaled = unit._fitted_rows(X)
     source = Source(rows, scaled, summarize(rows), unit.seed_, 0)
-    plan, network = plan.on(rows.n_rows), unit.network_.at(unit.precision)
+    plan, network = plan.on(rows.n_rows, unit.usual_rate(rows.n_columns)), unit.network_.at(unit.precision)
     unit.network_ = replace(network, params=network.params.copy())
     trainee = unit.trainee(unit.network_, source, plan)
     name = name_of(unit, source, unit.layers(rows.n_columns))

@@ -22,8 +22,8 @@ def prepare_unit(
     ``scaling`` is that of the source's rows. The attributes are set before training, so that after an error in `run` the unit
     holds the last good weights.
     """
-    plan = (unit.validate() if plan is None else plan).on(source.rows.n_rows)
     n_visible = source.rows.n_columns
+    plan = (unit.validate() if plan is None else plan).on(source.rows.n_rows, unit.usual_rate(n_visible))
     halves = unit.layers(n_visible)
     network = Network.zeros(halves.whole, unit.precision)
     trainee = unit.trainee(network, source, plan)

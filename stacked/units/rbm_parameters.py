@@ -52,7 +52,7 @@ class RBMParameters(Run, Trained, Sparse, Machine):
     weight_decay: float = like(Trained, "weight_decay", 2e-4)
 
 
-def _rate(values: Mapping[str, Any]) -> float:
+def _rate(values: Mapping[str, Any], n_inputs: int) -> float:
     if values["visible"] != "bernoulli":
         return REAL_RATE
     return {"bernoulli": BINARY_RATE, "rectified": UNBOUNDED_CODE_RATE}.get(values["hidden"], REAL_RATE)

@@ -92,9 +92,7 @@ def _unit(
             own = {name: value for name, value in own.items() if name not in building.not_linear}
         own |= building.linear_code
     values = {name: record.default for name, record in parameters_of(kind.declares).items()} | own
-    if "learning_rate" not in own:
-        own["learning_rate"] = building.rate(values)
-    elif linear and "learning_rate" in common and building.linear_share is not None:
+    if linear and "learning_rate" in common and building.linear_share is not None:
         own["learning_rate"] = _scaled(own["learning_rate"], building.linear_share(values))
     module = import_module(f"{PACKAGE}.{UNITS[kind.unit].module}")
     return getattr(module, kind.unit)(size, **own)

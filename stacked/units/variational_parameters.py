@@ -47,7 +47,7 @@ class VariationalAutoencoderParameters(Run, Searched, Trained, Generative):
     learning_rate: Any = like(Trained, "learning_rate", ADAM_RATE)
 
 
-def _rate(values: Mapping[str, Any]) -> float:
+def _rate(values: Mapping[str, Any], n_inputs: int) -> float:
     return ADAM_RATE
 
 
