@@ -1,4 +1,4 @@
-"""The command line: the only place that prints.
+"""The command line: the only place that prints unasked.
 
 Commands lie in one file each and are imported when they are named, heavy libraries when a command runs, so that help is fast.
 """

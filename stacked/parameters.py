@@ -227,9 +227,13 @@ def declared(cls: Class) -> Class:
     return cls
 
 
-@cache
 def parameters_of(cls: type) -> Mapping[str, Parameter]:
     """The parameters that a declared class declares or inherits, by name, in the order of its signature."""
+    return _collected(cls)
+
+
+@cache  # of a call of `partial_fit` on few rows this was half the time
+def _collected(cls: type) -> Mapping[str, Parameter]:
     return MappingProxyType({made.name: replace(made.metadata[Parameter], name=made.name) for made in fields(cls)})
 
 
