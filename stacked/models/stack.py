@@ -18,7 +18,6 @@ from ..choices import tell_scaling, tell_units
 from ..comparison import conclude
 from ..data import Rows, summarize
 from ..data.encoded import encoded
-from ..defaults import usual_rate
 from ..diagnosis import warn_of
 from ..errors import SettingError
 from ..inputs import rows_for
@@ -26,12 +25,11 @@ from ..kernels.arithmetic.corruption import NO_CORRUPTION, Corruption
 from ..kernels.arithmetic.terms import NO_TERMS, Terms
 from ..layers import Layer
 from ..network import Network, fill
-from ..parameters import value_of
 from ..progress import reporting
 from ..registry import UNIT_NAMES
 from ..scaling import AS_IS, IMAGES, InputScaling, Prepared, identity
 from ..scaling_rules import check_varies, fit_scaling, kind_of
-from ..settings import check_products, precision_dtype, seed_from, sizes
+from ..settings import check_products, precision_dtype, seed_from
 from ..text import shown
 from ..training.feed import split_rows
 from ..training.loop import FINETUNE, Callback, Hooks, Record, run
@@ -39,19 +37,17 @@ from ..training.phase import Name, Source, prepare
 from ..training.plan import AUTO, Plan, training_plan
 from ..training.start import Resume
 from ..training.trainees import MEANS, DenseTrainee, Stochastic
-from ..units.autoencoder import Autoencoder
 from ..units.base import Unit
 from ..units.chain import Halves, chained, encoders
 from ..units.prepare import prepare_unit
-from ..units.usual import units_for
+from .asked_units import AskedUnits
 from .model import Model
-from .nested import NestedUnits
 
 _FINETUNE_STREAM = 2**20  # in the keys of random streams
 _FINETUNING = Name("finetune", FINETUNE, "fine-tuning", "finetune_")
 
 
-class Stack(NestedUnits, Model):
+class Stack(AskedUnits, Model):
     """Base of the stacks: everything but what sits on top of the encoder."""
 
     units: Any
@@ -131,40 +127,6 @@ class Stack(NestedUnits, Model):
                     self._start_random(source)
             self._finetune(source, plan, Hooks(callback), checkpoint, resume)
         return self
-
-    @property
-    def templates(self) -> Any:
-        """The unfitted units: ``units``, or one `Autoencoder` for None, or of the sizes given; before the data are known these are
-        what would suit values in [0, 1].
-        """
-        if self.units is None:
-            return [Autoencoder()]
-        return self._usual(*getattr(self, "data_kind_", ("unit", 0))) if self._are_sizes else self.units
-
-    @property
-    def _are_sizes(self) -> bool:
-        units = self.units
-        return isinstance(units, list | tuple) and bool(units) and not any(isinstance(unit, Unit) for unit in units)
-
-    @property
-    def _is_bounded(self) -> bool:
-        """Whether the units were asked to answer in [0, 1], whatever the data are."""
-        lowest = self.templates[0]
-        asked = not self._are_sizes or lowest.building.outputs in (self.unit_settings or {})
-        return asked and lowest.output_activation == "sigmoid"
-
-    def _usual_rate(self, n_inputs: int) -> float:
-        """The learning rate of fine-tuning that suits the widest layer, the data's own columns among them."""
-        return usual_rate(max(n_inputs, *(unit.n_hidden for unit in self.templates)))
-
-    def _usual(self, data: str, n_rows: int) -> list[Unit]:
-        """Units of the sizes given, for a kind of data and a number of rows."""
-        given = value_of(self, "unit_settings")
-        settings = {} if given is None else given
-        if not isinstance(settings, dict):
-            raise SettingError(f"unit_settings: expected a dict of parameters, found {shown(given)}")
-        widths = sizes("units", list(self.units))
-        return units_for(widths, value_of(self, "unit"), value_of(self, "code"), settings, data, n_rows)
 
     @property
     def visible_activation(self) -> str:  # type: ignore[override]
