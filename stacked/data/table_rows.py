@@ -122,7 +122,8 @@ def _plain_recipe(table: Table, selected: Selected, array: np.ndarray) -> Recipe
     """The recipe of nothing but numbers: None without a header if all are used, or if there are too many to be named in a file."""
     if not table.named and len(selected.features) == len(table.names):
         return None
-    fills = np.mean(array, axis=0, dtype=np.float64).tolist()
+    with np.errstate(over="ignore"):
+        fills: list[float] = np.mean(array, axis=0, dtype=np.float64).tolist()
     columns = [
         {"name": table.names[at], "kind": "number", "fill": fill if np.isfinite(fill) else 0.0}
         for at, fill in zip(selected.features, fills, strict=True)
