@@ -98,7 +98,7 @@ def test_what_became_of_a_table_is_told_but_not_with_quiet(home, tmp_path):
     )
     told = run_well(*args, "--label-column", "income").stderr
     gaps = sum(line.split(",")[1] == "?" for line in (home / "train.csv").read_text().splitlines())
-    assert f"become 6; {gaps} gaps in 1 of them are the column's mean, or a category of their own\n" in told
+    assert f"become 6; {gaps} gaps in 1 of them: the column's mean, or a category of its own\n" in told
     assert "become" not in run_well(*args, "--label-column", "income", "--quiet").stderr
 
 
