@@ -56,12 +56,8 @@ def reopen(path: str, unfinished: "Unfinished", data: str | None, labels: str | 
     moved = [spec for spec in (data, labels) if spec == STANDARD_INPUT]
     data = data or notes.get("data")
     labels = labels or notes.get("labels") if classify else None
-    try:
-        table = table_of_notes(notes)
-        known = isinstance(data, str) and isinstance(labels, str | None)
-    except ValueError:
-        known = False
-    if not known:
+    table = table_of_notes(notes)
+    if not isinstance(data, str) or not isinstance(labels, str | None) or table is None:
         raise ModelFileError(
             f"{path}: the checkpoint does not say what the data were; name DATA behind --resume {path}"
         )
@@ -129,5 +125,7 @@ def _require_same(path: str, what: str, expected: Any, found: str) -> None:
 def _labels_fingerprint(rows: "Rows") -> str:
     labels = rows.labels
     if labels is None:
-        raise DataError(f"{rows.name}: expected labels, found none; give them with --labels")
+        raise DataError(
+            f"{rows.name}: expected labels, found none; give them with --labels, or name their column with --label-column"
+        )
     return hashlib.sha256(f"{labels.dtype.kind}{labels.tolist()}".encode()).hexdigest()

@@ -55,7 +55,7 @@ def open_for(fitted: Any, data: str, labels: str | None, given: dict[str, Any]) 
     """The rows of DATA as the model takes them, with the labels in DATA ``labels`` or their own; a usage error as above."""
     from stacked.data import open_data_for
 
-    return _opened(lambda: open_data_for(fitted.table_, data, labels, **_choice(given)))
+    return _opened(lambda: open_data_for(_recipe(fitted), data, labels, **_choice(given)))
 
 
 def open_codes(data: str, given: dict[str, Any]) -> "Rows":
@@ -79,33 +79,37 @@ def notes_of_table(given: dict[str, Any]) -> dict[str, Any]:
     return {"table": choice} if choice else {}
 
 
-def table_of_notes(notes: dict[str, Any]) -> dict[str, Any]:
-    """The options that a checkpoint remembers; ValueError for what is none of them."""
+def table_of_notes(notes: dict[str, Any]) -> dict[str, Any] | None:
+    """The options that a checkpoint remembers, or None for what is none of them."""
     found = notes.get("table", {})
     if not isinstance(found, dict) or not found.keys() <= set(NAMES):
-        raise ValueError("table")
+        return None
     lists = [found[name] for name in NAMES[1:] if name in found]
-    if not isinstance(found.get("label_column", ""), str) or not all(isinstance(names, list) for names in lists):
-        raise ValueError("table")
-    return found
+    right = isinstance(found.get("label_column", ""), str) and all(isinstance(names, list) for names in lists)
+    return found if right else None
 
 
 def data_names(fitted: Any, given: dict[str, Any]) -> list[str] | None:
     """The names of a model's encoded columns, for the first line of a CSV file that is told to be one when it is read."""
-    if fitted.table_ is None or not given["header"]:
+    recipe = _recipe(fitted)
+    if recipe is None or not given["header"]:
         return None
     from stacked.data.header import reads_as_header
     from stacked.data.recipe import feature_names
 
-    names = feature_names(fitted.table_)
+    names = feature_names(recipe)
     return names if reads_as_header(names) else None
 
 
 def code_names(fitted: Any, given: dict[str, Any]) -> Callable[[int], list[str]] | None:
     """What names so many units of a code, where the data have names, too."""
-    if fitted.table_ is None or not given["header"]:
+    if _recipe(fitted) is None or not given["header"]:
         return None
     return lambda n_units: [f"code{i}" for i in range(n_units)]
+
+
+def _recipe(fitted: Any) -> dict[str, Any] | None:
+    return getattr(fitted, "table_", None)
 
 
 def _choice(given: dict[str, Any]) -> dict[str, Any]:

@@ -140,7 +140,8 @@ def test_lines_of_info():
     history = {"loss": 1.23456, "validation_loss": None, "seconds": 2.06}
     found = {
         "kind": "stacked_classifier", "parameters": 1234, "precision": "bfloat16", "file_size": 56789, "version": 1,
-        "stacked_version": "0.9", "input": {"sample_shape": [28, 27], "dtype": "uint8", "scale": 1 / 255, "offset": -0.5},
+        "stacked_version": "0.9", "input": {"sample_shape": [28, 27], "dtype": "uint8", "scale": 1 / 255, "offset": -0.5,
+                  "table": None},
         "layers": [
             {"part": "encoder", "n_in": 756, "n_out": 9, "activation": "relu"},
             {"part": "head", "n_in": 9, "n_out": 2, "activation": "softmax"},
@@ -193,7 +194,7 @@ def test_info_in_json(home):
         {"kind": "RBM", "n_visible": 6, "n_hidden": 5, "n_code_layers": 1},
         {"kind": "RBM", "n_visible": 5, "n_hidden": 3, "n_code_layers": 1},
     ]  # fmt: skip
-    assert found["input"] == {"scale": 1.0, "offset": 0.0, "sample_shape": [6], "dtype": "float32"}
+    assert found["input"] == {"scale": 1.0, "offset": 0.0, "sample_shape": [6], "dtype": "float32", "table": None}
     tuning = [record for record in model.history_ if record.phase == "finetune"]
     assert found["history"]["finetune"] == {
         "epochs": 4, "loss": tuning[-1].loss, "validation_loss": tuning[-1].validation_loss,

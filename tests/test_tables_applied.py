@@ -35,6 +35,7 @@ def test_columns_are_found_by_name_and_others_ignored(train, tmp_path):
     np.testing.assert_array_equal(rows.array, [[7, 0, 1, 0], [8, 1, 0, 0]])
     assert list(rows.labels) == ["no", "yes"] and same_columns(rows.table, train.table)
     assert applied(train, tmp_path, "t,x\nb,7\n").labels is None
+    assert applied(train, tmp_path, "t,x,class\nb,7,yes\n", drop="class").labels is None
 
 
 def test_missing_columns_are_named(train, tmp_path):

@@ -285,6 +285,31 @@ def test_damaged_gzip_and_lines_without_end_in_tables_of_text(tmp_path, monkeypa
     refused(write(tmp_path, "a,b\n" + "1,x\n" * 9 + f"1,{'x' * 2000}\n"), "lines of less than 1000 characters")
 
 
+@pytest.mark.parametrize("text", ["1 2 3\n4 5 6\n", "a|b\n1|2\n3|4\n", "1:0.5 2:3\n1:1 2:4\n"])
+def test_cells_that_something_else_separates(tmp_path, text):
+    refused(
+        write(tmp_path, text),
+        "expected cells separated by commas, tabs or semicolons, found one column of text such as",
+    )
+
+
+def test_random_damage_ends_in_one_line_or_in_a_table(tmp_path):
+    rng, whole = np.random.default_rng(0), np.frombuffer((PEOPLE * 3).encode(), np.uint8)
+    n_refused = 0
+    for _ in range(400):
+        content = whole.copy()
+        places = rng.integers(0, len(content), rng.integers(1, 6))
+        content[places] = rng.choice(np.frombuffer(b'\n,;\t"\0\xff?-_1e9 a', np.uint8), len(places))
+        (tmp_path / "a.csv").write_bytes(content.tobytes()[: rng.integers(1, len(content))])
+        try:
+            rows = open_data(tmp_path / "a.csv")
+            assert np.isfinite(rows.array).all() and (rows.table is None or check_recipe(rows.table))
+        except DataError as error:
+            assert "\n" not in str(error)
+            n_refused += 1
+    assert 50 < n_refused < 390
+
+
 def test_numbers_with_a_decimal_comma():
     assert number("1,5", comma=True) == 1.5 and number("1,5") is None and number("1_000") is None
     assert word(" True ") == "true" and word(" Rome ") == "Rome"

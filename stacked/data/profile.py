@@ -132,6 +132,7 @@ def column_of(table: Table, at: int, profile: Profile) -> dict[str, Any]:
     words = profile.words()
     _refuse_dates(table, at, words)
     _refuse_mixed(table, at, profile, words)
+    _refuse_one_column(table, words)
     if words is None:
         _refuse(table, at, f"more than {MAX_CATEGORIES:,} different texts, or long ones")
     elif len(words) > max(_FEW, _NEARLY_ALL * profile.n_cells):
@@ -168,6 +169,15 @@ def _refuse_mixed(table: Table, at: int, profile: Profile, words: list[str] | No
         f"{table.name}: {table.called(at)} holds numbers and text, such as {shown(cell, 40)} in {table.line} {line}: all its"
         " values are taken for categories"
     )
+
+
+def _refuse_one_column(table: Table, words: list[str] | None) -> None:
+    """One column of texts with blanks, say, is a table whose cells something else separates."""
+    if len(table.names) == 1 and words and all(any(sign in text for sign in " |:") for text in words):
+        raise DataError(
+            f"{table.name}: expected cells separated by commas, tabs or semicolons, found one column of text such as"
+            f" {shown(words[0], 40)}"
+        )
 
 
 def _refuse(table: Table, at: int, found: str, advice: str = "") -> None:

@@ -55,9 +55,14 @@ def described(recipe: Recipe) -> str:
     n_columns, width = len(recipe["columns"]), recipe_width(recipe)
     numbers = sum(column["kind"] == "number" for column in recipe["columns"])
     if numbers == n_columns:
-        return f"{numbers:,} columns of numbers"
+        return f"{counted(numbers, 'column')} of numbers"
     texts = f"{n_columns - numbers:,} of text with {width - numbers:,} categories"
-    return f"{n_columns:,} columns ({numbers:,} of numbers, {texts}) become {width:,}"
+    return f"{counted(n_columns, 'column')} ({numbers:,} of numbers, {texts}) become {width:,}"
+
+
+def counted(number: int, what: str) -> str:
+    """So many of these, for a message."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def same_columns(one: Recipe | None, other: Recipe | None) -> bool:

@@ -10,7 +10,7 @@ from ..text import one_line
 from .choice import Choice, Selected, listing, select
 from .encoding import encoded
 from .profile import Profile, column_of, profiles_of
-from .recipe import Recipe, described, feature_names, fits_in_a_file, recipe_width, same_columns
+from .recipe import Recipe, counted, described, feature_names, fits_in_a_file, recipe_width, same_columns
 from .rows import ArrayRows
 from .table import Labels, Table
 from .tables import refuse_words
@@ -73,7 +73,7 @@ def table_rows(table: Table, choice: Choice, recipe: Recipe | None) -> TableRows
             refuse_words(table, selected.features)
             raise AssertionError("unreachable")
         return TableRows(array, table, choice, None, _values(labels), True)
-    if choice.label_column is None and recipe["labels"] in table.names:
+    if choice.label_column is None and recipe["labels"] in table.names and recipe["labels"] not in choice.drop:
         choice = choice._replace(label_column=recipe["labels"])
     kept = [column["name"] for column in recipe["columns"]]
     selected = select(table.names, table.named, choice, table.name, kept)
@@ -122,7 +122,8 @@ def _plain_recipe(table: Table, selected: Selected, array: np.ndarray) -> Recipe
     """The recipe of nothing but numbers: None without a header if all are used, or if there are too many to be named in a file."""
     if not table.named and len(selected.features) == len(table.names):
         return None
-    fills = np.mean(array, axis=0, dtype=np.float64).tolist()
+    with np.errstate(over="ignore"):
+        fills: list[float] = np.mean(array, axis=0, dtype=np.float64).tolist()
     columns = [
         {"name": table.names[at], "kind": "number", "fill": fill if np.isfinite(fill) else 0.0}
         for at, fill in zip(selected.features, fills, strict=True)
@@ -150,9 +151,8 @@ def _label_name(table: Table, at: int | None) -> str | None:
 
 def _tell(table: Table, recipe: Recipe, profiles: list[Profile]) -> None:
     gaps = [profile.n_missing for profile in profiles if profile.n_missing]
-    filled = (
-        f"; {sum(gaps):,} gaps in {len(gaps)} of them are the column's mean, or a category of their own" if gaps else ""
-    )
+    places = f"{counted(sum(gaps), 'gap')} in {len(gaps)} of them"
+    filled = f"; {places}: the column's mean, or a category of its own" if gaps else ""
     _logger.info(f"{table.name}: {described(recipe)}{filled}")
 
 

@@ -25,7 +25,12 @@ from ..training.loop import Record
 
 
 class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Base of all estimators."""
+    """Base of all estimators.
+
+    X is an array (n_samples, n_features) or whatever `rows_for` takes, a frame or `open_data`'s rows of a table with text and gaps
+    among them. Such a table is encoded by a recipe, the fitted attribute ``table_`` (else None), and found again by the names of
+    its columns; n_features and ``n_features_in_`` then count the encoded columns.
+    """
 
     kind: str  # in the model file
     n_threads: int | None

@@ -29,6 +29,7 @@ class StackedAutoencoder(Reconstructor, Stack, StackedAutoencoderParameters):
     Attributes
     ----------
     units_ : the units as pretrained. network_ : the unrolled network. history_ : one `Record` an epoch of either phase.
+    table_ : how the columns of a table became numbers, or None; ``n_features_in_`` counts the encoded columns.
     """
 
     kind = "stacked_autoencoder"
