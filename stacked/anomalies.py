@@ -23,12 +23,13 @@ import numpy as np
 from .baseline import surprise
 from .errors import DataError
 from .files import Baseline
-from .network import Network
+from .network import Answerer, Network
 
 KEPT, NEAREST, PROJECTED = 1000, 5, 64
 SCORED = 5000  # training rows of which quantiles are kept
 QUANTILES = 1001
 _LEAST = 1e-3  # of a usual distance: smaller ones are all alike
+_AT_ONCE = 128
 _SIGNS = 0x5354  # key of the random directions
 
 
@@ -47,9 +48,20 @@ class Eye:
 
     def look(self, block: np.ndarray) -> Seen:
         """At rows (n, V) in the network's dtype."""
-        answers = self._first.block(block, 1.0, 0.0)
-        outputs = self._others.block(answers, 1.0, 0.0)
+        answers = _answered(self._first, block)
+        outputs = _answered(self._others, answers)
         return Seen(answers.astype(np.float64), np.square(block.astype(np.float64) - outputs).sum(axis=1))
+
+
+def _answered(answer: Answerer, block: np.ndarray) -> np.ndarray:
+    """Answers (n, ...) to scaled rows, a fixed number at once: the bits of a product may depend on how many rows it has."""
+    out = np.empty((len(block), answer.n_out), block.dtype)
+    for start in range(0, len(block), _AT_ONCE):
+        part = block[start : start + _AT_ONCE]
+        padded = np.zeros((_AT_ONCE, block.shape[1]), block.dtype)
+        padded[: len(part)] = part
+        out[start : start + len(part)] = answer.block(padded, 1.0, 0.0)[: len(part)]
+    return out
 
 
 def scores(model: Any, X: Any) -> np.ndarray:
@@ -75,7 +87,7 @@ def energies(model: Any, X: Any) -> np.ndarray:
 
 def energies_of(network: Network, block: np.ndarray) -> np.ndarray:
     """Those of scaled rows (n, V) in the network's dtype."""
-    logits = network.answerer(logits_of="softmax_cross_entropy").block(block, 1.0, 0.0).astype(np.float64)
+    logits = _answered(network.answerer(logits_of="softmax_cross_entropy"), block).astype(np.float64)
     top = logits.max(axis=1)
     return -top - np.log(np.exp(logits - top[:, None]).sum(axis=1))
 
@@ -169,8 +181,9 @@ def _to_nearest(kept: np.ndarray, points: np.ndarray, own: np.ndarray | None) ->
         if own is not None:
             inside = np.flatnonzero((own >= start) & (own < stop))
             squares[own[inside] - start, inside] = np.inf
-        nearest = np.partition(squares, NEAREST - 1, axis=1)[:, :NEAREST]
-        out[start:stop] = np.sqrt(np.maximum(np.sort(nearest, axis=1), 0)).mean(axis=1)
+        nearest = np.argpartition(squares, NEAREST - 1, axis=1)[:, :NEAREST]
+        apart = part[:, None] - kept[nearest]  # anew: a small distance is not left over by the squares
+        out[start:stop] = np.sort(np.sqrt(np.square(apart).sum(axis=2)), axis=1).mean(axis=1)
     return out
 
 
