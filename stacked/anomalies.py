@@ -3,8 +3,9 @@
 Three distances of a row x are added, each standardised over the training rows on a logarithmic scale:
 
     error        sum_j (x_j - r_j)^2, of its reconstruction r
-    density      sum_k z_k^2 / v_k + sum_j (x_j - p_j)^2 / v, of its principal components z with variances v_k, and what they leave
-                 (x - p) with the variance v: minus the log density of Tipping & Bishop 1999, but for constants
+    density      sum_k z_k^2 / v_k + sum_j (x_j - p_j)^2 / v, of at most `COMPONENTS` principal components z with variances v_k, or
+                 as many as the code has units, and what they leave with the variance v: minus twice the log density of a Gaussian
+                 (Tipping & Bishop 1999), but for constants
     neighbours   the mean distance to the `NEAREST` nearest of at most `KEPT` training rows, not of the rows themselves but of the
                  first layer's answers to them, each unit divided by its deviation
 
@@ -26,6 +27,7 @@ from .files import Baseline
 from .network import Answerer, Network
 
 KEPT, NEAREST, PROJECTED = 1000, 5, 64
+COMPONENTS = 128  # at least, where there are so many
 SCORED = 5000  # training rows of which quantiles are kept
 QUANTILES = 1001
 _LEAST = 1e-3  # of a usual distance: smaller ones are all alike

@@ -22,8 +22,7 @@ from .network import read_finite
 
 SAMPLE_VALUES = 2**24
 MOST_SIDE = 2000  # of the matrix whose eigenvectors are sought
-LEAST_VARIANCE = 1e-3  # as a share of the mean variance of components
-MOST_OTHERS = 64  # components where the code has more units than there are columns
+RIDGE = 0.03
 _RUN = 32  # rows that are read at once
 
 
@@ -98,10 +97,10 @@ def _largest(matrix: Any, k: int) -> np.ndarray:
     return vectors.T[::-1]
 
 
-def baseline_of(sample: np.ndarray, n_code: int) -> Baseline:
-    """Of scaled training rows (n, V): as many components as the code has units, if these are fewer than columns."""
+def baseline_of(sample: np.ndarray, n_code: int, least: int = 0) -> Baseline:
+    """Of scaled training rows (n, V): as many components as the code has units, if these are fewer than columns, but ``least``."""
     width = sample.shape[1]
-    mean, components = principal_components(sample, n_code if n_code < width else min(width - 1, MOST_OTHERS))
+    mean, components = principal_components(sample, max(least, n_code if is_comparable(n_code, width) else 0))
     if not len(components):
         return Baseline(mean=mean)
     return Baseline(mean=mean, components=components, variances=_variances(sample, mean, components))
@@ -113,7 +112,7 @@ def is_comparable(n_code: int, width: int) -> bool:
 
 
 def _variances(sample: np.ndarray, mean: np.ndarray, components: np.ndarray) -> np.ndarray:
-    """Of the components, and the mean one of what they leave, (K + 1,) float64, none of them as good as 0."""
+    """Of the components, and the mean one of what they leave, (K + 1,) float64, all above 0."""
     total, along = 0.0, np.zeros(len(components))
     for start in range(0, len(sample), 4096):
         centred = sample[start : start + 4096].astype(np.float64) - mean
@@ -122,23 +121,34 @@ def _variances(sample: np.ndarray, mean: np.ndarray, components: np.ndarray) -> 
     k, width = components.shape
     rest = max(total - along.sum(), 0.0) / (width - k)
     found = np.append(along, rest) / len(sample)
-    return np.maximum(found, max(LEAST_VARIANCE * found[:k].mean(), np.finfo(np.float32).tiny))
+    return np.maximum(found, np.finfo(np.float32).tiny)
 
 
 def surprise(baseline: Baseline, block: np.ndarray) -> np.ndarray:
-    """Minus twice the log density (n,) of scaled rows (n, V) under probabilistic PCA (Tipping & Bishop 1999), but for constants."""
+    """Minus twice the log density (n,) of scaled rows (n, V) under probabilistic PCA (Tipping & Bishop 1999), but for constants.
+
+    To each variance `RIDGE` of the mean one of a column is added, or what hardly varies in few rows would decide.
+    """
     assert baseline.mean is not None and baseline.components is not None and baseline.variances is not None
     centred = block.astype(np.float64) - baseline.mean
     along = np.square(centred @ baseline.components.T)
     rest = np.maximum(np.square(centred).sum(axis=1) - along.sum(axis=1), 0)
-    return (along / baseline.variances[:-1]).sum(axis=1) + rest / baseline.variances[-1]
+    variances = baseline.variances + RIDGE * left_over(baseline, 0) / len(baseline.mean)
+    return (along / variances[:-1]).sum(axis=1) + rest / variances[-1]
 
 
-def squared_errors(baseline: Baseline, block: np.ndarray) -> tuple[float, float]:
-    """Sums over scaled rows (B, V) of the squared errors of the constant answer, and of PCA: what no component explains."""
+def left_over(baseline: Baseline, k: int) -> float:
+    """The variance of the training rows, summed over columns, that the k leading components do not explain."""
+    assert baseline.components is not None and baseline.variances is not None
+    found, width = baseline.components.shape
+    return float(baseline.variances[k:-1].sum() + baseline.variances[-1] * (width - found))
+
+
+def squared_errors(baseline: Baseline, block: np.ndarray, k: int) -> tuple[float, float]:
+    """Sums over scaled rows (B, V) of the squared errors of the constant answer, and of the k leading components."""
     assert baseline.mean is not None
     centred = block.astype(np.float64) - baseline.mean
     constant = float(np.square(centred).sum())
     if baseline.components is None:
         return constant, constant
-    return constant, max(constant - float(np.square(centred @ baseline.components.T).sum()), 0.0)
+    return constant, max(constant - float(np.square(centred @ baseline.components[:k].T).sum()), 0.0)
