@@ -28,7 +28,7 @@ from .network import Answerer, Network
 
 KEPT, NEAREST, PROJECTED = 1000, 5, 64
 COMPONENTS = 128  # at least, where there are so many
-SCORED = 5000  # training rows of which quantiles are kept
+SCORED = 3000  # training rows of which quantiles are kept
 QUANTILES = 1001
 _LEAST = 1e-3  # of a usual distance: smaller ones are all alike
 _AT_ONCE = 128
@@ -117,10 +117,12 @@ def fitted(baseline: Baseline, network: Network, sample: np.ndarray) -> Baseline
     eye = Eye(network)
     looked = [eye.look(sample[start:stop].astype(network.params.dtype)) for start, stop in _parts(len(sample))]
     seen = Seen(*(np.concatenate(parts) for parts in zip(*looked, strict=True)))
-    baseline = _with_neighbours(baseline, seen.answers)
-    distances = _distances(baseline, sample, seen, own=_chosen(len(sample)))
-    baseline = replace(baseline, distances=np.array([_usual(found) for found in distances]))
-    return with_quantiles(baseline, _added(distances, baseline.distances))
+    kept = _with_neighbours(baseline, seen.answers)
+    distances = _distances(kept, sample, seen, own=_chosen(len(sample)))
+    if not np.isfinite(distances).all():
+        return baseline
+    kept = replace(kept, distances=np.array([_usual(found) for found in distances]))
+    return with_quantiles(kept, _added(distances, kept.distances))
 
 
 def with_quantiles(baseline: Baseline, found: np.ndarray) -> Baseline:

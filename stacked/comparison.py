@@ -44,6 +44,9 @@ def conclude(model: Any, rows: Rows, scaled: tuple[Any, Any], labels: np.ndarray
         model.baseline_ = None if labels is None else _of_classes(model, rows, scaled, labels, train)
         return
     sample = sample_rows(rows, scaled, train)
+    if not np.isfinite(sample).all():  # of numbers that float32 does not hold nothing is kept
+        model.baseline_ = None
+        return
     if hasattr(model, "free_energy"):
         baseline = baseline_of(sample, model._n_features_out)
         model.baseline_ = replace(baseline, scores=_energy_quantiles(model, sample))

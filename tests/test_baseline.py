@@ -53,9 +53,10 @@ def test_a_sample_of_wide_rows_is_short(x, monkeypatch):
 @pytest.mark.parametrize("n", [400, 9])
 @pytest.mark.parametrize("k", [1, 5])
 def test_components_are_those_of_scikit_learn(x, n, k):
-    mean, found = principal_components(x[:n], k)
+    mean, found, variances = principal_components(x[:n], k)
     expected = PCA(k, svd_solver="full").fit(x[:n].astype(np.float64))
     np.testing.assert_allclose(mean, expected.mean_, rtol=1e-5)
+    np.testing.assert_allclose(variances[:-1], expected.explained_variance_ * (n - 1) / n, rtol=1e-3)
     np.testing.assert_allclose(np.abs(found @ expected.components_.T), np.eye(k), atol=2e-3)
 
 
@@ -68,7 +69,7 @@ def test_no_more_components_than_rows_and_columns_give(x):
 
 def test_many_columns_are_looked_at_in_few_rows(x, monkeypatch):
     monkeypatch.setattr(base, "MOST_SIDE", 11)
-    mean, found = principal_components(x, 3)
+    mean, found, _ = principal_components(x, 3)
     np.testing.assert_allclose(mean, x.mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(found @ found.T, np.eye(3), atol=1e-5)
 
