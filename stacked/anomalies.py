@@ -3,8 +3,9 @@
 Three distances of a row x are added, each standardised over the training rows on a logarithmic scale:
 
     error        sum_j (x_j - r_j)^2, of its reconstruction r
-    density      sum_k z_k^2 / v_k + sum_j (x_j - p_j)^2 / v, of its principal components z with variances v_k, and what they leave
-                 (x - p) with the variance v: minus the log density of Tipping & Bishop 1999, but for constants
+    density      sum_k z_k^2 / v_k + sum_j (x_j - p_j)^2 / v, of at most `COMPONENTS` principal components z with variances v_k, or
+                 as many as the code has units, and what they leave with the variance v: minus twice the log density of a Gaussian
+                 (Tipping & Bishop 1999), but for constants
     neighbours   the mean distance to the `NEAREST` nearest of at most `KEPT` training rows, not of the rows themselves but of the
                  first layer's answers to them, each unit divided by its deviation
 
@@ -23,12 +24,14 @@ import numpy as np
 from .baseline import surprise
 from .errors import DataError
 from .files import Baseline
-from .network import Network
+from .network import Answerer, Network
 
 KEPT, NEAREST, PROJECTED = 1000, 5, 64
-SCORED = 5000  # training rows of which quantiles are kept
+COMPONENTS = 128  # at least, where there are so many
+SCORED = 3000  # training rows of which quantiles are kept
 QUANTILES = 1001
 _LEAST = 1e-3  # of a usual distance: smaller ones are all alike
+_AT_ONCE = 128
 _SIGNS = 0x5354  # key of the random directions
 
 
@@ -47,9 +50,20 @@ class Eye:
 
     def look(self, block: np.ndarray) -> Seen:
         """At rows (n, V) in the network's dtype."""
-        answers = self._first.block(block, 1.0, 0.0)
-        outputs = self._others.block(answers, 1.0, 0.0)
+        answers = _answered(self._first, block)
+        outputs = _answered(self._others, answers)
         return Seen(answers.astype(np.float64), np.square(block.astype(np.float64) - outputs).sum(axis=1))
+
+
+def _answered(answer: Answerer, block: np.ndarray) -> np.ndarray:
+    """Answers (n, ...) to scaled rows, a fixed number at once: the bits of a product may depend on how many rows it has."""
+    out = np.empty((len(block), answer.n_out), block.dtype)
+    for start in range(0, len(block), _AT_ONCE):
+        part = block[start : start + _AT_ONCE]
+        padded = np.zeros((_AT_ONCE, block.shape[1]), block.dtype)
+        padded[: len(part)] = part
+        out[start : start + len(part)] = answer.block(padded, 1.0, 0.0)[: len(part)]
+    return out
 
 
 def scores(model: Any, X: Any) -> np.ndarray:
@@ -75,7 +89,7 @@ def energies(model: Any, X: Any) -> np.ndarray:
 
 def energies_of(network: Network, block: np.ndarray) -> np.ndarray:
     """Those of scaled rows (n, V) in the network's dtype."""
-    logits = network.answerer(logits_of="softmax_cross_entropy").block(block, 1.0, 0.0).astype(np.float64)
+    logits = _answered(network.answerer(logits_of="softmax_cross_entropy"), block).astype(np.float64)
     top = logits.max(axis=1)
     return -top - np.log(np.exp(logits - top[:, None]).sum(axis=1))
 
@@ -103,10 +117,12 @@ def fitted(baseline: Baseline, network: Network, sample: np.ndarray) -> Baseline
     eye = Eye(network)
     looked = [eye.look(sample[start:stop].astype(network.params.dtype)) for start, stop in _parts(len(sample))]
     seen = Seen(*(np.concatenate(parts) for parts in zip(*looked, strict=True)))
-    baseline = _with_neighbours(baseline, seen.answers)
-    distances = _distances(baseline, sample, seen, own=_chosen(len(sample)))
-    baseline = replace(baseline, distances=np.array([_usual(found) for found in distances]))
-    return with_quantiles(baseline, _added(distances, baseline.distances))
+    kept = _with_neighbours(baseline, seen.answers)
+    distances = _distances(kept, sample, seen, own=_chosen(len(sample)))
+    if not np.isfinite(distances).all():
+        return baseline
+    kept = replace(kept, distances=np.array([_usual(found) for found in distances]))
+    return with_quantiles(kept, _added(distances, kept.distances))
 
 
 def with_quantiles(baseline: Baseline, found: np.ndarray) -> Baseline:
@@ -169,8 +185,9 @@ def _to_nearest(kept: np.ndarray, points: np.ndarray, own: np.ndarray | None) ->
         if own is not None:
             inside = np.flatnonzero((own >= start) & (own < stop))
             squares[own[inside] - start, inside] = np.inf
-        nearest = np.partition(squares, NEAREST - 1, axis=1)[:, :NEAREST]
-        out[start:stop] = np.sqrt(np.maximum(np.sort(nearest, axis=1), 0)).mean(axis=1)
+        nearest = np.argpartition(squares, NEAREST - 1, axis=1)[:, :NEAREST]
+        apart = part[:, None] - kept[nearest]  # anew: a small distance is not left over by the squares
+        out[start:stop] = np.sort(np.sqrt(np.square(apart).sum(axis=2)), axis=1).mean(axis=1)
     return out
 
 

@@ -10,7 +10,7 @@ there are more columns than that. The result depends on the rows alone, streamed
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import eigh
@@ -22,8 +22,7 @@ from .network import read_finite
 
 SAMPLE_VALUES = 2**24
 MOST_SIDE = 2000  # of the matrix whose eigenvectors are sought
-LEAST_VARIANCE = 1e-3  # as a share of the mean variance of components
-MOST_OTHERS = 64  # components where the code has more units than there are columns
+RIDGE = 0.03
 _RUN = 32  # rows that are read at once
 
 
@@ -59,52 +58,65 @@ def _runs(chosen: np.ndarray) -> Iterator[tuple[int, int]]:
             first = index
 
 
-def principal_components(sample: np.ndarray, n_components: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (V,) and at most so many principal directions (K, V), float32, of rows (n, V); leave the sample as it is."""
+class Components(NamedTuple):
+    """Mean (V,) and directions (K, V), float32, and variances (K + 1,) float64: along each, and the mean one across."""
+
+    mean: np.ndarray
+    directions: np.ndarray
+    variances: np.ndarray
+
+
+def principal_components(sample: np.ndarray, n_components: int) -> Components:
+    """Of rows (n, V): at most so many, none where the numbers are too large for squares; leaves the sample as it is."""
     mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
     n, width = sample.shape
     if width > MOST_SIDE and n > MOST_SIDE:
         n, sample = MOST_SIDE, sample[np.linspace(0, n - 1, MOST_SIDE).astype(np.int64)]
-    k = min(n_components, n - 1, width - 1)
+    k, nothing = min(n_components, n - 1, width - 1), Components(mean, np.empty((0, width), np.float32), np.empty(0))
     if k < 1:
-        return mean, np.empty((0, width), np.float32)
+        return nothing
     with np.errstate(over="ignore", invalid="ignore"):
-        vectors = _directions(sample, mean, k)
-    if not np.isfinite(vectors).all():
-        return mean, np.empty((0, width), np.float32)
-    return mean, np.ascontiguousarray(vectors, np.float32)
+        found = _directions(sample, mean, k)
+    return nothing if found is None else Components(mean, *found)
 
 
-def _directions(sample: np.ndarray, mean: np.ndarray, k: int) -> np.ndarray:
-    """Orthonormal directions (k, V): eigenvectors of the covariance, or of the products of rows, whichever is smaller."""
+def _directions(sample: np.ndarray, mean: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Directions and variances: of the covariance, or of the products of rows, whichever is smaller; None for what overflows."""
     n, width = sample.shape
-    if width <= n:
-        return _largest(sum(_squares(sample[i : i + 4096] - mean) for i in range(0, n, 4096)), k)
-    centred = sample - mean
-    vectors = _largest(_squares(centred.T), k)
-    directions, _ = np.linalg.qr((vectors @ centred).T.astype(np.float64))
-    return directions.T
+    squares = _squares(sample, mean) if width <= n else _products(sample - mean)
+    if not np.isfinite(squares).all():
+        return None
+    values, vectors = eigh(squares, subset_by_index=[len(squares) - k, len(squares) - 1])
+    directions = vectors.T[::-1]
+    if width > n:
+        directions = np.linalg.qr((directions @ (sample - mean)).T)[0].T
+    rest = max(np.trace(squares) - values.sum(), 0.0) / (width - k)
+    variances = np.maximum(np.append(values[::-1], rest) / n, np.finfo(np.float32).tiny)
+    return np.ascontiguousarray(directions, np.float32), variances
 
 
-def _squares(part: np.ndarray) -> np.ndarray:
-    return (part.T @ part).astype(np.float64)
+def _squares(sample: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """The scatter matrix (V, V) float64, summed by parts."""
+    total = np.zeros((sample.shape[1], sample.shape[1]))
+    for start in range(0, len(sample), 4096):
+        part = sample[start : start + 4096] - mean
+        total += part.T @ part
+    return total
 
 
-def _largest(matrix: Any, k: int) -> np.ndarray:
-    """Eigenvectors (k, n) of the k largest eigenvalues, the largest first."""
-    if not np.isfinite(matrix).all():
-        return np.full((k, len(matrix)), np.nan)
-    _, vectors = eigh(matrix, subset_by_index=[len(matrix) - k, len(matrix) - 1])
-    return vectors.T[::-1]
+def _products(centred: np.ndarray) -> np.ndarray:
+    return (centred @ centred.T).astype(np.float64)
 
 
-def baseline_of(sample: np.ndarray, n_code: int) -> Baseline:
-    """Of scaled training rows (n, V): as many components as the code has units, if these are fewer than columns."""
+def baseline_of(sample: np.ndarray, n_code: int, least: int = 0) -> Baseline:
+    """Of scaled training rows (n, V): as many components as the code has units, if these are fewer than columns, but ``least``."""
     width = sample.shape[1]
-    mean, components = principal_components(sample, n_code if n_code < width else min(width - 1, MOST_OTHERS))
+    mean, components, variances = principal_components(
+        sample, max(least, n_code if is_comparable(n_code, width) else 0)
+    )
     if not len(components):
         return Baseline(mean=mean)
-    return Baseline(mean=mean, components=components, variances=_variances(sample, mean, components))
+    return Baseline(mean=mean, components=components, variances=variances)
 
 
 def is_comparable(n_code: int, width: int) -> bool:
@@ -112,33 +124,31 @@ def is_comparable(n_code: int, width: int) -> bool:
     return n_code < width
 
 
-def _variances(sample: np.ndarray, mean: np.ndarray, components: np.ndarray) -> np.ndarray:
-    """Of the components, and the mean one of what they leave, (K + 1,) float64, none of them as good as 0."""
-    total, along = 0.0, np.zeros(len(components))
-    for start in range(0, len(sample), 4096):
-        centred = sample[start : start + 4096].astype(np.float64) - mean
-        along += np.square(centred @ components.T).sum(axis=0)
-        total += float(np.square(centred).sum())
-    k, width = components.shape
-    rest = max(total - along.sum(), 0.0) / (width - k)
-    found = np.append(along, rest) / len(sample)
-    return np.maximum(found, max(LEAST_VARIANCE * found[:k].mean(), np.finfo(np.float32).tiny))
-
-
 def surprise(baseline: Baseline, block: np.ndarray) -> np.ndarray:
-    """Minus twice the log density (n,) of scaled rows (n, V) under probabilistic PCA (Tipping & Bishop 1999), but for constants."""
+    """Minus twice the log density (n,) of scaled rows (n, V) under probabilistic PCA (Tipping & Bishop 1999), but for constants.
+
+    To each variance `RIDGE` of the mean one of a column is added, or what hardly varies in few rows would decide.
+    """
     assert baseline.mean is not None and baseline.components is not None and baseline.variances is not None
     centred = block.astype(np.float64) - baseline.mean
     along = np.square(centred @ baseline.components.T)
     rest = np.maximum(np.square(centred).sum(axis=1) - along.sum(axis=1), 0)
-    return (along / baseline.variances[:-1]).sum(axis=1) + rest / baseline.variances[-1]
+    variances = baseline.variances + RIDGE * left_over(baseline, 0) / len(baseline.mean)
+    return (along / variances[:-1]).sum(axis=1) + rest / variances[-1]
 
 
-def squared_errors(baseline: Baseline, block: np.ndarray) -> tuple[float, float]:
-    """Sums over scaled rows (B, V) of the squared errors of the constant answer, and of PCA: what no component explains."""
+def left_over(baseline: Baseline, k: int) -> float:
+    """The variance of the training rows, summed over columns, that the k leading components do not explain."""
+    assert baseline.components is not None and baseline.variances is not None
+    found, width = baseline.components.shape
+    return float(baseline.variances[k:-1].sum() + baseline.variances[-1] * (width - found))
+
+
+def squared_errors(baseline: Baseline, block: np.ndarray, k: int) -> tuple[float, float]:
+    """Sums over scaled rows (B, V) of the squared errors of the constant answer, and of the k leading components."""
     assert baseline.mean is not None
     centred = block.astype(np.float64) - baseline.mean
     constant = float(np.square(centred).sum())
     if baseline.components is None:
         return constant, constant
-    return constant, max(constant - float(np.square(centred @ baseline.components.T).sum()), 0.0)
+    return constant, max(constant - float(np.square(centred @ baseline.components[:k].T).sum()), 0.0)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import anomalies
-from .baseline import baseline_of, is_comparable, sample_rows, squared_errors
+from .baseline import baseline_of, is_comparable, left_over, sample_rows, squared_errors
 from .data import ArrayRows, Rows
 from .diagnosis import LEAST_ROWS, LEAST_STEPS, ROWS
 from .files import Baseline
@@ -46,10 +46,14 @@ def conclude(model: Any, rows: Rows, scaled: tuple[Any, Any], labels: np.ndarray
         model.baseline_ = None if labels is None else _of_classes(model, rows, scaled, labels, train)
         return
     sample = sample_rows(rows, scaled, train)
-    baseline = baseline_of(sample, model._n_features_out)
+    if not np.isfinite(sample).all():  # of numbers that float32 does not hold nothing is kept
+        model.baseline_ = None
+        return
     if hasattr(model, "free_energy"):
+        baseline = baseline_of(sample, model._n_features_out)
         model.baseline_ = replace(baseline, scores=_energy_quantiles(model, sample))
     else:
+        baseline = baseline_of(sample, model._n_features_out, anomalies.COMPONENTS)
         model.baseline_ = anomalies.fitted(baseline, network, sample)
     _warn(model, rows, scaled)
 
@@ -99,13 +103,13 @@ def compared(model: Any, rows: Rows, scaled: tuple[Any, Any]) -> Comparison | No
     if baseline is None or baseline.mean is None:
         return None
     squared_error = network.loss(rows, *scaled, "squared_error")
+    comparable = baseline.components is not None and is_comparable(model._n_features_out, rows.n_columns)
+    k = min(len(baseline.components), model._n_features_out) if comparable else 0
     constant, pca = 0.0, 0.0
     for _, block in network.blocks(rows, *scaled):
-        one, other = squared_errors(baseline, block)
+        one, other = squared_errors(baseline, block, k)
         constant, pca = constant + one, pca + other
-    k = 0 if baseline.components is None else len(baseline.components)
-    known = k > 0 and is_comparable(model._n_features_out, rows.n_columns)
-    return Comparison(squared_error, constant / rows.n_rows, pca / rows.n_rows if known else None, k if known else 0)
+    return Comparison(squared_error, constant / rows.n_rows, pca / rows.n_rows if comparable else None, k)
 
 
 def verdict(model: Any, found: Comparison) -> str | None:
@@ -136,9 +140,8 @@ def _overfits(model: Any, found: Comparison, training_loss: float) -> bool:
     baseline = model.baseline_
     if model.network_.layers[-1].activation == "sigmoid" or not found.pca or training_loss <= 0:
         return False  # of sigmoid outputs the loss is another than the error
-    k, width = baseline.components.shape
-    pca_in_training = baseline.variances[-1] * (width - k)
-    return bool(found.squared_error / training_loss > OVERFITTED * found.pca / pca_in_training)
+    in_training = left_over(baseline, found.n_components)
+    return bool(found.squared_error / training_loss > OVERFITTED * found.pca / in_training)
 
 
 def _warn(model: Any, rows: Rows, scaled: tuple[Any, Any]) -> None:

@@ -42,6 +42,8 @@ def findings(phase: Phase, progress: Progress, n_code_layers: int) -> list[str]:
     if progress.step < LEAST_STEPS or feed.n_rows < LEAST_ROWS:
         return []
     sample = sample_rows(feed.rows, (feed.scale, feed.offset), feed.subset, ROWS)
+    if not np.isfinite(sample).all():
+        return []  # numbers that float32 does not hold
     answers = _answers(phase.trainee.network, sample)
     lines = [
         *_of_codes(phase, progress, answers[:n_code_layers]),

@@ -100,7 +100,8 @@ def _zeros_and_ones(rows: Any, labels: Any, n_rows: int) -> np.ndarray:
     if kinds != {"0", "1"}:
         found = ", ".join(sorted(kinds))
         raise DataError(
-            f"{name}: expected labels 0 (usual) and 1 (anomaly), both of them, to judge anomaly scores by, found {found}"
+            f"{name}: expected labels 0 (usual) and 1 (anomaly) to judge anomaly scores by, found {found}; labels of classes are"
+            " for a classifier"
         )
     return (values.astype(str) == "1").astype(np.int64)
 

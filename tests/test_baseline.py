@@ -53,9 +53,10 @@ def test_a_sample_of_wide_rows_is_short(x, monkeypatch):
 @pytest.mark.parametrize("n", [400, 9])
 @pytest.mark.parametrize("k", [1, 5])
 def test_components_are_those_of_scikit_learn(x, n, k):
-    mean, found = principal_components(x[:n], k)
+    mean, found, variances = principal_components(x[:n], k)
     expected = PCA(k, svd_solver="full").fit(x[:n].astype(np.float64))
     np.testing.assert_allclose(mean, expected.mean_, rtol=1e-5)
+    np.testing.assert_allclose(variances[:-1], expected.explained_variance_ * (n - 1) / n, rtol=1e-3)
     np.testing.assert_allclose(np.abs(found @ expected.components_.T), np.eye(k), atol=2e-3)
 
 
@@ -68,7 +69,7 @@ def test_no_more_components_than_rows_and_columns_give(x):
 
 def test_many_columns_are_looked_at_in_few_rows(x, monkeypatch):
     monkeypatch.setattr(base, "MOST_SIDE", 11)
-    mean, found = principal_components(x, 3)
+    mean, found, _ = principal_components(x, 3)
     np.testing.assert_allclose(mean, x.mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(found @ found.T, np.eye(3), atol=1e-5)
 
@@ -82,17 +83,26 @@ def test_errors_of_constant_and_components(x):
     found = baseline_of(x, 3)
     centred = x.astype(np.float64) - found.mean
     projected = centred @ found.components.T @ found.components
-    constant, pca = squared_errors(found, x[:50])
+    constant, pca = squared_errors(found, x[:50], 3)
     assert constant == pytest.approx(np.square(centred[:50]).sum())
     assert pca == pytest.approx(np.square(centred - projected)[:50].sum(), rel=1e-5)
-    assert squared_errors(replace(found, components=None), x[:50]) == (constant, constant)
+    assert squared_errors(replace(found, components=None), x[:50], 3) == (constant, constant)
 
 
-def test_surprise_is_the_log_density_of_probabilistic_pca(x):
+def test_surprise_is_the_log_density_of_probabilistic_pca(x, monkeypatch):
+    monkeypatch.setattr(base, "RIDGE", 0.0)
     x = x + np.random.default_rng(1).normal(size=x.shape).astype(np.float32)
     found, expected = baseline_of(x, 4), PCA(4, svd_solver="full").fit(x.astype(np.float64))
     ours, theirs = surprise(found, x), -2 * expected.score_samples(x.astype(np.float64))
     np.testing.assert_allclose(np.diff(ours), np.diff(theirs), rtol=0.02, atol=0.1)
+
+
+def test_variance_that_components_leave(x):
+    found = baseline_of(x, 2, least=6)
+    assert found.components.shape == (6, 12) and found.variances.shape == (7,)
+    for k in (0, 2, 6):
+        expected = PCA(12).fit(x.astype(np.float64)).explained_variance_[k:].sum() * 399 / 400
+        assert base.left_over(found, k) == pytest.approx(expected, rel=1e-4)
 
 
 def _fitted(x, **params):
@@ -111,7 +121,7 @@ def test_a_baseline_is_kept_in_the_file_to_the_bit(x, tmp_path):
     model.save(tmp_path / "m.h5")
     again = load(tmp_path / "m.h5")
     _same(model.baseline_, again.baseline_)
-    assert model.baseline_.components.shape == (3, 12) and model.baseline_.scores.shape == (1001,)
+    assert model.baseline_.components.shape == (11, 12) and model.baseline_.scores.shape == (1001,)
     np.testing.assert_array_equal(model.score_samples(x), again.score_samples(x))
 
 

@@ -9,7 +9,7 @@ import pytest
 from stacked import RBM, Autoencoder, StackedAutoencoder, StackedClassifier, load, metrics
 from stacked.cli import info as cli_info
 from stacked.cli import output as cli_output
-from stacked.cli.evaluate import _code_lines, _table
+from stacked.cli.evaluate import _code_lines, _comparison, _table
 from stacked.cli.output import write_array
 from stacked.cli.targets import Target, target_of
 from stacked.kernels import _cache
@@ -54,27 +54,36 @@ def test_a_classifier_s_numbers_are_numpy_s(home):
     confusion = [[int(((true == NAMES) & (guess == predicted)).sum()) for guess in classes] for true in classes]
     assert confusion != np.transpose(confusion).tolist()  # or the orientation would not show
     errors = int((predicted != NAMES).sum())
+    most = classes[np.argmax([(name == NAMES).sum() for name in classes])]
+    worse = bool(1 - errors / 90 <= (most == NAMES).mean())
     of_truth = probabilities[np.arange(90), [classes.index(name) for name in NAMES]]
     assert found == {
         "model": str(home / "classifier.h5"), "kind": "stacked_classifier", "data": str(home / "x.npy"),
         "n_samples": 90, "n_features": 6, "accuracy": pytest.approx(1 - errors / 90), "errors": errors,
         "cross_entropy": pytest.approx(-np.log(of_truth).mean(), rel=1e-4), "classes": classes, "confusion": confusion,
-        "code": code_sparsity(model, X),
+        "constant_accuracy": (most == NAMES).mean(), "worse_than": ["constant"] * worse,
+        "verdict": f"no better than always answering {most} ({(most == NAMES).mean():.2%}): train longer, or on more labelled rows"
+        if worse else None, "code": code_sparsity(model, X),
     }  # fmt: skip
 
 
 def test_a_classifier_s_report_in_words(home):
     args = ("evaluate", home / "classifier.h5", home / "x.npy", "--labels", home / "y.npy")
     found, lines = report(*args, "--json"), run_well(*args).stdout.splitlines()
-    assert lines[:7] == [
+    constant = f"always the most frequent class {found['constant_accuracy']:.2%}"
+    verdict = [] if found["verdict"] is None else [f"               {found['verdict']}"]
+    above = 7 + len(verdict)
+    assert lines[:above] == [
         f"{home / 'classifier.h5'} on {home / 'x.npy'}: 90 samples of 6 features",
-        f"accuracy       {found['accuracy']:.2%}  ({found['errors']} errors)",
+        f"accuracy       {found['accuracy']:.2%}  ({found['errors']} errors); {constant}",
+        *verdict,
         f"cross-entropy  {found['cross_entropy']:.5g} a sample",
         *_code_lines(found["code"]),
         "confusion (rows: true, columns: predicted)",
     ]
-    assert [line.rsplit(maxsplit=3)[0] for line in lines[8:]] == [" a cat", "   ant", "   bee"]
-    assert [[int(cell) for cell in line.split()[-3:]] for line in lines[8:]] == found["confusion"]
+    table = lines[above + 1 :]
+    assert [line.rsplit(maxsplit=3)[0] for line in table] == [" a cat", "   ant", "   bee"]
+    assert [[int(cell) for cell in line.split()[-3:]] for line in table] == found["confusion"]
 
 
 def test_a_code_s_sparsity_in_words():
@@ -105,7 +114,7 @@ def test_an_autoencoder_s_report_is_of_scaled_data_in_json_and_in_words(home):
         "model": str(home / "linear.h5"), "kind": "stacked_autoencoder", "data": str(home / "x.npy"), "n_samples": 90,
         "n_features": 6, "squared_error": pytest.approx(np.square(difference).sum(axis=1).mean(), rel=1e-5),
         "cross_entropy": None, "rmse": pytest.approx(np.sqrt(np.square(difference).mean()), rel=1e-5),
-        "code": code_sparsity(load(home / "linear.h5"), X),
+        "code": code_sparsity(load(home / "linear.h5"), X), **metrics.comparison_metrics(load(home / "linear.h5"), X),
     }  # fmt: skip
     for name in ("linear.h5", "tuned.h5"):
         args = ("evaluate", home / name, home / "x.npy")
@@ -113,6 +122,7 @@ def test_an_autoencoder_s_report_is_of_scaled_data_in_json_and_in_words(home):
         expected = [
             f"{home / name} on {home / 'x.npy'}: 90 samples of 6 features",
             f"squared error  {found['squared_error']:.5g} a sample, summed over features",
+            *_comparison(found),
             f"cross-entropy  {found['cross_entropy'] or 0:.5g} a sample, summed over features",
             f"RMSE           {found['rmse']:.5g} a feature",
             *_code_lines(found["code"]),
@@ -183,7 +193,7 @@ def test_info_in_json(home):
     found, model = report("info", home / "tuned.h5", "--json"), load(home / "tuned.h5")
     assert found.keys() == {
         "format", "version", "stacked_version", "kind", "precision", "params", "layers", "parameters", "units", "classes",
-        "input", "history", "probe_rows", "checkpoint", "digest", "file_size",
+        "input", "history", "probe_rows", "baseline", "checkpoint", "digest", "file_size",
     }  # fmt: skip
     assert found["parameters"] == 6 * 5 + 5 * 3 + 3 * 5 + 5 * 6 + 5 + 3 + 5 + 6
     assert found["file_size"] == (home / "tuned.h5").stat().st_size
@@ -201,6 +211,8 @@ def test_info_in_json(home):
         "seconds": pytest.approx(sum(record.seconds for record in tuning)),
     }  # fmt: skip
     assert (found["classes"], found["checkpoint"], found["probe_rows"]) == (None, None, 4)
+    assert found["baseline"] == {name: list(array.shape) for name, array in model.baseline_.arrays().items()}
+    assert found["baseline"]["mean"] == [6] and found["baseline"]["components"] == [5, 6]
     classifier = report("info", home / "classifier.h5", "--json")
     assert classifier["classes"] == ["a cat", "ant", "bee"] and classifier["layers"][-1]["part"] == "head"
     assert run_well("info", home / "rbm.h5").stdout.splitlines()[1] == "input       6 of float32, times 1 plus 0"
@@ -339,7 +351,8 @@ def test_what_commands_want_of_a_model(home, tmp_path):
         assert (
             f"{name}: expected a classifier, found a {kind}; make one with `stacked finetune {home / name} DATA" in line
         )
-        assert f"found a {kind}" in refused("evaluate", home / name, home / "x.npy", "--labels", home / "y.npy")
+        line = refused("evaluate", home / name, home / "x.npy", "--labels", home / "y.npy")
+        assert line.endswith("found a cat, ant, bee; labels of classes are for a classifier")
     line = refused("finetune", home / "rbm.h5", home / "x.npy", "-o", tmp_path / "out.h5")
     assert "rbm.h5: expected a stack of units, found a single rbm; pretrain a stack first" in line
     assert list(tmp_path.iterdir()) == []

@@ -151,7 +151,7 @@ def test_commands_refuse_models_of_the_wrong_kind(home, tmp_path):
     for command in ("decode", "reconstruct"):
         line = refused(command, home / "classifier.h5", "digits", *out)
         assert "classifier.h5: expected a model with a decoder, found a classifier" in line
-    assert "expected a classifier" in refused("evaluate", home / "tuned.h5", "digits", "--labels", "digits")
+    assert "for a classifier" in refused("evaluate", home / "tuned.h5", "digits", "--labels", "digits")
     RBM(4, epochs=1, random_state=0).fit(np.load(home / "digits.npy")).save(tmp_path / "rbm.h5")
     assert "a single rbm" in refused("finetune", tmp_path / "rbm.h5", "digits", "-o", tmp_path / "out.h5")
     assert [path.name for path in tmp_path.iterdir()] == ["rbm.h5"]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stacked import RBM, Autoencoder, StackedAutoencoder, StackedClassifier, VariationalAutoencoder, load
+from stacked.files import Baseline
 from stacked.models.loading import KINDS
 from stacked.models.saving import jsonable
 from stacked.network import Network
@@ -88,6 +89,10 @@ def assert_same(found, expected, where="model"):
         assert vars(found).keys() - params == vars(expected).keys() - params, where
         for name in vars(expected).keys() - params | ({"units"} & params):
             assert_same(getattr(found, name), getattr(expected, name), f"{where}.{name}")
+    elif isinstance(expected, Baseline):
+        assert found.arrays().keys() == expected.arrays().keys() != set(), where
+        for name, array in expected.arrays().items():
+            assert_same(found.arrays()[name], array, f"{where}.{name}")
     elif isinstance(expected, Network):
         assert (found.layers, found.bfloat16) == (expected.layers, expected.bfloat16), where
         assert_same(found.params, expected.params, f"{where}.params")

@@ -20,7 +20,7 @@ def trivial_loss(loss: str, data: Summary, scaled: tuple[float, float], n_classe
     if loss == "cross_entropy":
         p = min(max(data.mean * scale + offset, 1e-3), 1 - 1e-3)
         return -(p * math.log(p) + (1 - p) * math.log(1 - p)) * len(data.column_mean)
-    squared_error = (data.std * scale) ** 2 * len(data.column_mean)
+    squared_error = _square(data.std * scale) * len(data.column_mean)
     if loss == "gaussian_nll":
         return 0.5 * (squared_error + math.log(2 * math.pi) * len(data.column_mean))
     return squared_error
@@ -36,8 +36,12 @@ def careless_loss(loss: str, data: Summary, scaled: tuple[float, float], bounded
         return math.log(2) * len(data.column_mean)
     if loss != "squared_error":
         return 0.0  # that of a constant answer is never near 0
-    square = (data.mean * scale + offset) ** 2 + (data.std * scale) ** 2
+    square = _square(data.mean * scale + offset) + _square(data.std * scale)
     return max(square, 0.25 if bounded else LEAST) * len(data.column_mean)
+
+
+def _square(value: float) -> float:
+    return value * value  # infinite where a power would raise an error
 
 
 class LossGuard:

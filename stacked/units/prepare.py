@@ -34,7 +34,7 @@ def prepare_unit(
     phase, progress = prepare(name_of(unit, source, halves), plan, trainee, source, resume)
     unit.network_, unit.scaling_, unit.n_code_layers_ = network, scaling, len(halves.encoder)
     unit.n_features_in_, unit.seed_, unit.history_ = n_visible, source.seed, progress.history
-    unit.baseline_ = None
+    unit.__dict__.pop("baseline_", None)  # of an earlier training
     return phase, progress
 
 
