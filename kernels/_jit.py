@@ -12,7 +12,7 @@ import inspect
 import logging
 import re
 from collections.abc import Callable
-from functools import update_wrapper
+from functools import cache, cached_property, update_wrapper
 from threading import RLock
 from typing import Any
 
@@ -69,13 +69,18 @@ def _compiled(function: Callable, parallel: bool) -> Any:
     """The kernel for Python, and for other kernels another of the same code."""
     if not TESTED:
         return njit(**_FLAGS)(function)
-    kernel, inner = _dispatcher(function, parallel, False), _dispatcher(function, parallel, True)
+    kernel = _dispatcher(function, parallel, False)
+
+    @cache
+    def inner() -> Any:
+        return _dispatcher(function, parallel, True)
 
     def template_for(args: tuple, kws: dict) -> Any:
         """A kernel that is called with a constant is not compiled for that constant."""
-        return inner.get_call_template(tuple(map(unliteral, args)), {name: unliteral(kws[name]) for name in kws})
+        return inner().get_call_template(tuple(map(unliteral, args)), {name: unliteral(kws[name]) for name in kws})
 
-    kernel.inner, kernel.get_call_template, kernel.get_overload = inner, template_for, inner.get_overload
+    kernel.inner, kernel.get_call_template = inner, template_for
+    kernel.get_overload = lambda signature: inner().get_overload(signature)
     return kernel
 
 
@@ -93,11 +98,13 @@ def _dispatcher(function: Callable, parallel: bool, inner: bool) -> Any:
 
 
 class Linked:
-    """A kernel of one signature that other kernels call through a symbol. From Python it is called like any other."""
+    """A kernel of one signature that other kernels call through a symbol. From Python it is called like any other.
+
+    As with any other, what either needs is there from its first call on.
+    """
 
     def __init__(self, function: Callable, types: tuple, parallel: bool):
-        self.kernel, self.inner = _dispatcher(function, parallel, False), _dispatcher(function, parallel, True)
-        self.types, self.py_func = types, function
+        self.types, self.py_func, self._parallel = types, function, parallel
         self.symbol = f"stacked.{function.__module__}.{function.__name__}"
         self._result: Any = None
         update_wrapper(self, function)
@@ -105,6 +112,16 @@ class Linked:
 
     def __call__(self, *args: Any) -> Any:
         return self.kernel(*args)
+
+    @cached_property
+    def kernel(self) -> Any:
+        """What Python calls."""
+        return _dispatcher(self.py_func, self._parallel, False)
+
+    @cached_property
+    def inner(self) -> Any:
+        """What `link` compiles."""
+        return _dispatcher(self.py_func, self._parallel, True)
 
     def link(self) -> Any:
         """Load the kernel from the cache or compile it, and tell the linker its address; what the compiler knows about it."""
