@@ -41,10 +41,13 @@ def source_digest() -> str:
     return digest.hexdigest()
 
 
-def cache_for(function: Callable, link: Callable[[Any], None]) -> Any:
-    """The cache of a kernel; ``link`` sees what was cached before it is loaded. Without a folder to write to, nothing is kept."""
+def cache_for(function: Callable, link: Callable[[Any], None], inner: bool = False) -> Any:
+    """The cache of a kernel, or of the ``inner`` one that only kernels call; `link` sees what was cached before it is loaded.
+
+    Without a folder to write to, nothing is kept.
+    """
     try:
-        return KernelCache(function, link)
+        return KernelCache(function, link, inner)
     except RuntimeError as error:  # Numba found no folder
         _say_unwritable(str(error))
         return _NoCache()
@@ -53,9 +56,9 @@ def cache_for(function: Callable, link: Callable[[Any], None]) -> Any:
 class KernelCache(FunctionCache):
     """Numba's cache of one function, with entries of our own."""
 
-    def __init__(self, function: Callable, link: Callable[[Any], None]):
+    def __init__(self, function: Callable, link: Callable[[Any], None], inner: bool = False):
         super().__init__(function)
-        self._link = link
+        self._link, self._inner = link, inner
         self._cache_file = _Entries(Path(self._cache_path), self._impl.filename_base)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
@@ -70,6 +73,10 @@ class KernelCache(FunctionCache):
             pass
         _announce()
         return None
+
+    def _index_key(self, sig: Any, codegen: Any) -> tuple:
+        """What only kernels call must never be loaded for Python, which cannot call it."""
+        return (*super()._index_key(sig, codegen), self._inner)
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep a compiled function for the next start, if the disk takes it."""

@@ -1,7 +1,8 @@
 """Compilation flags, chosen in this one file, and kernels that call each other by symbol.
 
 Numba compiles whatever a kernel calls into that kernel once more, which for the fused trainers takes minutes. A function that is
-`linked` is compiled once, for one signature, and called by the name of a symbol, as C does it.
+`linked` is compiled once, for one signature, and called by the name of a symbol, as C does it. What only kernels call is compiled
+without the code that unpacks Python's arguments, for a record of many arrays the greater part of a small function.
 
 That, the cache and the engine's own LLVM code stand on interfaces which Numba calls private. They are used with the versions
 that were tested; with any other, kernels run plain, on one thread and uncached: slower, and right.
@@ -11,7 +12,7 @@ import inspect
 import logging
 import re
 from collections.abc import Callable
-from functools import update_wrapper
+from functools import cache, cached_property, update_wrapper
 from threading import RLock
 from typing import Any
 
@@ -20,6 +21,7 @@ import numpy as np
 from llvmlite.binding import add_symbol
 from numba import njit
 from numba.core import cgutils
+from numba.core.types import unliteral
 from numba.core.typing import signature
 from numba.extending import lower_builtin, type_callable
 
@@ -50,48 +52,83 @@ def runs_in_panels(dtype: np.dtype) -> bool:
     return TESTED and dtype == np.float32
 
 
-def _cached(kernel: Any) -> Any:
-    """The kernel, kept on disk when it is compiled."""
-    if TESTED:
-        from ._cache import cache_for
-
-        kernel._cache = cache_for(kernel.py_func, _link_needed)
-    return kernel
-
-
 def jit(function: Callable) -> Any:
     """Compile a kernel that runs on the calling thread, without the GIL, and is cached on disk."""
-    return _cached(njit(**_FLAGS)(function))
+    return _compiled(function, False)
 
 
 def parallel_jit(function: Callable) -> Any:
     """Compile a kernel whose ``prange`` loops run on all threads of the current limit.
 
-    Loop fusion is off: Numba does not see that neighbouring loops share data through a product. Each function gets its own
-    option dict, because Numba empties the one it is given.
+    Loop fusion is off: Numba does not see that neighbouring loops share data through a product.
     """
-    return _cached(njit(**_FLAGS, parallel={"fusion": False} if TESTED else False)(function))
+    return _compiled(function, True)
+
+
+def _compiled(function: Callable, parallel: bool) -> Any:
+    """The kernel for Python, and for other kernels another of the same code."""
+    if not TESTED:
+        return njit(**_FLAGS)(function)
+    kernel = _dispatcher(function, parallel, False)
+
+    @cache
+    def inner() -> Any:
+        return _dispatcher(function, parallel, True)
+
+    def template_for(args: tuple, kws: dict) -> Any:
+        """A kernel that is called with a constant is not compiled for that constant."""
+        return inner().get_call_template(tuple(map(unliteral, args)), {name: unliteral(kws[name]) for name in kws})
+
+    kernel.inner, kernel.get_call_template = inner, template_for
+    kernel.get_overload = lambda signature: inner().get_overload(signature)
+    return kernel
+
+
+def _dispatcher(function: Callable, parallel: bool, inner: bool) -> Any:
+    """A kernel, cached on disk; an ``inner`` one cannot be called from Python.
+
+    Each gets flags of its own, because Numba empties the parallel ones.
+    """
+    from ._cache import cache_for
+
+    parallel_flags = {"parallel": {"fusion": False}} if parallel else {}
+    kernel = njit(**_FLAGS, **parallel_flags, no_cfunc_wrapper=True, no_cpython_wrapper=inner)(function)
+    kernel._cache = cache_for(function, _link_needed, inner)
+    return kernel
 
 
 class Linked:
-    """A kernel of one signature that other kernels call through a symbol. From Python it is called like any other."""
+    """A kernel of one signature that other kernels call through a symbol. From Python it is called like any other.
 
-    def __init__(self, kernel: Any, types: tuple):
-        self.kernel, self.types, self.py_func = kernel, types, kernel.py_func
-        self.symbol = f"stacked.{kernel.py_func.__module__}.{kernel.py_func.__name__}"
+    As with any other, what either needs is there from its first call on.
+    """
+
+    def __init__(self, function: Callable, types: tuple, parallel: bool):
+        self.types, self.py_func, self._parallel = types, function, parallel
+        self.symbol = f"stacked.{function.__module__}.{function.__name__}"
         self._result: Any = None
-        update_wrapper(self, kernel.py_func)
+        update_wrapper(self, function)
         self._register()
 
     def __call__(self, *args: Any) -> Any:
         return self.kernel(*args)
 
+    @cached_property
+    def kernel(self) -> Any:
+        """What Python calls."""
+        return _dispatcher(self.py_func, self._parallel, False)
+
+    @cached_property
+    def inner(self) -> Any:
+        """What `link` compiles."""
+        return _dispatcher(self.py_func, self._parallel, True)
+
     def link(self) -> Any:
         """Load the kernel from the cache or compile it, and tell the linker its address; what the compiler knows about it."""
         with _link_lock:
             if self._result is None:
-                self.kernel.compile(self.types)
-                result = self.kernel.overloads[self.types]
+                self.inner.compile(self.types)
+                result = self.inner.overloads[self.types]
                 add_symbol(self.symbol, result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
                 self._result = result
         return self._result
@@ -137,10 +174,9 @@ def linked(*types: Any, parallel: bool = False) -> Callable[[Callable], Any]:
     """Compile a kernel once, for arguments of these Numba types, and let other kernels call it by symbol."""
 
     def decorate(function: Callable) -> Any:
-        compiled = (parallel_jit if parallel else jit)(function)
         if not TESTED:
-            return compiled
-        kernel = Linked(compiled, types)
+            return jit(function)
+        kernel = Linked(function, types, parallel)
         _linked.append(kernel)
         return kernel
 

@@ -7,9 +7,10 @@ highest value of the data, by a fair coin. gaussian: normal noise of standard de
 from typing import NamedTuple
 
 import numpy as np
+from numba import float32, intp, typeof
 
-from .._jit import jit
-from .random import fill_normal, fill_uniform
+from .._jit import jit, linked
+from .random import KEY, fill_normal, fill_uniform
 
 NONE, MASKING, SALT_AND_PEPPER, GAUSSIAN = range(4)
 CORRUPTIONS = {"none": NONE, "masking": MASKING, "salt_and_pepper": SALT_AND_PEPPER, "gaussian": GAUSSIAN}
@@ -31,6 +32,7 @@ class Corruption(NamedTuple):
 
 
 NO_CORRUPTION = Corruption(NONE, 0.0, 0.0, 1.0)
+NOISE, VECTOR = typeof(NO_CORRUPTION), float32[::1]  # types of arguments
 
 
 @jit
@@ -73,6 +75,12 @@ def corrupt(corruption, key, epoch, row, clean, out):
             out[j] = clean[j] + level * out[j]
 
 
+@linked(NOISE, KEY, intp, intp, VECTOR, VECTOR)
+def corrupt_packed(corruption, key, epoch, row, clean, out):
+    """`corrupt` in float32."""
+    corrupt(corruption, key, epoch, row, clean, out)
+
+
 @jit
 def emphasises(corruption):
     """Whether the losses of inputs have weights."""
@@ -89,3 +97,9 @@ def emphasis_row(corruption, key, epoch, row, out):
     fill_uniform(key, epoch, row, 0, 0, out)
     for j in range(out.shape[0]):
         out[j] = cast(corruption.spoilt_weight) if out[j] < cast(corruption.level) else cast(corruption.kept_weight)
+
+
+@linked(NOISE, KEY, intp, intp, VECTOR)
+def emphasis_packed(corruption, key, epoch, row, out):
+    """`emphasis_row` in float32."""
+    emphasis_row(corruption, key, epoch, row, out)

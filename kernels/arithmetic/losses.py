@@ -8,12 +8,13 @@ activation), where log(1 + exp(x)) and log-sum-exp cannot overflow and the deriv
 import math
 
 import numpy as np
-from numba import prange
+from numba import float32, intp, prange
 
-from .._jit import jit, parallel_jit
+from .._jit import jit, linked, parallel_jit
 from .activations import LINEAR, SOFTMAX, activate, differentiate, exp, like, log1p_unit, sigmoid
 
 SQUARED_ERROR, CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY, GAUSSIAN_NLL = range(4)
+VECTOR = float32[::1]  # type of an argument
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 LOSSES = {
     "squared_error": SQUARED_ERROR,
@@ -114,6 +115,12 @@ def even_loss_row(loss, activation, output, target, label, delta):
     activate(SOFTMAX, delta)
     delta[label] -= delta.dtype.type(1)
     return value
+
+
+@linked(intp, intp, VECTOR, VECTOR, intp, VECTOR, VECTOR)
+def loss_packed(loss, activation, output, target, label, weights, delta):
+    """`loss_row` in float32."""
+    return loss_row(loss, activation, output, target, label, weights, delta)
 
 
 @parallel_jit

@@ -7,9 +7,9 @@ serves every dtype of data.
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange, typeof
+from numba import float32, intp, prange, typeof
 
-from .._jit import jit, parallel_jit
+from .._jit import jit, linked, parallel_jit
 from .corruption import corrupt
 
 UINT8, FLOAT32, FLOAT64 = range(3)
@@ -64,6 +64,12 @@ def load_row(samples, index, out):
         values64 = row.view(np.float64)
         for j in range(out.shape[0]):
             out[j] = out.dtype.type(values64[j] * samples.scale + samples.offset)
+
+
+@linked(SAMPLES, intp, float32[::1])
+def load_packed(samples, index, out):
+    """`load_row` in float32."""
+    load_row(samples, index, out)
 
 
 @parallel_jit

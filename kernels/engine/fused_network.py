@@ -6,13 +6,13 @@ rows; threads share them out, and no sum is ever split among them.
 """
 
 import numpy as np
-from numba import intp, prange, typeof
+from numba import intp, prange
 
 from .._jit import jit, linked
-from ..arithmetic.corruption import NO_CORRUPTION, corrupt, emphasis_row
+from ..arithmetic.corruption import NOISE, corrupt_packed, emphasis_packed
 from ..arithmetic.objective import Batch
 from ..arithmetic.random import KEY
-from ..arithmetic.samples import SAMPLES, load_row
+from ..arithmetic.samples import SAMPLES, load_packed
 from ..arithmetic.terms import NO_TERMS
 from ..arithmetic.updates import ADAM, Update
 from ..layers import dense, steps
@@ -21,9 +21,8 @@ from .packed_network import DELTA, NET, block_panels, keep_rows
 from .packed_network import OUTPUT as OUTPUTS
 from .panel_objective import measure, output_layer, row_losses
 from .panels import DENSE, KIND, N_IN, NUMBERS, PACK, UNPACK, copy_vector, scatter_row
-from .words import keep_all_weights
+from .words import pack_params
 
-NOISE = typeof(NO_CORRUPTION)
 NO_UPDATE = Update(0, 0.0, 0, 0.0, 0.0, 0.0)
 
 
@@ -34,12 +33,12 @@ def load(net, samples, positions, row_ids, corruption, key, epoch):
     n_visible = net.table[0, N_IN]
     for r in prange(positions.shape[0]):
         clean, noisy = np.empty(n_visible, np.float32), np.empty(n_visible, np.float32)
-        load_row(samples, positions[r], clean)
-        corrupt(corruption, key, epoch, row_ids[r], clean, noisy)
+        load_packed(samples, positions[r], clean)
+        corrupt_packed(corruption, key, epoch, row_ids[r], clean, noisy)
         scatter_row(clean, target[r // net.rows], r % net.rows)
         scatter_row(noisy, inputs[r // net.rows], r % net.rows)
         if emphasis.shape[0]:
-            emphasis_row(corruption, key, epoch, row_ids[r], noisy)
+            emphasis_packed(corruption, key, epoch, row_ids[r], noisy)
             scatter_row(noisy, emphasis[r // net.rows], r % net.rows)
 
 
@@ -88,12 +87,13 @@ def is_plain(program: np.ndarray, table: np.ndarray) -> bool:
 @jit
 def copy_state(table, params, velocity, squares, update, net, direction):
     """PACK parameters and what the optimiser keeps, or UNPACK them."""
-    copy_vector(table, net.table, params, net.params, direction)
+    if direction == PACK:
+        pack_params(table, params, net)
+    else:
+        copy_vector(table, net.table, params, net.params, UNPACK)
     copy_vector(table, net.table, velocity, net.velocity, direction)
     if update.optimizer == ADAM:
         copy_vector(table, net.table, squares, net.squares, direction)
-    if direction == PACK:
-        keep_all_weights(net)
 
 
 @jit
@@ -134,8 +134,7 @@ def train_dense(
 @jit
 def evaluate(program, table, params, objective, samples, labels, positions, row_ids, batch_size, key, epoch, net):
     """`backprop.evaluate` in float32: the head of the program of `train`."""
-    copy_vector(table, net.table, params, net.params, PACK)
-    keep_all_weights(net)
+    pack_params(table, params, net)
     sums = np.zeros(2)
     for start in range(0, positions.shape[0], batch_size):
         chosen, ids = positions[start : start + batch_size], row_ids[start : start + batch_size]
@@ -150,8 +149,7 @@ def write_gradient(program, table, params, objective, batch, gradient, net):
 
     The program is in the gradient form. Tiles are those of `train`, written where it would apply them.
     """
-    copy_vector(table, net.table, params, net.params, PACK)
-    keep_all_weights(net)
+    pack_params(table, params, net)
     sums = execute(program, net, objective, NO_UPDATE, 0, batch)
     copy_vector(table, net.table, gradient, net.gradient, UNPACK)
     return sums

@@ -20,7 +20,7 @@ from numba import intp, prange
 from .._jit import jit, linked
 from ..arithmetic.activations import activate
 from ..arithmetic.random import KEY
-from ..arithmetic.samples import SAMPLES, load_row
+from ..arithmetic.samples import SAMPLES, load_packed
 from ..arithmetic.stochastic import sample_panel
 from ..arithmetic.updates import UPDATE, learning_rate_at
 from .instructions import PANEL
@@ -61,7 +61,7 @@ from .panels import (
     panel_width,
     scatter_row,
 )  # fmt: skip
-from .words import keep_all_weights
+from .words import pack_params
 
 
 @linked(MACHINE, intp, SAMPLES, NUMBERS, parallel=True)
@@ -70,7 +70,7 @@ def load(m, parity, samples, positions):
     data, n_rows = m.visible_states[parity], positions.shape[0]
     for r in prange(positions.shape[0]):
         row = np.empty(m.n_visible, np.float32)
-        load_row(samples, positions[r], row)
+        load_packed(samples, positions[r], row)
         scatter_row(row, data[r // m.rows], r % m.rows)
     if m.bfloat16:
         for panel in prange(panel_count(m.n_visible)):
@@ -232,14 +232,14 @@ def gibbs(m, key, epoch, row_ids, first_draw, steps):
 def copy_state(machine, m, params, carried, direction):
     """PACK parameters (P,) and what else training carries on into the packed machine, or UNPACK them."""
     table = layer_table(machine)
-    copy_vector(table, m.table, params, m.params, direction)
     copy_vector(table, m.table, carried.velocity, m.velocity, direction)
     copy_chains(m, carried.chains, direction)
     n = carried.activity.shape[0]
     if direction == PACK:
+        pack_params(table, params, m)
         m.activity[:n] = carried.activity
-        keep_all_weights(m)
     else:
+        copy_vector(table, m.table, params, m.params, UNPACK)
         carried.activity[:] = m.activity[:n]
 
 

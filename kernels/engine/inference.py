@@ -4,7 +4,7 @@ import numpy as np
 from numba import get_thread_id, prange
 
 from .._jit import linked
-from ..arithmetic.samples import SAMPLES, declared_writable, load_row
+from ..arithmetic.samples import SAMPLES, declared_writable, load_packed
 from ..cpu import max_threads
 from ..layers import steps
 from .instructions import PANEL
@@ -13,14 +13,12 @@ from .panels import (
     MATRIX,
     N_IN,
     NUMBERS,
-    PACK,
     ROWS,
-    copy_vector,
     gather_row,
     panel_count,
     scatter_row,
 )  # fmt: skip
-from .words import keep_all_weights
+from .words import pack_params
 
 
 @linked(NET, SAMPLES, NUMBERS, MATRIX, parallel=True)
@@ -37,7 +35,7 @@ def infer(net, samples, positions, out):
         thread, first, row = get_thread_id(), block * size, np.empty(n_visible, np.float32)
         n = min(size, n_rows - first)
         for r in range(n):
-            load_row(samples, positions[first + r], row)
+            load_packed(samples, positions[first + r], row)
             scatter_row(row, inputs[thread], r)
         keep_block(net, 0, OUTPUT, thread, n)
         for layer in range(n_layers):
@@ -49,6 +47,5 @@ def infer(net, samples, positions, out):
 def prepare(table: np.ndarray, params: np.ndarray, bfloat16: bool) -> Packed:
     """A network packed for `infer`."""
     net = pack_network(table, ROWS * max_threads(), bfloat16, training=False)
-    copy_vector(table, net.table, declared_writable(params), net.params, PACK)
-    keep_all_weights(net)
+    pack_params(table, declared_writable(params), net)
     return net

@@ -11,7 +11,7 @@ from ..arithmetic.losses import (
     HALF_LOG_2PI,
     SOFTMAX_CROSS_ENTROPY,
     forward_activation,
-    loss_row,
+    loss_packed,
 )  # fmt: skip
 from ..arithmetic.penalties import needs_norms
 from ..arithmetic.terms import KIND, LAYER, TERMS, measure_columns, sum_squares, sum_statistics
@@ -114,7 +114,7 @@ def row_losses(net, loss, labels, positions, share):
             gather_row(target[block], row, goal)
         if emphasis.shape[0]:
             gather_row(emphasis[block], row, weights)
-        losses[r] = loss_row(loss, activation, output, goal, label, weights, delta)
+        losses[r] = loss_packed(loss, activation, output, goal, label, weights, delta)
         for c in range(n_out):
             delta[c] *= part
         scatter_row(delta, deltas[block], row)

@@ -30,10 +30,12 @@ from .panels import (
     KIND,
     N_IN,
     N_OUT,
+    PACK,
     PANELS,
     TABLE,
     TRANSPOSED,
     aligned_zeros,
+    copy_vector,
     is_owner,
     shares_weights,
     weight_panels,
@@ -154,3 +156,10 @@ def keep_all_weights(packed):
                 keep_layer(
                     packed.word_table, packed.words, first + layer, weight_panels(packed.table, layer, packed.params)
                 )
+
+
+@jit
+def pack_params(table, params, packed):
+    """PACK the parameters (P,) of a network or a machine, which ``table`` describes, for products of either precision."""
+    copy_vector(table, packed.table, params, packed.params, PACK)
+    keep_all_weights(packed)
