@@ -15,7 +15,7 @@ LOGGER = logging.getLogger(CHOICES)
 def tell_scaling(name: str, scaling: "InputScaling") -> None:
     """How the rows called ``name`` were scaled under auto."""
     if scaling.mode == "auto":
-        LOGGER.info("%s: scaling='auto' takes them as: %s", name, scaling.method)
+        LOGGER.info("%s: scaling='auto': %s", name, scaling.method)
 
 
 def tell_units(units: "Sequence[Unit]", asked: str) -> None:

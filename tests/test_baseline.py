@@ -107,7 +107,7 @@ def test_variance_that_components_leave(x):
 
 def _fitted(x, **params):
     return StackedAutoencoder([Autoencoder(6, activation="relu", **ADAM), Autoencoder(3, activation="linear", **ADAM)],
-                              finetune_epochs=2, random_state=0, **params)  # fmt: skip
+                              finetune_epochs=2, random_state=0, **{"scaling": "none", **params})  # fmt: skip
 
 
 def _same(one, other):

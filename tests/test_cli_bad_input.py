@@ -36,6 +36,7 @@ def with_value(value):
     return npy(values)
 
 
+STRICT = ("--visible", "bernoulli", "--scaling", "none")  # what takes values in [0, 1] alone
 BAD_DATA = {  # name -> (file name, how it is made, words of the message)
     "missing": ("rows.npy", lambda path: None, "found nothing of this name"),
     "wrong format": ("rows.npy", lambda path: path.write_text("hello, these are no numbers"), "rows.npy: expected"),
@@ -58,7 +59,7 @@ def model(tmp_path_factory):
     """A 6-4 stack, and a 16-4 one of uint8 images."""
     folder = tmp_path_factory.mktemp("model")
     np.save(folder / "rows.npy", ramp(20, 6))
-    run_well("pretrain", folder / "rows.npy", "-o", folder / "model.h5", "--layers", 4, *SMALL)
+    run_well("pretrain", folder / "rows.npy", "-o", folder / "model.h5", "--layers", 4, "--unit", "rbm", *SMALL)
     return folder / "model.h5"
 
 
@@ -78,7 +79,7 @@ def test_bad_data_ends_training_before_it_starts(work, model, case, command):
     make(data)
     before = data.read_bytes() if data.exists() else None
     if command == "pretrain":
-        line = refused("pretrain", data, "-o", out, "--layers", 4, *SMALL)
+        line = refused("pretrain", data, "-o", out, "--layers", 4, *STRICT, *SMALL)
     else:
         line = refused("finetune", model, data, "-o", out, *SMALL)
     assert words in line or (command == "finetune" and "features" in line), line
@@ -106,7 +107,7 @@ def test_wrong_width(work, model, command):
 
 
 def test_floats_out_of_range_for_a_model_of_images(work):
-    images = np.random.default_rng(0).integers(0, 256, (50, 16), np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (50, 4, 4), np.uint8)
     np.save(work / "in" / "images.npy", images)
     np.save(work / "in" / "floats.npy", images.astype(np.float32))
     run_well("pretrain", work / "in" / "images.npy", "-o", work / "m.h5", "--layers", 4, *SMALL)

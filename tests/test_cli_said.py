@@ -159,7 +159,7 @@ def test_messages_about_files_keep_the_names_of_files(home):
     (home / "learning_rate").write_bytes(b"hello world")
     assert "learning_rate: expected" in refused("pretrain", "learning_rate", "-o", "m.h5", "--layers", 3)
     np.save("wide.npy", X * 3)
-    line = refused("pretrain", "wide.npy", "-o", "m.h5", "--layers", 3)
+    line = refused("pretrain", "wide.npy", "-o", "m.h5", "--layers", 3, "--visible", "bernoulli", "--scaling", "none")
     assert "set --scaling minmax" in line and "scaling='minmax'" not in line
 
 

@@ -94,7 +94,7 @@ def test_sizes_alone_make_a_stack_for_the_data(tmp_path, caplog):
     with caplog.at_level(logging.INFO, "stacked.choices"):
         model.fit(TABLE)
     said = " ".join(caplog.messages)
-    assert "scaling='auto' takes them as: each column to mean 0" in said and "unit='auto' makes" in said
+    assert "scaling='auto': each column to mean 0" in said and "unit='auto' makes" in said
     assert model.units == [5, 2] and [unit.n_hidden for unit in model.units_] == [5, 2]
     assert model.network_.layers[-1].activation == "linear"
     model.save(tmp_path / "m.h5")
