@@ -122,7 +122,8 @@ def test_a_signal_before_training_leaves_nothing(tmp_path, rows, monkeypatch, co
         "encode": (model, rows, "-o", out / "codes.npy"),
         "demo": ("-o", out / "m.h5", "--plot", out / "demo.png"),
     }[command]
-    monkeypatch.setattr(stacked.data, "open_data", lambda *spec: signal.raise_signal(signal.SIGTERM))
+    for opener in ("open_data", "open_data_for"):
+        monkeypatch.setattr(stacked.data, opener, lambda *spec, **choice: signal.raise_signal(signal.SIGTERM))
     result = run(command, *args)
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (143, "stopped")
     assert list(out.iterdir()) == []
