@@ -127,10 +127,10 @@ def _plain_recipe(table: Table, selected: Selected, array: np.ndarray) -> Recipe
     if (not table.named and len(selected.features) == len(table.names)) or len(selected.features) > MAX_COLUMNS:
         return None
     with np.errstate(over="ignore"):
-        fills: list[float] = np.mean(array, axis=0, dtype=np.float64).tolist()
+        fills: np.ndarray = array.mean(axis=0, dtype=np.float64)
     columns = [
         {"name": table.names[at], "kind": "number", "fill": fill if np.isfinite(fill) else 0.0}
-        for at, fill in zip(selected.features, fills, strict=True)
+        for at, fill in zip(selected.features, fills.tolist(), strict=True)
     ]
     recipe = {"header": table.named, "labels": _label_name(table, selected.label), "columns": columns}
     return recipe if fits_in_a_file(recipe) else None
