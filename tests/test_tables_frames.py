@@ -129,6 +129,14 @@ def test_infinite_values_and_texts_in_columns_of_numbers(library):
     assert model.transform(library.DataFrame({"x": ["1", "2"], "t": [None, "c"]})).shape == (2, 2)
 
 
+def test_infinite_values_in_training(library):
+    frame = library.DataFrame({"x": [1.0, None, float("-inf"), float("inf")], "t": ["a", "b", "a", "b"]})
+    with pytest.raises(
+        DataError, match="row 2, column 1: expected a finite number, found '-inf'; correct it, or leave the"
+    ):
+        Autoencoder(2).fit(frame)
+
+
 def test_numbers_for_categories(library):
     model = Autoencoder(2, **QUICK).fit(library.DataFrame({"t": ["1", "2", "b", "b"] * 3, "x": [1, 2, 3, 4] * 3}))
     assert feature_names(model.table_) == ["t=1", "t=2", "t=b", "x"]

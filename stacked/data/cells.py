@@ -2,11 +2,13 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 
 MISSING = frozenset(("", "?", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "missing"))
+_NAN = "nan"
+_GAPS = MISSING | {word.upper() for word in MISSING} | {word.title() for word in MISSING}  # as most write them
 _NO_LABEL = MISSING - {"none", "missing"}  # which may well be classes
 _TRUTH = frozenset(("true", "false"))
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
@@ -38,16 +40,16 @@ def finite(cell: str, comma: bool = False) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def numbers(cells: Iterable[str], comma: bool = False) -> np.ndarray | None:
-    """All of the cells as finite numbers (n,) float64, or None where one is none."""
-    cells = list(cells)
+def numbers(cells: Sequence[str], comma: bool = False) -> np.ndarray | None:
+    """The cells as numbers (n,) float64, NaN for gaps, or None where one is neither a finite number nor a gap."""
+    known = [_NAN if cell in _GAPS else cell for cell in cells]
     if comma:
-        cells = [cell.replace(",", ".") for cell in cells]
+        known = [cell.replace(",", ".") for cell in known]
     try:
-        values = np.array(list(map(float, cells)))
+        values = np.array(list(map(float, known)), np.float64)
     except ValueError:
         return None
-    return values if np.isfinite(values).all() and "_" not in "".join(cells) else None
+    return values if not np.isinf(values).any() and "_" not in "".join(known) else None
 
 
 def is_missing(cell: str) -> bool:

@@ -78,13 +78,13 @@ class _Number:
 
     def values(self, cells: Cells, lines: Sequence[int]) -> np.ndarray:
         """The numbers (n,) of a block; `DataError` for a cell that is neither one nor a gap."""
-        if isinstance(cells, np.ndarray):
-            infinite = np.isinf(cells)
-            if infinite.any():
-                self._refuse(lines[int(infinite.argmax())], cells[infinite][0])
-            return np.where(np.isnan(cells), self._fill, cells)
-        found = numbers(cells, self._table.comma)
-        return found if found is not None else np.array([self._value(*pair) for pair in zip(cells, lines, strict=True)])
+        found = cells if isinstance(cells, np.ndarray) else numbers(cells, self._table.comma)
+        if found is None:
+            return np.array([self._value(*pair) for pair in zip(cells, lines, strict=True)])
+        infinite = np.isinf(found)
+        if infinite.any():
+            self._refuse(lines[int(infinite.argmax())], found[infinite][0])
+        return np.where(np.isnan(found), self._fill, found)
 
     def put(self, values: np.ndarray, out: np.ndarray) -> None:
         """Write them into their column (n, 1)."""

@@ -45,18 +45,17 @@ def reads_as_header(names: Sequence[str]) -> bool:
 
 def unique_names(header: Sequence[str]) -> list[str]:
     """The names of columns, each once: an empty one is column3, and the second x is x.1."""
-    names: list[str] = []
     taken = {cell.strip() for cell in header}
-    used: set[str] = set()
+    counts: dict[str, int] = {}  # of each name so far
+    names: dict[str, None] = {}
     for position, cell in enumerate(header, start=1):
         stem = cell.strip() or f"column{position}"
-        name, count = stem, 0
-        while name in used or (count and name in taken):
-            count += 1
-            name = f"{stem}.{count}"
-        used.add(name)
-        names.append(name)
-    return names
+        name = stem
+        while name in names or (name != stem and name in taken):
+            counts[stem] = counts.get(stem, 0) + 1
+            name = f"{stem}.{counts[stem]}"
+        names[name] = None
+    return list(names)
 
 
 def _first_below(start: list[Record], column: int) -> str:

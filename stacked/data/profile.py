@@ -44,16 +44,22 @@ class Profile:
     def see(self, cells: Cells, lines: Sequence[int]) -> None:
         """Count the cells of a block, which stand in these lines."""
         if isinstance(cells, np.ndarray):
-            there = ~np.isnan(cells)
-            self.n_missing += len(cells) - int(there.sum())
-            self._add(cells[there])
+            self._see_numbers(cells, lines)
             return
         values = None if self.has_words else numbers(cells, self._comma)
         if values is not None:
-            self._add(values)
+            self._see_numbers(values, lines)
         else:
             self._sort_out(cells, lines)
         self._note(cells)
+
+    def _see_numbers(self, values: np.ndarray, lines: Sequence[int]) -> None:
+        infinite = np.flatnonzero(np.isinf(values))
+        self.n_odd += len(infinite)
+        if len(infinite) and self.first_odd is None:
+            self.first_odd = lines[int(infinite[0])], str(values[infinite[0]])
+        self.n_missing += int(np.isnan(values).sum())
+        self._add(values[np.isfinite(values)])
 
     def _sort_out(self, cells: Sequence[str], lines: Sequence[int]) -> None:
         values, counts = [], []

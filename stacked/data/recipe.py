@@ -21,7 +21,8 @@ from ..text import shown
 
 Recipe = dict[str, Any]
 
-MAX_BYTES = 1 << 19  # of its JSON, half of what a model file takes
+MAX_BYTES = (1 << 20) - (1 << 14)  # of its JSON: what model files take, and room for the name of a column of labels
+MAX_COLUMNS = MAX_BYTES // 40  # as the shortest of them takes that many
 MAX_CATEGORIES = 1000  # of a column
 MISSING_NAME = "missing"  # of the column for gaps; as a word in a table it means a gap, so no category is called so
 _KEYS = {"number": {"name", "kind", "fill"}, "category": {"name", "kind", "categories", "missing"}}
@@ -74,7 +75,7 @@ def same_columns(one: Recipe | None, other: Recipe | None) -> bool:
 
 def fits_in_a_file(recipe: Recipe) -> bool:
     """Whether its JSON is short enough to be stored."""
-    return len(json.dumps(recipe)) <= MAX_BYTES
+    return len(json.dumps(recipe, separators=(",", ":"))) <= MAX_BYTES
 
 
 def check_recipe(value: object) -> Recipe:

@@ -72,14 +72,14 @@ def delimiter_of(path: Path, name: str) -> str:
     """
     if ".tsv" in [suffix.lower() for suffix in path.suffixes[-2:]]:
         return "\t"
-    found: list[str] = []
+    found, cut = [], False
     with open_lines(path, name) as lines:
         for line in lines:
             if line.strip():
                 found.append(_QUOTED.sub("", line[:_LOOKED_AT]))
+                cut |= len(line) > _LOOKED_AT
             if len(found) == 2:
                 break
-    cut = any(len(line) >= _LOOKED_AT // 2 for line in found)
     return _told(found[0] if found else "", found[1] if len(found) == 2 and not cut else None)
 
 

@@ -10,7 +10,7 @@ from ..text import one_line
 from .choice import Choice, Selected, listing, select
 from .encoding import encoded
 from .profile import Profile, column_of, profiles_of
-from .recipe import Recipe, counted, described, feature_names, fits_in_a_file, recipe_width, same_columns
+from .recipe import MAX_COLUMNS, Recipe, counted, described, feature_names, fits_in_a_file, recipe_width, same_columns
 from .rows import ArrayRows
 from .table import Labels, Table
 from .tables import refuse_words
@@ -47,6 +47,10 @@ def fitted_rows(table: Table, choice: Choice) -> TableRows:
     array, labels = _numbers(table, selected.features, selected.label)
     if array is not None:
         return TableRows(array, table, choice, _plain_recipe(table, selected, array), _values(labels), True)
+    if len(selected.features) > MAX_COLUMNS:
+        raise DataError(
+            f"{table.name}: expected at most {MAX_COLUMNS:,} columns where there is text, or gaps, found {len(selected.features):,}"
+        )
     labels = _labels(table, selected.label)
     profiles = profiles_of(table, selected.features, labels)
     columns = [column_of(table, at, profile) for at, profile in zip(selected.features, profiles, strict=True)]
@@ -75,7 +79,7 @@ def table_rows(table: Table, choice: Choice, recipe: Recipe | None) -> TableRows
         return TableRows(array, table, choice, None, _values(labels), True)
     if choice.label_column is None and recipe["labels"] in table.names and recipe["labels"] not in choice.drop:
         choice = choice._replace(label_column=recipe["labels"])
-    kept = [column["name"] for column in recipe["columns"]]
+    kept = {column["name"] for column in recipe["columns"]}
     selected = select(table.names, table.named, choice, table.name, kept)
     places = _encoded_before(table, selected.features, recipe)
     columns = recipe["columns"] if places is None else [_NUMBER] * len(places)
@@ -120,13 +124,13 @@ def _encoded_before(table: Table, features: list[int], recipe: Recipe) -> list[i
 
 def _plain_recipe(table: Table, selected: Selected, array: np.ndarray) -> Recipe | None:
     """The recipe of nothing but numbers: None without a header if all are used, or if there are too many to be named in a file."""
-    if not table.named and len(selected.features) == len(table.names):
+    if (not table.named and len(selected.features) == len(table.names)) or len(selected.features) > MAX_COLUMNS:
         return None
     with np.errstate(over="ignore"):
-        fills: list[float] = np.mean(array, axis=0, dtype=np.float64).tolist()
+        fills: np.ndarray = array.mean(axis=0, dtype=np.float64)
     columns = [
         {"name": table.names[at], "kind": "number", "fill": fill if np.isfinite(fill) else 0.0}
-        for at, fill in zip(selected.features, fills, strict=True)
+        for at, fill in zip(selected.features, fills.tolist(), strict=True)
     ]
     recipe = {"header": table.named, "labels": _label_name(table, selected.label), "columns": columns}
     return recipe if fits_in_a_file(recipe) else None
