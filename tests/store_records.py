@@ -9,6 +9,7 @@ import numpy as np
 
 from stacked.files import (
     HISTORY_DTYPE,
+    Baseline,
     Checkpoint,
     InputSpec,
     LayerArrays,
@@ -72,6 +73,15 @@ def checkpoint(rng):
     return Checkpoint({"phase": "finetune", "unit": -1, "epoch": 3, "best": [0.5, None]}, arrays)
 
 
+def baseline(rng):
+    """Of 6 columns and 4 units in the first layer."""
+    return Baseline(
+        mean=normal(rng, "f4", 6), components=np.eye(3, 6, dtype="f4"), variances=rng.random(4) + 0.1,
+        spread=rng.random(4).astype("f4") + 1, neighbours=normal(rng, "f4", 7, 4), distances=rng.random((3, 3)) + 0.1,
+        scores=np.sort(rng.random(11)),
+    )  # fmt: skip
+
+
 def make_record(kind="stacked_autoencoder", precision="float32", unfinished=True, labels=None, untied=False):
     rng, dtype = np.random.default_rng(0), weights_dtype(precision)
     widths = SIZES if kind.startswith("stacked") else SIZES[:2]
@@ -90,6 +100,7 @@ def make_record(kind="stacked_autoencoder", precision="float32", unfinished=True
         input=input_spec(),
         history={"unit_0": history(3), "finetune": history(0)},
         probe=Probe(normal(rng, dtype, 2, 6), normal(rng, dtype, 2, 6)),
+        baseline=Baseline(class_share=np.full(len(labels), 1 / len(labels))) if classifier else baseline(rng),
         checkpoint=checkpoint(rng) if unfinished else None,
         precision=precision,
     )

@@ -319,6 +319,18 @@ HOSTILE = {
         declared(("/probe/output", None)),
         f"{ARRAYS}: /probe: expected the names ['input', 'output'], found ['input']",
     ),
+    "baseline name": (
+        declared(("/baseline/sundry", ["<f4", [1]])),
+        f"{ARRAYS}: /baseline: expected names among ['class_share', 'components', ",
+    ),
+    "baseline type": (
+        declared(("/baseline/mean", ["|O", [1]])),
+        f"{ARRAYS}: /baseline/mean: expected one of <f4, <f8, found '|O'",
+    ),
+    "baseline rank": (
+        declared(("/baseline/mean", ["<f4", [1] * 3])),
+        f"{ARRAYS}: /baseline/mean: 3 entries, at most 2",
+    ),
     "checkpoint path": (declared(("/checkpoint/a/../b", ["<f4", [1]])), f"{ARRAYS}: expected at most 8 names of a-z"),
     "checkpoint type": (declared(("/checkpoint/a", ["|O", [1]])), f"{ARRAYS}: /checkpoint/a: expected one of <f4"),
     "checkpoint rank": (
