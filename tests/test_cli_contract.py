@@ -109,7 +109,8 @@ def test_columns_of_the_confusion_stand_under_their_classes():
 
 def test_an_autoencoder_s_report_is_of_scaled_data_in_json_and_in_words(home):
     found = report("evaluate", home / "linear.h5", home / "x.npy", "--json")
-    difference = load(home / "linear.h5").reconstruct(X) - X
+    model = load(home / "linear.h5")
+    difference = model.scaling_.apply(model.reconstruct(X), np.float64) - model.scaling_.apply(X, np.float64)
     assert found == {
         "model": str(home / "linear.h5"), "kind": "stacked_autoencoder", "data": str(home / "x.npy"), "n_samples": 90,
         "n_features": 6, "squared_error": pytest.approx(np.square(difference).sum(axis=1).mean(), rel=1e-5),
@@ -150,8 +151,8 @@ def test_lines_of_info():
     history = {"loss": 1.23456, "validation_loss": None, "seconds": 2.06}
     found = {
         "kind": "stacked_classifier", "parameters": 1234, "precision": "bfloat16", "file_size": 56789, "version": 1,
-        "stacked_version": "0.9", "input": {"sample_shape": [28, 27], "dtype": "uint8", "scale": 1 / 255, "offset": -0.5,
-                  "table": None},
+        "stacked_version": "0.9", "input": {"sample_shape": [28, 27], "dtype": "uint8", "scale": 1 / 255, "offset": -0.0,
+                  "log": 0, "method": "images", "table": None},
         "layers": [
             {"part": "encoder", "n_in": 756, "n_out": 9, "activation": "relu"},
             {"part": "head", "n_in": 9, "n_out": 2, "activation": "softmax"},
@@ -166,7 +167,7 @@ def test_lines_of_info():
     }  # fmt: skip
     lines = [
         "m.h5: stacked_classifier, 1,234 parameters in float32 (products in bfloat16), 56,789 bytes, format 1, stacked 0.9",
-        "input       28 x 27 of uint8, times 0.00392157 plus -0.5",
+        "input       28 x 27 of uint8, images: times 0.00392157 plus 0",
         "encoder     756 -> 9 relu",
         "head        9 -> 2 softmax",
         "classes     no, yes",
@@ -177,6 +178,10 @@ def test_lines_of_info():
         "digest      abc",
     ]
     assert cli_info._lines("m.h5", found) == lines
+    columns = {**found["input"], "scale": [1.0, 2.0], "method": "each column to [0, 1]"}
+    assert (
+        cli_info._lines("m.h5", {**found, "input": columns})[1] == "input       28 x 27 of uint8, each column to [0, 1]"
+    )
     bare = {**found, "classes": None, "units": [], "precision": "float64"}
     assert cli_info._lines("m.h5", bare)[1:] == [line for line in lines[1:] if line[:5] not in ("class", "units")]
     assert "parameters in float64, " in cli_info._lines("m.h5", bare)[0]
@@ -204,7 +209,10 @@ def test_info_in_json(home):
         {"kind": "RBM", "n_visible": 6, "n_hidden": 5, "n_code_layers": 1},
         {"kind": "RBM", "n_visible": 5, "n_hidden": 3, "n_code_layers": 1},
     ]  # fmt: skip
-    assert found["input"] == {"scale": 1.0, "offset": 0.0, "sample_shape": [6], "dtype": "float32", "table": None}
+    assert found["input"] == {
+        "scale": 1.0, "offset": 0.0, "log": 0, "constant": 0.0, "sample_shape": [6], "dtype": "float32", "scaling": "auto",
+        "method": "as they are", "table": None,
+    }  # fmt: skip
     tuning = [record for record in model.history_ if record.phase == "finetune"]
     assert found["history"]["finetune"] == {
         "epochs": 4, "loss": tuning[-1].loss, "validation_loss": tuning[-1].validation_loss,

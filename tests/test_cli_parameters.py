@@ -9,7 +9,7 @@ from stacked.cli.parameters import INTEGER, REAL, PerLayer, Schedule, Sizes, spr
 from stacked.cli.pretrain import pretrain
 
 from .test_cli_boundary import misused, refused, run
-from .test_cli_units import build_units
+from .test_cli_units import build_units, rate_of
 
 RATES = PerLayer(Schedule())
 
@@ -109,7 +109,8 @@ def units(kind="rbm", sizes=(8, 6, 4), code=None, **options):
 
 
 def described(stack, *names):
-    return [tuple(getattr(unit, name) for name in names) for unit in stack]
+    own = [{**unit.get_params(), "learning_rate": rate_of(unit)} for unit in stack]
+    return [tuple(values[name] for name in names) for values in own]
 
 
 def test_a_narrowing_stack_of_rbms_ends_in_a_linear_code():

@@ -27,9 +27,11 @@ def home(tmp_path_factory):
     np.save(path / "labels.npy", np.repeat([0, 1], 100))
     np.save(path / "classes.npy", (x[:, 0] > -1).astype(int))
     units = [Autoencoder(16, activation="relu", **ADAM), Autoencoder(2, activation="linear", **ADAM)]
-    model = StackedAutoencoder(units, finetune_epochs=20, finetune_batch_size=20, random_state=0).fit(x[:200])
+    model = StackedAutoencoder(units, finetune_epochs=20, finetune_batch_size=20, scaling="none", random_state=0).fit(
+        x[:200]
+    )
     model.save(path / "m.h5")
-    StackedAutoencoder(units, random_state=0).pretrain(x).save(path / "p.h5")
+    StackedAutoencoder(units, scaling="none", random_state=0).pretrain(x).save(path / "p.h5")
     few = {"finetune_epochs": 0, "random_state": 0}
     StackedClassifier([Autoencoder(4, **ADAM)], **few).fit(x, (x[:, 0] > -1).astype(int)).save(path / "c.h5")
     return path
