@@ -50,7 +50,7 @@ def test_unseen_categories_are_zeros_and_told_once(train, tmp_path, caplog):
     rows = applied(train, tmp_path, "x,t\n1,c\n2,a\n3,d\n" + "4,c\n" * 3000)
     np.testing.assert_array_equal(rows.array[:3], [[1, 0, 0, 0], [2, 1, 0, 0], [3, 0, 0, 0]])
     (record,) = caplog.records
-    told = "3,002 cells hold categories that the training did not have, such as 'c'; they are taken for none of those"
+    told = "3,002 cells with categories that the training did not have, such as 'c'; they are taken for none of those"
     assert record.message.endswith(f"b.csv: column 't': {told}")
 
 
@@ -61,7 +61,7 @@ def test_gaps_take_the_trainings_mean_and_its_category(train, tmp_path, caplog):
     whole = open_data(write(tmp_path, "x,t\n1,a\n2,b\n3,a\n"))
     caplog.clear()
     np.testing.assert_array_equal(applied(whole, tmp_path, "x,t\n4,\n").array, [[4, 0, 0]])
-    assert "1 cells hold categories that the training did not have, such as an empty cell" in caplog.text
+    assert "1 cell with categories that the training did not have, such as an empty cell" in caplog.text
 
 
 def test_a_number_column_must_be_numbers_and_a_category_may_look_like_one(train, tmp_path):

@@ -10,7 +10,7 @@ from ..errors import DataError
 from ..text import shown
 from . import memory
 from .cells import finite, is_missing, numbers, word
-from .recipe import Recipe, column_width, recipe_width
+from .recipe import Recipe, column_width, counted, recipe_width
 from .rows import block_rows
 from .table import Cells, Labels, Table
 from .tables import found_no_number
@@ -135,8 +135,8 @@ class _Category:
         if self._n_unseen:
             found = shown(self._example, 40) if self._example.strip() else "an empty cell"
             _logger.warning(
-                f"{self._table.name}: {self._table.called(self._at)}: {self._n_unseen:,} cells hold categories that the training"
-                f" did not have, such as {found}; they are taken for none of those"
+                f"{self._table.name}: {self._table.called(self._at)}: {counted(self._n_unseen, 'cell')} with categories that the"
+                f" training did not have, such as {found}; they are taken for none of those"
             )
 
     def _number(self, text: str) -> int:
