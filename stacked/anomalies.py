@@ -121,8 +121,8 @@ def fitted(baseline: Baseline, network: Network, sample: np.ndarray) -> Baseline
     distances = _distances(kept, sample, seen, own=_chosen(len(sample)))
     if not np.isfinite(distances).all():
         return baseline
-    kept = replace(kept, distances=np.array([_usual(found) for found in distances]))
-    return with_quantiles(kept, _added(distances, kept.distances))
+    usual = np.array([_usual(found) for found in distances])
+    return with_quantiles(replace(kept, distances=usual), _added(distances, usual))
 
 
 def with_quantiles(baseline: Baseline, found: np.ndarray) -> Baseline:
