@@ -62,7 +62,7 @@ def _scaling(x: np.ndarray, by_column: bool) -> tuple[np.ndarray | float, np.nda
 
 
 def mnist(fashion: bool = False, n_rows: int = 2000, size: int = 28) -> np.ndarray:
-    """Images (n_rows, size * size) in [0, 1], the first of MNIST's, or Fashion-MNIST's, training set, or shrunk by means of areas."""
+    """The first images (n_rows, size * size) of MNIST's, or Fashion-MNIST's, training set, in [0, 1], shrunk by means of areas."""
     folder = SHARED / ("fashion-mnist" if fashion else "mnist")
     with gzip.open(folder / "train-images-idx3-ubyte.gz") as file:
         images = np.frombuffer(file.read(16 + n_rows * 784)[16:], np.uint8).reshape(-1, 28, 28) / 255
