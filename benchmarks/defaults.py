@@ -1,7 +1,8 @@
 """Which units suit which data? A table of data sets by recipes, from which `stacked.defaults` was chosen.
 
 Each number is the squared error on rows held out (a fifth, scaled values) over that of PCA of the same size, fitted on the training
-rows, and the seconds of training in brackets, on one thread. All recipes have the usual minibatches, epochs and validation.
+rows, and the seconds of training in brackets, on one thread. All recipes have the usual minibatches, epochs, validation
+and, with Adam, rates.
 
     python benchmarks/defaults.py [--sets NAME ...] [--recipes NAME ...] [--layers 3] [--share 1.0] [--seed 0]
 """
@@ -17,8 +18,9 @@ REAL = {**RECTIFIED, "output": "linear"}
 RECIPES: dict[str, dict[str, Any]] = {
     "the usual": {},
     "RBMs": {"unit": "rbm"},
-    "tanh": {"unit": "autoencoder", "values": {**REAL, "activation": "tanh"}},
+    "tanh": {"unit": "autoencoder", "values": {**REAL, "activation": "tanh", "start": "random"}},
     "ReLU, linear outputs": {"unit": "autoencoder", "values": REAL},
+    "random start": {"unit": "autoencoder", "values": {**REAL, "start": "random"}},
     "ReLU, sigmoid outputs": {"unit": "autoencoder", "values": {**RECTIFIED, "output": "sigmoid"}},
     "ReLU, untied": {"unit": "autoencoder", "values": {**REAL, "tied": False}},
     "ReLU, linear decoder": {"unit": "autoencoder", "values": REAL, "upper": "linear"},

@@ -1,6 +1,7 @@
 """Stacked autoencoders by recipe, for comparisons on `data_sets`: the usual units of `stacked.defaults`, or others."""
 
 import time
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,10 @@ from sklearn.decomposition import PCA
 
 from stacked import StackedAutoencoder
 from stacked.cli.units import build_units
-from stacked.defaults import usual_batch, usual_epochs, usual_units, usual_validation
+from stacked.defaults import usual_batch, usual_epochs, usual_rate, usual_units, usual_validation
 from stacked.errors import DivergedError
 
-RECTIFIED = {"activation": "relu", "optimizer": "adam", "learning_rate": 1e-3}
+RECTIFIED = {"activation": "relu", "start": "principal", "optimizer": "adam"}
 
 
 def stack(
@@ -26,20 +27,23 @@ def stack(
     """
     n = len(data.train)
     if unit is None:
-        unit, values = usual_units(data.kind, n, sizes)
+        unit, values = usual_units(data.kind, n)
     fraction, patience = usual_validation(n)
     batch = usual_batch(n)
     epochs = {phase: max(1, round(share * usual_epochs(n, batch, phase))) for phase in ("pretrain", "finetune")}
     options = {**(values or {}), "batch_size": batch, "epochs": epochs["pretrain"]}
+    widths = [data.train.shape[1], *sizes]
+    if options.get("optimizer") == "adam":
+        options["learning_rate"] = [usual_rate(max(pair), "pretrain") for pair in pairwise(widths)]
     if "output" in options:
         options["output_activation"] = options.pop("output")
-    narrower = sizes[-1] < [data.train.shape[1], *sizes][-2]
-    units = build_units(unit, sizes, "linear" if narrower else "same", options)
+    units = build_units(unit, sizes, "linear" if widths[-1] < widths[-2] else "same", options)
     for above in units[1:] if upper else []:
         above.set_params(output=upper)
     return StackedAutoencoder(
-        units, finetune_epochs=epochs["finetune"], finetune_batch_size=batch, validation_fraction=fraction, patience=patience,
-        n_threads=1, random_state=seed,
+        units, finetune_epochs=epochs["finetune"], finetune_batch_size=batch,
+        finetune_learning_rate=usual_rate(max(widths), "finetune"),
+        validation_fraction=fraction, patience=patience, n_threads=1, random_state=seed,
     )  # fmt: skip
 
 

@@ -158,7 +158,7 @@ def test_learning_rates_of_autoencoders_suit_their_codes_and_outputs(options, ra
 
 
 @pytest.mark.parametrize(
-    "activation, output", [("sigmoid", "sigmoid"), ("tanh", "tanh"), ("relu", "linear"), ("linear", "linear")]
+    "activation, output", [("sigmoid", "sigmoid"), ("tanh", "tanh"), ("relu", "relu"), ("linear", "linear")]
 )
 def test_upper_autoencoders_reconstruct_the_codes_below(activation, output):
     stack = units("autoencoder", activation=activation, loss="cross_entropy")

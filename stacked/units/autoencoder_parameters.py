@@ -13,6 +13,7 @@ from .parameters import Run, Searched, Sized, Trained
 CORRUPTIONS = ("none", "masking", "salt_and_pepper", "gaussian")
 SOME_INPUTS = ("masking", "salt_and_pepper")  # the noises that spoil some inputs and keep the others
 EVEN = (1.0, 1.0)
+STARTS = ("random", "principal")
 
 
 @declared
@@ -52,6 +53,11 @@ class Net(Sized):
         metavar="SPOILT:KEPT",
     )
     tied: bool = parameter(True, Flag(), "one matrix for encoder and decoder.", option=("--tied/--untied",))
+    start: str = parameter(
+        "random",
+        Choice(STARTS),
+        "weights at the start: random, or principal components of the data, in pairs of units for relu codes.",
+    )
     optimizer: str = parameter(
         "momentum",
         Choice(GRADIENT_OPTIMIZERS),
