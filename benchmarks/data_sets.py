@@ -1,4 +1,5 @@
-"""Data sets for comparisons: those of scikit-learn, those of ``../shared/data``, and some drawn from a seed.
+"""Data sets for comparisons: those of scikit-learn, those of ``../shared/data`` (or the folder that the variable SHARED_DATA
+names), and some drawn from a seed.
 
 Each is scaled as its kind asks: values in [0, 1] as they are; tables by column to mean 0 and deviation 1, but for 0/1 columns;
 other real values (patches, spectra, heartbeats) less their columns' means, by one number; counts by log(1 + x), then as the latter.
@@ -6,6 +7,7 @@ other real values (patches, spectra, heartbeats) less their columns' means, by o
 
 import csv
 import gzip
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from sklearn import datasets
 
-SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+SHARED = Path(os.environ.get("SHARED_DATA", Path(__file__).resolve().parent.parent.parent / "shared" / "data"))
 HELD_OUT = 0.2
 _NUMERIC = (0, 2, 4, 10, 11, 12)  # columns of adult.data
 

@@ -73,12 +73,12 @@ def _inverse_softplus(mean: Any) -> Any:
 
 _MINMAX = "set scaling='minmax'"
 _OTHER_UNITS = f"{_MINMAX}, or use gaussian visible units (linear outputs)"
-_POSITIVE = ("relu", "softplus", "linear")  # a linear decoder would be no better than principal components
+# Linear outputs last: a decoder that is linear all through is no better than principal components.
 ACTIVATIONS = {
     "sigmoid": Activation(0, 1, ("sigmoid", "linear"), _wide, _logit, MARGIN, "units", _OTHER_UNITS),
     "tanh": Activation(-1, 1, ("tanh", "linear"), _glorot, _arctanh, MARGIN, remedy="rescale the data"),
-    "relu": Activation(0, inf, _POSITIVE, _he, _same, remedy=_MINMAX),
-    "softplus": Activation(0, inf, _POSITIVE, _he, _inverse_softplus, MARGIN, remedy=_MINMAX),
+    "relu": Activation(0, inf, ("relu", "softplus", "linear"), _he, _same, remedy=_MINMAX),
+    "softplus": Activation(0, inf, ("softplus", "relu", "linear"), _he, _inverse_softplus, MARGIN, remedy=_MINMAX),
     "linear": Activation(-inf, inf, ("linear",), _glorot, _same),
     "softmax": Activation(0, 1, (), _glorot, _logit, MARGIN, of_units=False),
 }

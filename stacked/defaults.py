@@ -1,25 +1,25 @@
 """Which units, rates, minibatches and epochs suit which data, where nobody says; chosen by ``benchmarks/defaults.py``.
 
-Two families, and a kind of data decides. *Ink* is what binary units are for: restricted Boltzmann machines, which after
-many epochs reach lower errors there than anything else here. Everything else gets autoencoders of rectified linear units trained by
-Adam, with tied weights: their codes carry real values, and they need no rate of their own. Outputs on rectified codes are rectified
-too; with linear ones the whole decoder would be linear, and no better than that of principal components.
+Autoencoders of rectified linear units trained by Adam, with tied weights, from a start at principal components: their codes carry
+real values, and they are as good as PCA before they begin. Outputs on the data are linear, but sigmoid with cross-entropy for
+values in [0, 1], grey images among them. Outputs on rectified codes are rectified too: with linear ones the whole decoder would be
+linear, and no better than PCA. Many rows of *ink* are what restricted Boltzmann machines are better for.
 """
 
-from collections.abc import Sequence
 from math import ceil, sqrt
 from typing import Any
 
 KINDS = ("binary", "ink", "unit", "real", "counts")
+INK = 0.75  # share of the greatest possible variance
 
 SMALLEST_BATCH, LARGEST_BATCH = 20, 100
-UPDATES = {"pretrain": 2000, "finetune": 5000}  # that small data get at least
+UPDATES = {"pretrain": 1000, "finetune": 3000}  # that small data get at least
 EPOCHS = {"pretrain": 10, "finetune": 20}  # that large data get at least
 LARGE = 20_000  # rows from which on nothing is held out
 SMALL = 20  # of fewer none can be spared
 HELD_OUT = 0.1
-INK = 0.75
 ROUNDING = 1e-6
+RATE_BY_ROOT, HIGHEST_RATES = 0.04, {"pretrain": 1e-3, "finetune": 3e-3}  # of Adam
 
 
 def kind_in_unit_range(mean: float, std: float) -> str:
@@ -34,26 +34,23 @@ def kind_in_unit_range(mean: float, std: float) -> str:
     return "ink" if std**2 >= INK * largest else "unit"
 
 
-def usual_units(kind: str, n_rows: int, sizes: Sequence[int]) -> tuple[str, dict[str, Any]]:
-    """(kind of unit as ``--unit`` names it, parameters of the bottom one) for layers of ``sizes``, from the data upwards.
+def usual_units(kind: str, n_rows: int) -> tuple[str, dict[str, Any]]:
+    """(kind of unit as ``--unit`` names it, parameters of the bottom one but its `usual_rate`).
 
     What must differ in upper units (outputs, a linear code) follows from `stacked.units.building`.
     """
-    if kind == "ink":
+    if kind == "ink" and n_rows >= LARGE:
         return "rbm", {}
-    outputs = "sigmoid" if kind == "binary" else "linear"
-    return "autoencoder", {
-        "activation": "relu",
-        "output": outputs,
-        "tied": True,
-        "optimizer": "adam",
-        "learning_rate": 1e-3,
-    }
+    outputs = "linear" if kind in ("real", "counts") else "sigmoid"
+    return "autoencoder", {"activation": "relu", "output": outputs, "start": "principal", "optimizer": "adam"}
 
 
-def usual_rate(n_inputs: int) -> float:
-    """Adam's rate for a unit on so many inputs."""
-    return min(3e-3, 0.04 / sqrt(n_inputs))
+def usual_rate(width: int, phase: str) -> float:
+    """Adam's rate for a unit ("pretrain") or the whole network ("finetune") whose widest layer, the data among them, has ``width``.
+
+    A step of Adam moves all weights alike, so a sum over n inputs moves with n, or with its root where they are independent.
+    """
+    return min(HIGHEST_RATES[phase], RATE_BY_ROOT / sqrt(width))
 
 
 def usual_batch(n_rows: int) -> int:

@@ -223,7 +223,10 @@ def test_info_in_json(home):
     assert found["baseline"]["mean"] == [6] and found["baseline"]["components"] == [5, 6]
     classifier = report("info", home / "classifier.h5", "--json")
     assert classifier["classes"] == ["a cat", "ant", "bee"] and classifier["layers"][-1]["part"] == "head"
-    assert run_well("info", home / "rbm.h5").stdout.splitlines()[1] == "input       6 of float32, as they are: times 1 plus 0"
+    assert (
+        run_well("info", home / "rbm.h5").stdout.splitlines()[1]
+        == "input       6 of float32, as they are: times 1 plus 0"
+    )
 
 
 # --- where arrays go ---------------------------------------------------------------------------------------------------------

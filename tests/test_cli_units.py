@@ -90,7 +90,7 @@ def test_rates_above_codes_that_are_not_binary():
 
 
 @pytest.mark.parametrize("activation, outputs", [("sigmoid", "sigmoid"), ("tanh", "tanh"), ("relu", "relu"),
-                                                 ("softplus", "relu"), ("linear", "linear")])  # fmt: skip
+                                                 ("softplus", "softplus"), ("linear", "linear")])  # fmt: skip
 def test_the_given_output_is_that_of_the_bottom_layer(activation, outputs):
     units = build_units("dae", [8, 6], "same", {"activation": activation, "output_activation": "tanh"})
     assert [unit.output for unit in units] == ["tanh", outputs]
@@ -140,12 +140,12 @@ def test_what_is_not_given_is_the_unit_s_own_default():
 
 OF_RBM = ("visible", "hidden", "k", "persistent", "sparsity_decay")
 FOREIGN = {
-    "rbm": ("activation", "output_activation", "loss", "tied", "optimizer", "line_searches", "corruption", "corruption_level",
-            "code_l1", "contraction", "emphasis"),
+    "rbm": ("activation", "output_activation", "loss", "tied", "start", "optimizer", "line_searches", "corruption",
+            "corruption_level", "code_l1", "contraction", "emphasis"),
     "autoencoder": (*OF_RBM, "corruption", "corruption_level"),
     "dae": OF_RBM,
-    "vae": (*OF_RBM, "output_activation", "loss", "tied", "corruption", "corruption_level", "code_l1", "contraction", "emphasis",
-            "sparsity_target", "sparsity_weight"),
+    "vae": (*OF_RBM, "output_activation", "loss", "tied", "start", "corruption", "corruption_level", "code_l1", "contraction",
+            "emphasis", "sparsity_target", "sparsity_weight"),
 }  # fmt: skip
 OF_VAE = ("hidden_layers", "likelihood", "binarize", "samples", "kl_warmup")
 FOREIGN = {kind: names if kind == "vae" else (*names, *OF_VAE) for kind, names in FOREIGN.items()}
@@ -215,6 +215,7 @@ PRETRAIN = {  # parameter of the command: the kind of unit, its flags, whose att
     "tied": ("dae", ["--untied"], "units", "tied", [False, False]),
     "optimizer": ("dae", ["--optimizer", "adam"], "units", "optimizer", ["adam", "adam"]),
     "line_searches": ("dae", ["--line-searches", "5", "--optimizer", "cg"], "units", "line_searches", [5, 5]),
+    "start": ("autoencoder", ["--activation", "relu", "--start", "principal"], "units", "start", ["principal"] * 2),
     "emphasis": ("dae", ["--emphasis", "1:0.5"], "units", "emphasis", [(1.0, 0.5)] * 2),
     "contraction": ("dae", ["--contraction", "0.1"], "units", "contraction", [0.1, 0.1]),
     "code_l1": ("autoencoder", ["--code-l1", "0.1,0.2"], "units", "code_l1", [0.1, 0.2]),

@@ -45,7 +45,7 @@ def test_what_is_chosen_is_a_stack_that_can_be_trained(data, sizes, n_rows):
     assert [unit.n_hidden for unit in units] == sizes
     low, _ = (-10, 10) if data in ("real", "counts") else (0, 1)
     assert units[0].output_activation == "linear" or low == 0
-    assert usual_units(data, n_rows, sizes)[0] in UNIT_KINDS
+    assert usual_units(data, n_rows)[0] in UNIT_KINDS
 
 
 def test_more_rows_never_get_more_epochs_and_few_get_enough_updates():

@@ -47,7 +47,7 @@ class AskedUnits(NestedUnits):
 
     def _usual_rate(self, n_inputs: int) -> float:
         """The learning rate of fine-tuning that suits the widest layer, the data's own columns among them."""
-        return usual_rate(max(n_inputs, *(unit.n_hidden for unit in self.templates)))
+        return usual_rate(max(n_inputs, *(unit.n_hidden for unit in self.templates)), "finetune")
 
     def _usual(self, data: str, n_rows: int) -> list[Unit]:
         """Units of the sizes given, for a kind of data and a number of rows."""

@@ -1,5 +1,7 @@
 """One-hidden-layer autoencoder, plain or denoising (Vincent et al. 2010), tied or not."""
 
+import numpy as np
+
 from ..errors import SettingError
 from ..kernels.arithmetic.corruption import CORRUPTIONS, Corruption
 from ..kernels.arithmetic.losses import LOSSES
@@ -13,6 +15,7 @@ from ..training.plan import Plan
 from ..training.trainees import DenseTrainee
 from .autoencoder_parameters import BUILDING, EVEN, SOME_INPUTS, AutoencoderParameters
 from .one_layer import OneLayerUnit
+from .principal import CODES, start_at_components
 
 
 @declared
@@ -42,6 +45,11 @@ class Autoencoder(OneLayerUnit, AutoencoderParameters):
             real("corruption_level", self.corruption_level, 0.0, 1.0)
         loss_for(self.loss, self.output_activation)
         check_penalties(self, self.code_activation)
+        if value_of(self, "start") == "principal" and self.code_activation not in CODES:
+            raise SettingError(
+                f"start: principal is for {' or '.join(CODES)} codes, found {self.code_activation}; leave it out, or choose another"
+                " activation"
+            )
         if value_of(self, "emphasis") != EVEN and not self.corruption_level:
             raise SettingError("emphasis: has no effect without noise; set corruption_level too")
         if value_of(self, "emphasis") != EVEN and self.corruption not in SOME_INPUTS:
@@ -50,6 +58,11 @@ class Autoencoder(OneLayerUnit, AutoencoderParameters):
                 f" {self.corruption}; leave it out, or choose another corruption"
             )
         return plan
+
+    def start_at_data(self, network: Network, source: Source, subset: np.ndarray | None) -> None:
+        """Start at principal components, where `start` asks for them."""
+        if value_of(self, "start") == "principal":
+            start_at_components(network, source, subset)
 
     def trainee(self, network: Network, source: Source, plan: Plan) -> DenseTrainee:
         """Backpropagation through this unit."""

@@ -14,6 +14,7 @@ from .parameters import Run, Searched, Sized, Trained
 CORRUPTIONS = ("none", "masking", "salt_and_pepper", "gaussian")
 SOME_INPUTS = ("masking", "salt_and_pepper")  # the noises that spoil some inputs and keep the others
 EVEN = (1.0, 1.0)
+STARTS = ("random", "principal")
 
 
 @declared
@@ -53,6 +54,11 @@ class Net(Sized):
         metavar="SPOILT:KEPT",
     )
     tied: bool = parameter(True, Flag(), "one matrix for encoder and decoder.", option=("--tied/--untied",))
+    start: str = parameter(
+        "random",
+        Choice(STARTS),
+        "weights at the start: random, or principal components of the data, in pairs of units for relu codes.",
+    )
     optimizer: str = parameter(
         "momentum",
         Choice(GRADIENT_OPTIMIZERS),
@@ -67,7 +73,7 @@ class AutoencoderParameters(Run, Searched, Trained, Penalised, Net):
 
 def _rate(values: Mapping[str, Any], n_inputs: int) -> float:
     if values["optimizer"] == "adam":
-        return usual_rate(n_inputs)
+        return usual_rate(max(n_inputs, values["n_hidden"]), "pretrain")
     if values["output"] != "sigmoid":
         return REAL_RATE
     return BINARY_RATE if values["activation"] == "sigmoid" else UNBOUNDED_CODE_RATE

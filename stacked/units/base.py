@@ -134,6 +134,9 @@ class Unit(Reconstructor):
         """Random starting weights, biases zero."""
         network.randomize(seed, index)
 
+    def start_at_data(self, network: Network, source: Source, subset: np.ndarray | None) -> None:
+        """Change random weights to what the rows ``subset`` (None: all) of the source suggest."""
+
     @property
     def stochastic(self) -> Stochastic | None:
         """How the unit's stochastic layer is trained, None without one."""

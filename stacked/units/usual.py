@@ -44,7 +44,7 @@ def units_for(
     for name, value in given.items():
         if isinstance(value, Each) and len(value) != len(sizes):
             raise SettingError(f"{name}: expected {len(sizes)} values, one for each unit, found {len(value)}")
-    usual, chosen = usual_units(data, n_rows, sizes)
+    usual, chosen = usual_units(data, n_rows)
     word = _kind_taking(given, usual) if kind == "auto" else kind
     own = (kind == "auto" or data in _REAL) and not given.keys() & set(KINDS[word].building.not_linear)
     defaults = chosen if own and word == usual else _outputs(KINDS[word], data)
