@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 from stacked import Autoencoder, SettingError, StackedAutoencoder
 from stacked.data import open_data
 
-RECTIFIED = {"activation": "relu", "start": "principal", "optimizer": "adam", "epochs": 0}
+RECTIFIED = {"scaling": "none", "activation": "relu", "start": "principal", "optimizer": "adam", "epochs": 0}
 
 
 def rows(n=60, n_columns=12, seed=0):
