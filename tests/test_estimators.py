@@ -149,8 +149,8 @@ DEFAULTS = {
         "n_hidden": 256, "activation": "sigmoid", "output": "sigmoid", "loss": "auto", "corruption": "masking",
         "corruption_level": 0.0, "emphasis": (1.0, 1.0), "code_l1": 0.0, "contraction": 0.0, "sparsity_target": None,
         "sparsity_weight": 0.0, "tied": True, "start": "random", "optimizer": "momentum", "learning_rate": 0.1, "momentum": 0.9,
-        "weight_decay": 0.0, "l1": 0.0, "batch_size": 100, "epochs": 10, "line_searches": 3, "validation_fraction": 0.0, "patience": None,
-        "scaling": "auto", "precision": "float32", "n_threads": None, "random_state": None,
+        "weight_decay": 0.0, "l1": 0.0, "batch_size": 100, "epochs": 10, "line_searches": 3, "validation_fraction": 0.0,
+        "patience": None, "scaling": "auto", "precision": "float32", "n_threads": None, "random_state": None,
     },
     VariationalAutoencoder: {
         "n_hidden": 50, "hidden_layers": (200, 200), "activation": "tanh", "output": "bernoulli", "binarize": False, "samples": 1,

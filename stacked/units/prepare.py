@@ -31,7 +31,7 @@ def prepare_unit(
         network.bias(len(network.layers) - 1)[:] = start
     phase, progress = prepare(_name(unit, source, halves), plan, trainee, source, resume)
     if resume is None:
-        unit.start_at_data(network, source, phase.feed.subset)
+        phase.start_counts = unit.start_at_data(network, source, phase.feed.subset)
     unit.network_, unit.scaling_, unit.n_code_layers_ = network, scaling, len(halves.encoder)
     unit.n_features_in_, unit.seed_, unit.history_ = n_visible, source.seed, progress.history
     return phase, progress
