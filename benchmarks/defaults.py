@@ -13,7 +13,7 @@ from typing import Any
 import data_sets
 from recipes import RECTIFIED, ratio, stack
 
-SIGMOID = ("binary", "ink", "unit")  # kinds that sigmoid outputs can model
+SIGMOID = ("binary", "ink", "shades", "unit")  # kinds that sigmoid outputs can model
 REAL = {**RECTIFIED, "output": "linear"}
 RECIPES: dict[str, dict[str, Any]] = {
     "the usual": {},

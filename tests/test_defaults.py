@@ -25,7 +25,7 @@ def test_units_take_what_the_rule_says(kind, n_rows):
 @pytest.mark.parametrize("kind", rule.KINDS)
 def test_outputs_can_be_the_data(kind):
     _, values = rule.usual_units(kind, 1000)
-    assert values["output"] == ("linear" if kind in ("real", "counts") else "sigmoid")
+    assert values["output"] == ("sigmoid" if kind in ("binary", "ink", "shades") else "linear")
 
 
 def test_machines_are_for_many_rows_of_ink_alone():
@@ -71,7 +71,7 @@ def test_small_data_are_validated():
     [
         ((0, 1, 0.3, 0.458, True), "binary"),
         ((0, 1, 0.1307, 0.3081, False), "ink"),  # MNIST
-        ((0, 1, 0.2860, 0.3530, False), "unit"),  # Fashion-MNIST
+        ((0, 1, 0.2860, 0.3530, False), "shades"),  # Fashion-MNIST
         ((0, 1, 0.4, 0.2, False), "unit"),
         ((0.2, 0.9, 0.5, 0.1, False), "unit"),
         ((-1, 1, 0.0, 0.5, False), "real"),

@@ -111,3 +111,14 @@ def test_training_from_there_is_better_than_pca():
     x = np.hstack([x, np.abs(x - 3)])
     unit = Autoencoder(10, output="linear", random_state=0, **RECTIFIED | {"epochs": 100, "batch_size": 20}).fit(x)
     assert np.square(unit.reconstruct(x) - x).sum() < 0.9 * np.square(by_pca(x, 5) - x).sum()
+
+
+def test_training_never_ends_worse_than_it_began_on_the_rows_held_out():
+    x = rows(200)
+    wild = {"learning_rate": 0.1, "epochs": 2}
+    unit = Autoencoder(8, output="linear", random_state=0, validation_fraction=0.2, **RECTIFIED)
+    start = unit.fit(x).network_.params.copy()
+    np.testing.assert_array_equal(unit.set_params(**wild).fit(x).network_.params, start)
+    stack = untrained(10, 8, 3).set_params(validation_fraction=0.2, finetune_learning_rate=0.1, finetune_epochs=2)
+    before = stack.pretrain(x).network_.params.copy()
+    np.testing.assert_array_equal(stack.finetune(x).network_.params, before)

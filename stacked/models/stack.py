@@ -268,6 +268,7 @@ class Stack(AskedUnits, Model):
         objective = (self._corruption(), self._terms(), self._stochastic())
         trainee = DenseTrainee(self.network_, self._loss(), plan, source, *objective)
         phase, progress = prepare(_FINETUNING, plan, trainee, source, resume)
+        phase.start_counts = source.labels is None and bool(self.units_)
         hooks.checkpoint = checkpoint and checkpoint.at(self, "finetune", FINETUNE)
         before = [record for record in self.history_ if record.phase != "finetune"]
         try:

@@ -99,7 +99,10 @@ class Hooks:
 
 @dataclass
 class Phase:
-    """One run of the loop: what is trained, on what, how, and what messages call it."""
+    """One run of the loop: what is trained, on what, how, and what messages call it.
+
+    With ``start_counts`` the parameters at the start are among those of which validation keeps the best.
+    """
 
     name: str
     unit: int
@@ -111,17 +114,21 @@ class Phase:
     trivial_loss: float
     validation: np.ndarray | None = None
     careless_loss: float = 0.0
+    start_counts: bool = False
 
 
 def run(phase: Phase, hooks: Hooks, progress: Progress | None = None) -> Progress:
     """Train until the plan's epochs are done, validation stops improving, or the callback says so.
 
-    The trainee's parameters end as the best ones seen if there is a validation set. A loss that is not finite or explodes
-    raises DivergedError with the parameters set back to the end of the last good epoch.
+    The trainee's parameters end as the best ones seen if there is a validation set. A loss that is not finite or explodes raises
+    DivergedError with the parameters set back to the end of the last good epoch.
     """
     progress = Progress() if progress is None else progress
     if progress.reference_loss is None:
         progress.reference_loss = phase.trainee.validation_loss(np.arange(min(phase.feed.rows.n_rows, BLOCK_ROWS)))
+    if phase.start_counts and phase.validation is not None and progress.best_params is None:
+        progress.best_loss = phase.trainee.validation_loss(phase.validation)
+        progress.best_params = phase.trainee.params.copy()
     bounded = ACTIVATIONS[phase.trainee.network.layers[-1].activation].bounded
     levels = (phase.trivial_loss, bounded, progress.reference_loss, phase.careless_loss)
     guard = LossGuard(phase.where, phase.remedy, *levels)

@@ -59,10 +59,12 @@ class Autoencoder(OneLayerUnit, AutoencoderParameters):
             )
         return plan
 
-    def start_at_data(self, network: Network, source: Source, subset: np.ndarray | None) -> None:
+    def start_at_data(self, network: Network, source: Source, subset: np.ndarray | None) -> bool:
         """Start at principal components, where `start` asks for them."""
-        if value_of(self, "start") == "principal":
+        asked = value_of(self, "start") == "principal"
+        if asked:
             start_at_components(network, source, subset)
+        return asked
 
     def trainee(self, network: Network, source: Source, plan: Plan) -> DenseTrainee:
         """Backpropagation through this unit."""

@@ -134,8 +134,9 @@ class Unit(Reconstructor):
         """Random starting weights, biases zero."""
         network.randomize(seed, index)
 
-    def start_at_data(self, network: Network, source: Source, subset: np.ndarray | None) -> None:
-        """Change random weights to what the rows ``subset`` (None: all) of the source suggest."""
+    def start_at_data(self, network: Network, source: Source, subset: np.ndarray | None) -> bool:
+        """Change random weights to what the rows ``subset`` (None: all) of the source suggest; whether there was anything to do."""
+        return False
 
     @property
     def stochastic(self) -> Stochastic | None:

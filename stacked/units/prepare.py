@@ -33,7 +33,7 @@ def prepare_unit(
         network.bias(len(network.layers) - 1)[:] = start
     phase, progress = prepare(name_of(unit, source, halves), plan, trainee, source, resume)
     if resume is None:
-        unit.start_at_data(network, source, phase.feed.subset)
+        phase.start_counts = unit.start_at_data(network, source, phase.feed.subset)
     unit.network_, unit.scaling_, unit.n_code_layers_ = network, scaling, len(halves.encoder)
     unit.n_features_in_, unit.seed_, unit.history_ = n_visible, source.seed, progress.history
     unit.__dict__.pop("baseline_", None)  # of an earlier training
