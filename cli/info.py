@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from stacked.errors import DataError
+from stacked.text import one_line
 
 from . import options as opt
 from .output import echo, print_json
@@ -61,9 +62,9 @@ def _lines(model: str, found: dict[str, Any]) -> list[str]:
 
 def _scaling(source: dict[str, Any]) -> str:
     """What was done to the columns, and by which numbers where they are the same for all."""
-    scale, offset, method = source["scale"], source["offset"], source["method"]
+    scale, offset, method = source["scale"], source["offset"], one_line(source["method"])
     if isinstance(scale, list) or isinstance(offset, list) or source["log"] != 0:
-        return str(method)
+        return method
     return f"{method}: times {scale:.6g} plus {offset + 0.0:.6g}"
 
 

@@ -142,9 +142,9 @@ def _by_column(rows: Rows, columns: Columns, dtype: np.dtype, mode: str, method:
         raise DataError(f"{rows.name}: n_samples={rows.n_rows}, all rows are alike; there is nothing to learn")
     with np.errstate(all="ignore"):
         scale, offset = _SCALES[method](columns)
-    scale, offset = np.where(varies, scale, 0.0), np.where(varies, offset, 0.0)
+        scale, offset = np.where(varies, scale, 0.0), np.where(varies, offset, 0.0)
+        low, high = columns.minimum * scale + offset, columns.maximum * scale + offset
     constant = np.where(varies, 0.0, raw.mean)
-    low, high = columns.minimum * scale + offset, columns.maximum * scale + offset
     for j in np.flatnonzero(varies):
         _check_held(rows, raw.minimum[j], raw.maximum[j], scale[j], offset[j], low[j], high[j], dtype)
     within = bool((low >= -SLACK).all() and (high <= 1 + SLACK).all())

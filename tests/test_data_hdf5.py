@@ -232,7 +232,7 @@ def test_a_file_that_is_removed_while_it_is_open_is_read_to_its_end(tmp_path):
 def test_training_on_a_file_that_changes_ends_in_the_error(tmp_path, monkeypatch, change):
     """Streamed, because there seems to be room for the network only; 9 reads come before training, 3 an epoch."""
     path, model = tmp_path / "plain.h5", tmp_path / "model.h5"
-    stored(path, data=np.random.default_rng(1).integers(0, 250, (3000, 8)).astype(np.uint8))
+    stored(path, data=np.random.default_rng(1).integers(0, 250, (3000, 2, 4)).astype(np.uint8))
     monkeypatch.setattr(stacked.data.memory, "available_memory", lambda: 4096)
     monkeypatch.setattr("stacked.data.h5rows.require_memory", lambda *args: None)
     reads, read = [], H5Rows.read

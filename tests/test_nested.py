@@ -81,8 +81,8 @@ def test_what_is_refused():
         StackedAutoencoder([RBM(3), 20]).set_params(units__1__k=3)
     with pytest.raises(ValueError, match="Invalid parameter 'size' for estimator RBM"):
         model.set_params(units__0__size=3)
-    with pytest.raises(ValueError, match="Invalid parameter 'unit' for estimator Stacked"):
-        model.set_params(unit__0__n_hidden=3)
+    with pytest.raises(ValueError, match="Invalid parameter 'layer' for estimator Stacked"):
+        model.set_params(layer__0__n_hidden=3)
     assert [unit.n_hidden for unit in model.units] == [4, 3]
 
 

@@ -67,7 +67,14 @@ def test_l1_makes_codes_smaller(digits):
 def test_codes_reach_their_target(activation, low, digits):
     target = {"sparsity_target": 0.1, "sparsity_weight": 10.0}
     model = Autoencoder(
-        60, activation=activation, epochs=60, optimizer="adam", learning_rate=0.01, random_state=0, **target
+        60,
+        activation=activation,
+        epochs=60,
+        batch_size=100,
+        optimizer="adam",
+        learning_rate=0.01,
+        random_state=0,
+        **target,
     )
     activity = (model.fit(digits).transform(digits).mean(axis=0) - low) / (1 - low)
     assert np.abs(activity - 0.1).max() < 0.03

@@ -187,7 +187,7 @@ UNFIT = {
     "a negative scale": lambda r: replace(r, input=replace(r.input, scale=-1.0), probe=None),
     "a seed below zero": lambda r: replace(r, params={**r.params, "seed": -1}, probe=None),
     "a range that is no truth value": lambda r: replace(r, params={**r.params, "unit_range": 1}, probe=None),
-    "a scaling that nobody knows": lambda r: replace(r, params={**r.params, "scaling": "log"}, probe=None),
+    "a scaling that nobody knows": lambda r: replace(r, params={**r.params, "scaling": "logs"}, probe=None),
     "fewer units than layers": lambda r: with_estimator(r, units=r.params["estimator"]["units"][:1]),
     "more units than layers": lambda r: with_estimator(r, units=r.params["estimator"]["units"] * 2),
     "a unit of another size": lambda r: with_unit(r, 1, n_hidden=5),

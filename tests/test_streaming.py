@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from stacked import RBM, Autoencoder, StackedAutoencoder, StackedClassifier, VariationalAutoencoder
-from stacked.data import ArrayRows, H5Rows
+from stacked.data import ArrayRows, H5Rows, encoded
 from stacked.kernels.cpu import max_threads
 from stacked.training import feed
 from stacked.training import loop as training
@@ -59,7 +59,7 @@ def test_a_streamed_unit_has_the_bits_of_one_in_memory(name, table, stored, smal
 
 def test_a_streamed_stack_whose_codes_do_not_fit_has_the_same_bits(table, stored, small_windows, monkeypatch):
     reference = _stack().fit(table)
-    monkeypatch.setattr(feed, "available_memory", lambda: 0)  # codes are computed on the fly
+    monkeypatch.setattr(encoded, "available_memory", lambda: 0)  # codes are computed on the fly
     streamed = _stack().fit(stored)
     np.testing.assert_array_equal(reference.network_.params, streamed.network_.params)
     assert [r.validation_loss for r in reference.history_] == [r.validation_loss for r in streamed.history_]

@@ -61,7 +61,7 @@ def _spy(monkeypatch, module, name, answer=6.5):
 
 
 def _plan(**settings):
-    return Autoencoder(3, **settings).validate()
+    return Autoencoder(3, **settings).validate().on(100, 0.1)
 
 
 @pytest.mark.parametrize("sparsity", [(), (0.1, 0.0, 0.9)])
@@ -69,7 +69,7 @@ def _plan(**settings):
 def test_a_machine_is_trained_on_the_chosen_rows_with_its_own_streams(persistent, sparsity, monkeypatch):
     trainee, window = _machine_trainee(persistent, sparsity=sparsity), _window()
     calls = _spy(monkeypatch, rbm_kernel, "train")
-    update = update_settings(RBM(3).validate(), 12, 0)
+    update = update_settings(RBM(3).validate().on(12, 0.1), 12, 0)
     assert trainee.train(window, slice(2, 6), 3, 8, 17, update) == (6.5, 0.0)
     ((machine, params, found, samples, positions, ids, size, key, chain_key, epoch, step, carried, work),) = calls
     assert machine is trainee.machine and found is update and samples is window.samples

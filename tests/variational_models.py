@@ -62,7 +62,8 @@ def log_normal(x, mean):
 
 
 def linear_model(rows, precision="float64", **params):
-    own = {"hidden_layers": (), "output": "gaussian", "precision": precision, "random_state": 0, **params}
+    own = {"hidden_layers": (), "output": "gaussian", "precision": precision, "random_state": 0}
+    own |= {"scaling": "none", **params}
     return VariationalAutoencoder(2, **own).fit(rows)
 
 

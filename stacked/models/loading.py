@@ -111,7 +111,7 @@ def _params(record: ModelRecord) -> dict[str, Any]:
 def _scaling(record: ModelRecord) -> InputScaling:
     mode = choice("scaling", record.params["scaling"], SCALINGS)
     method, given = record.params["method"], record.input
-    if not isinstance(method, str) or len(method) > _LONGEST_METHOD:
+    if not isinstance(method, str) or len(method) > _LONGEST_METHOD or not method.isprintable():
         raise ValueError(f"a scaling method of {shown(method)}")
     if given.scale.min() < 0 or given.scale.max() == 0:
         raise ValueError(f"a scale of {given.scale.min()}")
