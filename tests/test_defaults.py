@@ -63,21 +63,19 @@ def test_rates_fall_with_the_width(phase):
 
 
 def test_small_data_are_validated():
-    assert all(rule.usual_validation(n)[0] == (rule.HELD_OUT if n < rule.LARGE else 0) for n in ROWS)
+    assert all(rule.usual_validation(n)[0] == (rule.HELD_OUT if rule.SMALL <= n < rule.LARGE else 0) for n in ROWS)
 
 
 @pytest.mark.parametrize(
-    ("statistics", "kind"),
+    ("mean", "std", "kind"),
     [
-        ((0, 1, 0.3, 0.458, True), "binary"),
-        ((0, 1, 0.1307, 0.3081, False), "ink"),  # MNIST
-        ((0, 1, 0.2860, 0.3530, False), "shades"),  # Fashion-MNIST
-        ((0, 1, 0.4, 0.2, False), "unit"),
-        ((0.2, 0.9, 0.5, 0.1, False), "unit"),
-        ((-1, 1, 0.0, 0.5, False), "real"),
-        ((-1, 1, 0.0, 0.5, True), "real"),
-        ((0, 3, 1.0, 1.0, True), "real"),
+        (0.3, 0.458258, "binary"),
+        (0.1307, 0.3081, "ink"),  # MNIST
+        (0.2860, 0.3530, "shades"),  # Fashion-MNIST
+        (0.4, 0.2, "unit"),
+        (0.5, 0.1, "unit"),
+        (1.0, 0.0, "binary"),
     ],
 )
-def test_kinds_by_their_statistics(statistics, kind):
-    assert rule.kind_of(*statistics) == kind
+def test_kinds_of_data_in_the_unit_range_by_their_statistics(mean, std, kind):
+    assert rule.kind_in_unit_range(mean, std) == kind

@@ -27,7 +27,7 @@ def untrained(*sizes, **own):
     units[0].set_params(output="linear")
     if len(units) > 1:
         units[-1].set_params(activation="linear")
-    return StackedAutoencoder(units, random_state=0)
+    return StackedAutoencoder(units, scaling="none", random_state=0)
 
 
 @pytest.mark.parametrize(("n", "n_columns"), [(60, 12), (9, 40)])

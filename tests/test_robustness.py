@@ -304,7 +304,7 @@ def test_a_refused_refit_leaves_the_classifier_as_it_was(bad, small, digits):
     before = clf.predict_proba(small)
     with pytest.raises(ValueError):
         {
-            "range": lambda: clf.fit(small[:, :4] * np.inf, y),
+            "range": lambda: clf.fit(np.full((300, 4), np.inf), y),
             "labels": lambda: clf.fit(small, y[:9]),
             "width of the unlabelled": lambda: clf.fit(small, y, X_unlabelled=small[:, :9]),
             "one row to split": lambda: clf.fit(small, y, X_unlabelled=small[:1]),
