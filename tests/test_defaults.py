@@ -33,6 +33,13 @@ def test_machines_are_for_many_rows_of_ink_alone():
     assert taken == {("ink", n) for n in ROWS if n >= rule.LARGE}
 
 
+@pytest.mark.parametrize("kind", rule.KINDS)
+@pytest.mark.parametrize("n_rows", ROWS)
+def test_classifiers_of_values_near_0_and_1_are_built_on_machines(kind, n_rows):
+    near = kind in ("binary", "ink", "shades")
+    assert rule.usual_units(kind, n_rows, classifies=True) == (("rbm", {}) if near else rule.usual_units(kind, n_rows))
+
+
 def test_minibatches_grow_with_the_rows_within_bounds():
     batches = [rule.usual_batch(n) for n in ROWS]
     assert all(a <= b for a, b in pairwise(batches))

@@ -1,0 +1,47 @@
+"""The sets that benchmarks draw: equal at every call, of the kind that they are said to be, and split without overlap."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stacked.defaults import KINDS, kind_of
+
+PATH = Path(__file__).resolve().parent.parent / "benchmarks" / "data_sets.py"
+
+
+@pytest.fixture(scope="module")
+def sets():
+    spec = importlib.util.spec_from_file_location("data_sets", PATH)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+SHAPES = {
+    "spectra": (500, 200), "heartbeats": (2000, 140), "few rows": (200, 30), "wide": (400, 2000), "words, yes or no": (3000, 500),
+    "digits": (1797, 64), "digits, 300": (300, 64), "wine": (178, 13),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_sets_are_scaled_as_their_kind_asks(sets, name):
+    data, again = sets.load(name), sets.load(name)
+    np.testing.assert_array_equal(data.train, again.train)
+    np.testing.assert_array_equal(data.test, again.test)
+    n_rows, n_columns = SHAPES[name]
+    assert len(data.test) == round(sets.HELD_OUT * n_rows) and len(data.train) + len(data.test) == n_rows
+    assert data.train.shape[1] == data.test.shape[1] == n_columns and data.train.dtype == np.float32
+    x = data.train.astype(np.float64)
+    assert data.kind == kind_of(x.min(), x.max(), x.mean(), x.std(), bool((x == np.rint(x)).all()))
+
+
+def test_kinds_and_sizes(sets):
+    assert {kind for kind, _ in sets.SETS.values()} == set(KINDS) and set(sets.SETS) >= sets.TABLES
+    for n in (2, 10, 16, 30, 144, 784, 10_304):
+        sizes = sets.DataSet("", "real", np.zeros((1, n)), np.zeros((1, n))).sizes()
+        assert sizes == sorted(sizes, reverse=True) and sizes[-1] >= 2
