@@ -28,8 +28,6 @@ def vae():
     return VariationalAutoencoder(2, hidden_layers=(5,), epochs=0, random_state=0)
 
 
-
-
 def _record(model):
     """What a file holds but for the training rows."""
     return replace(to_record(model), baseline=None)

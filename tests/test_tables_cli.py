@@ -332,7 +332,19 @@ def test_a_run_whose_data_came_from_the_standard_input(home, tmp_path):
 
 
 def test_samples_have_names_too(home, tmp_path):
-    run_well("pretrain", home / "train.csv", "-o", tmp_path / "m.h5", "--layers", 3, "--drop", "income", "--unit", "rbm", *TRAIN[2:])
+    run_well(
+        "pretrain",
+        home / "train.csv",
+        "-o",
+        tmp_path / "m.h5",
+        "--layers",
+        3,
+        "--drop",
+        "income",
+        "--unit",
+        "rbm",
+        *TRAIN[2:],
+    )
     lines = run_well("sample", tmp_path / "m.h5", "-n", 2, "--steps", 2).stdout.splitlines()
     assert lines[0].startswith("age,work=Private") and len(lines) == 3
     assert len(run_well("sample", tmp_path / "m.h5", "-n", 2, "--steps", 2, "--no-header").stdout.splitlines()) == 2

@@ -131,7 +131,10 @@ def test_classifiers_of_sizes(small, digits):
     assert model.fit(TABLE, labels).predict(TABLE).shape == (120,)
     stack = StackedAutoencoder([12, 6], random_state=0, **SHORT).pretrain(TABLE)
     on = StackedClassifier.on(stack, finetune_epochs=3).finetune(TABLE, labels)
-    assert on.templates[0].get_params() == stack.templates[0].get_params()
+    assert on.n_code_layers_ == 2 and on.network_.layers[1] == stack.network_.layers[1]
+    ink = StackedClassifier([12, 6], random_state=0, finetune_epochs=1, unit_settings={"epochs": 1})
+    ink.fit(np.where(small > 0.5, 1, small / 4), digits.labels[:300])
+    assert [unit.hidden for unit in ink.units_] == ["bernoulli", "bernoulli"]
 
 
 def test_settings_for_all_units_or_each():

@@ -5,6 +5,7 @@ from typing import Any
 from ..defaults import usual_rate
 from ..errors import SettingError
 from ..parameters import value_of
+from ..registry import CLASSIFIER
 from ..settings import sizes
 from ..text import shown
 from ..units.autoencoder import Autoencoder
@@ -19,6 +20,7 @@ class AskedUnits(NestedUnits):
     ``data_kind_`` is what the units were chosen for: the kind of data and the number of rows.
     """
 
+    kind: str
     unit: str
     code: str
     unit_settings: Any
@@ -56,4 +58,6 @@ class AskedUnits(NestedUnits):
         if not isinstance(settings, dict):
             raise SettingError(f"unit_settings: expected a dict of parameters, found {shown(given)}")
         widths = sizes("units", list(self.units))
-        return units_for(widths, value_of(self, "unit"), value_of(self, "code"), settings, data, n_rows)
+        return units_for(
+            widths, value_of(self, "unit"), value_of(self, "code"), settings, data, n_rows, self.kind == CLASSIFIER
+        )

@@ -21,10 +21,7 @@ from ..units.chain import Halves, chained, encoders
 from .parameters import StackedClassifierParameters
 from .stack import Callback, Stack
 
-_SHARED = (
-    "units", "unit", "code", "unit_settings", "validation_fraction", "patience", "scaling", "precision", "n_threads",
-    "random_state", "verbose",
-)  # fmt: skip
+_SHARED = ("validation_fraction", "patience", "scaling", "precision", "n_threads", "random_state", "verbose")
 
 
 @declared
@@ -41,10 +38,10 @@ class StackedClassifier(ClassifierMixin, Stack, StackedClassifierParameters):
     def on(cls, stack: Stack, **params: Any) -> "StackedClassifier":
         """A classifier on a fitted stack's encoder as it stands, ready for `finetune` with labels; ``params`` are its settings."""
         check_is_fitted(stack, "network_")
-        classifier = cls(**{**{name: getattr(stack, name) for name in _SHARED}, **params})
-        for name in ("units_", "scaling_", "seed_", "n_features_in_", "table_", "data_kind_"):
-            if hasattr(stack, name):
-                setattr(classifier, name, getattr(stack, name))
+        shared = {"units": stack.templates if stack._are_sizes else stack.units}
+        classifier = cls(**{**shared, **{name: getattr(stack, name) for name in _SHARED}, **params})
+        for name in ("units_", "scaling_", "seed_", "n_features_in_", "table_"):
+            setattr(classifier, name, getattr(stack, name))
         classifier.history_ = [r for r in stack.history_ if r.phase == "pretrain"]
         classifier.n_code_layers_ = stack.n_code_layers_
         classifier.network_ = stack.network_.regrown(stack.network_.layers[: stack.n_code_layers_])

@@ -32,23 +32,25 @@ def units_for(
     given: Given | None = None,
     data: str = "unit",
     n_rows: int = 0,
+    classifies: bool = False,
 ) -> "list[Unit]":
     """Units of ``sizes`` from the data upwards.
 
     ``kind`` is one of `KINDS`, or "auto" for what suits the data, of those that take all parameters ``given``; a kind that is asked
     for on data in [0, 1] has the defaults that it declares. ``code``: the
     uppermost unit is "linear", the "same" as the others, or with "auto" linear where two or more layers end in one narrower than
-    the layer below. ``data`` is a kind of data and ``n_rows`` their number, as `defaults` has them.
+    the layer below, but not in a classifier. ``data`` is a kind of data, ``n_rows`` their number, and
+    ``classifies`` tells whether a classifier is to be built of the units, as `defaults` has them.
     """
     given = dict(given or {})
     for name, value in given.items():
         if isinstance(value, Each) and len(value) != len(sizes):
             raise SettingError(f"{name}: expected {len(sizes)} values, one for each unit, found {len(value)}")
-    usual, chosen = usual_units(data, n_rows)
+    usual, chosen = usual_units(data, n_rows, classifies)
     word = _kind_taking(given, usual) if kind == "auto" else kind
     own = (kind == "auto" or data in _REAL) and not given.keys() & set(KINDS[word].building.not_linear)
     defaults = chosen if own and word == usual else _outputs(KINDS[word], data)
-    linear = code == "linear" or (code == "auto" and len(sizes) > 1 and sizes[-1] < sizes[-2])
+    linear = code == "linear" or (code == "auto" and not classifies and len(sizes) > 1 and sizes[-1] < sizes[-2])
     common = {name for name, value in given.items() if not isinstance(value, Each)}
     units: list[Any] = []
     for index, size in enumerate(sizes):
