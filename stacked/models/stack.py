@@ -55,8 +55,8 @@ class Stack(AskedUnits, Model):
     scaling: str
     precision: str
     random_state: Any
-    validation_fraction: float
-    patience: int | None
+    validation_fraction: float | str
+    patience: int | str | None
 
     def pretrain(
         self,

@@ -43,8 +43,8 @@ class Unit(Reconstructor):
     scaling: str
     optimizer: str = "momentum"
     line_searches: int = 3
-    validation_fraction: float
-    patience: int | None
+    validation_fraction: float | str
+    patience: int | str | None
     _carried: Carried | None = None  # from one `partial_fit` to the next
 
     def fit(self, X: Any, y: Any = None, *, callback: Callback | None = None) -> "Unit":

@@ -48,8 +48,8 @@ def units_for(
             raise SettingError(f"{name}: expected {len(sizes)} values, one for each unit, found {len(value)}")
     usual, chosen = usual_units(data, n_rows, classifies)
     word = _kind_taking(given, usual) if kind == "auto" else kind
-    own = (kind == "auto" or data in _REAL) and not given.keys() & set(KINDS[word].building.not_linear)
-    defaults = chosen if own and word == usual else _outputs(KINDS[word], data)
+    suits = (kind == "auto" or data in _REAL) and not given.keys() & set(KINDS[word].building.not_linear)
+    defaults = chosen if suits and word == usual else _outputs(KINDS[word], data)
     linear = code == "linear" or (code == "auto" and not classifies and len(sizes) > 1 and sizes[-1] < sizes[-2])
     common = {name for name, value in given.items() if not isinstance(value, Each)}
     units: list[Any] = []
