@@ -17,7 +17,7 @@ from scipy.stats import spearmanr
 from stacked import RBM, Autoencoder, StackedAutoencoder, open_data
 
 N_TRAIN, N_TEST = 20_000, 5_000
-FINETUNE_EPOCHS = 50
+TUNING = {"finetune_epochs": 50, "finetune_batch_size": 100, "finetune_learning_rate": 1e-3}
 SHORT = {"epochs": 10, "batch_size": 50}
 NOISE = {"corruption": "gaussian", "corruption_level": 0.5}
 
@@ -84,7 +84,7 @@ def main() -> None:
     print(f"{'':36}  {'error':>6}  {'height':>6}  {'width':>6}  {'mean':>6}  seconds")
     for name, units in RECIPES.items():
         start = time.perf_counter()
-        model = StackedAutoencoder(units, finetune_epochs=FINETUNE_EPOCHS, random_state=options.seed).fit(train)
+        model = StackedAutoencoder(units, **TUNING, random_state=options.seed).fit(train)
         seconds, codes = time.perf_counter() - start, model.transform(test)
         ranks = rank_correlations(mapped(codes, model.transform(train), sides(train)), truth)
         mean = float(np.mean(ranks))
