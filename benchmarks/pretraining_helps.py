@@ -21,7 +21,9 @@ N_LABELLED = 1000
 def classifier(seed: int) -> StackedClassifier:
     """784-500-500-10."""
     units = [RBM(500, epochs=10), RBM(500, epochs=10)]
-    return StackedClassifier(units, finetune_epochs=50, finetune_batch_size=50, finetune_learning_rate=1e-3, random_state=seed)
+    return StackedClassifier(
+        units, finetune_epochs=50, finetune_batch_size=50, finetune_learning_rate=1e-3, random_state=seed
+    )
 
 
 def main() -> None:

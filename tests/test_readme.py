@@ -118,7 +118,7 @@ def _missing(cell, settings, printed):
 
 
 def test_every_number_in_the_results_was_printed_by_the_script_that_its_row_names():
-    results, _ = _tables()
+    results, _, _ = _tables()
     printed = _printed()
     assert len(results) > 5
     for what, result, by in results:
@@ -130,7 +130,7 @@ def test_every_number_in_the_results_was_printed_by_the_script_that_its_row_name
 
 
 def test_the_table_of_epochs_is_the_one_that_its_script_printed():
-    _, epochs = _tables()
+    _, _, epochs = _tables()
     (printed,) = (text for command, text in _printed().items() if command.startswith("benchmarks/epochs.py"))
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in printed.splitlines() if line.startswith("|")
@@ -138,6 +138,13 @@ def test_the_table_of_epochs_is_the_one_that_its_script_printed():
     assert len(epochs) > 10 and [row[: len(epochs[0])] for row in rows[2:]] == epochs
     (before,) = re.findall(r"`(benchmarks/\w+\.py)` prints the table", README.read_text())
     assert before == "benchmarks/epochs.py" and (ROOT / before).exists()
+
+
+def test_the_table_of_pretraining_is_taken_from_the_one_that_its_script_printed():
+    _, pays, _ = _tables()
+    printed = next(text for command, text in _printed().items() if command.startswith("benchmarks/pretraining_pays.py"))
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in printed.splitlines() if line[:2] == "| "]
+    assert len(pays) > 10 and [[row[i] for i in (0, 1, 2, 4, 5)] for row in rows[1:]][: len(pays)] == pays
 
 
 def test_every_command_of_the_results_has_its_script():
