@@ -30,9 +30,11 @@ def stack(
         unit, values = usual_units(data.kind, n)
     fraction, patience = usual_validation(n)
     batch = usual_batch(n)
-    epochs = {phase: max(1, round(share * usual_epochs(n, batch, phase))) for phase in ("pretrain", "finetune")}
-    options = {**(values or {}), "batch_size": batch, "epochs": epochs["pretrain"]}
     widths = [data.train.shape[1], *sizes]
+    weights = [below * above for below, above in pairwise(widths)]
+    epochs = [max(1, round(share * usual_epochs(n, batch, "pretrain", count))) for count in weights]
+    finetune_epochs = max(1, round(share * usual_epochs(n, batch, "finetune", sum(weights))))
+    options = {**(values or {}), "batch_size": batch, "epochs": epochs}
     if options.get("optimizer") == "adam":
         options["learning_rate"] = [usual_rate(max(pair), "pretrain") for pair in pairwise(widths)]
     if "output" in options:
@@ -41,7 +43,7 @@ def stack(
     for above in units[1:] if upper else []:
         above.set_params(output=upper)
     return StackedAutoencoder(
-        units, finetune_epochs=epochs["finetune"], finetune_batch_size=batch,
+        units, finetune_epochs=finetune_epochs, finetune_batch_size=batch,
         finetune_learning_rate=usual_rate(max(widths), "finetune"),
         validation_fraction=fraction, patience=patience, n_threads=1, random_state=seed,
     )  # fmt: skip

@@ -16,6 +16,7 @@ INK, SHADES = 0.75, 0.5  # shares of the greatest possible variance
 SMALLEST_BATCH, LARGEST_BATCH = 20, 100
 UPDATES = {"pretrain": 1000, "finetune": 3000}  # that small data get at least
 EPOCHS = {"pretrain": 10, "finetune": 20}  # that large data get at least
+MANY_WEIGHTS = 3_000_000  # from which on small data get fewer updates, so that a run stays under a minute
 LARGE = 20_000  # rows from which on nothing is held out
 SMALL = 20  # of fewer none can be spared
 HELD_OUT = 0.1
@@ -62,9 +63,13 @@ def usual_batch(n_rows: int) -> int:
     return min(LARGEST_BATCH, max(SMALLEST_BATCH, int(sqrt(n_rows))))
 
 
-def usual_epochs(n_rows: int, batch: int, phase: str) -> int:
-    """Epochs of a unit ("pretrain") or of the whole network ("finetune"): enough for `UPDATES`, and at least `EPOCHS`."""
-    return max(EPOCHS[phase], ceil(UPDATES[phase] * batch / n_rows))
+def usual_epochs(n_rows: int, batch: int, phase: str, n_weights: int = 0) -> int:
+    """Epochs of a unit ("pretrain") or of the whole network ("finetune"): enough for `UPDATES`, and at least `EPOCHS`.
+
+    ``n_weights`` is how many weights the unit, or the encoder, has.
+    """
+    updates = UPDATES[phase] * min(1.0, MANY_WEIGHTS / max(n_weights, 1))
+    return max(EPOCHS[phase], ceil(updates * batch / n_rows))
 
 
 def usual_validation(n_rows: int) -> tuple[float, int | None]:

@@ -57,6 +57,12 @@ def test_small_data_get_their_updates_and_large_ones_their_epochs(phase):
         assert number == rule.EPOCHS[phase] or (number - 1) * n / batch < rule.UPDATES[phase]
 
 
+@pytest.mark.parametrize("phase", rule.EPOCHS)
+def test_networks_of_many_weights_get_fewer_updates(phase):
+    epochs = [rule.usual_epochs(400, 20, phase, n) for n in (0, 10**6, rule.MANY_WEIGHTS, 2 * rule.MANY_WEIGHTS, 10**9)]
+    assert epochs[0] == epochs[1] == epochs[2] and epochs[3] == epochs[2] // 2 and epochs[4] == rule.EPOCHS[phase]
+
+
 def test_mnist_is_trained_as_long_as_ever():
     assert rule.usual_units("ink", 60_000) == ("rbm", {}) and rule.usual_batch(60_000) == 100
     assert [rule.usual_epochs(60_000, 100, phase) for phase in ("pretrain", "finetune")] == [10, 20]
