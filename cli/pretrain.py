@@ -23,8 +23,8 @@ stack_options = opt.together(
     click.option("--layers", type=Sizes(), help="Units in each layer, from the data upwards: 1000-500-250-30."),
     click.option(
         "--unit", type=click.Choice(["auto", *KINDS]),
-        help="Kind of unit; auto goes by the data: rbm for many rows of drawings, else autoencoders of relu units by adam that start at"
-        " principal components.  [default: auto]",
+        help="Kind of unit; auto goes by the data: rbm for many rows of drawings, else relu autoencoders by adam."
+        "  [default: auto]",
     ),
     click.option(
         "--code", type=click.Choice(["auto", "linear", "same"]),

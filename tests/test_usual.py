@@ -133,7 +133,7 @@ def test_classifiers_of_sizes(small, digits):
     on = StackedClassifier.on(stack, finetune_epochs=3).finetune(TABLE, labels)
     assert on.n_code_layers_ == 2 and on.network_.layers[1] == stack.network_.layers[1]
     ink = StackedClassifier([12, 6], random_state=0, finetune_epochs=1, unit_settings={"epochs": 1})
-    ink.fit(np.where(small > 0.5, 1, small / 4), digits.labels[:300])
+    ink.fit((small > 0.5).astype(np.float32), digits.labels[:300])
     assert [unit.hidden for unit in ink.units_] == ["bernoulli", "bernoulli"]
 
 
@@ -170,3 +170,23 @@ def test_settings_for_all_units_or_each():
 def test_bad_settings_are_refused_before_training(settings, message):
     with pytest.raises(SettingError, match=message):
         StackedAutoencoder(**settings).fit(TABLE)
+
+
+def test_a_single_narrow_layer_is_linear_where_the_data_decide():
+    (unit,) = units_for([3], data="real", n_columns=10)
+    assert unit.code_activation == "linear" == unit.output_activation
+    (wide,) = units_for([30], data="real", n_columns=10)
+    (asked,) = units_for([3], "autoencoder", data="unit", n_columns=10)
+    assert (wide.code_activation, asked.code_activation) == ("relu", "sigmoid")
+
+
+@pytest.mark.parametrize(("activation", "start"), [("tanh", "random"), ("relu", "principal"), ("linear", "principal")])
+def test_other_activations_start_at_random(activation, start):
+    units = units_for([8, 4], data="real", given={"activation": activation})
+    assert [unit.start for unit in units] == [start, "principal" if start == "principal" else "random"]
+    StackedAutoencoder(units).plan()
+
+
+def test_many_weights_get_fewer_updates_of_few_rows():
+    few, many = (training_plan(RBM(4)).on(400, n_weights=n).epochs for n in (1000, 10**7))
+    assert few > many >= 10

@@ -8,8 +8,10 @@ from ..parameters import value_of
 from ..registry import CLASSIFIER
 from ..settings import sizes
 from ..text import shown
+from ..training.plan import Plan
 from ..units.autoencoder import Autoencoder
 from ..units.base import Unit
+from ..units.chain import chained, encoders
 from ..units.usual import units_for
 from .nested import NestedUnits
 
@@ -17,14 +19,18 @@ from .nested import NestedUnits
 class AskedUnits(NestedUnits):
     """Base of the stacks: ``units``, and with their sizes alone ``unit``, ``code`` and ``unit_settings``.
 
-    ``data_kind_`` is what the units were chosen for: the kind of data and the number of rows.
+    ``data_kind_`` is what the units were chosen for: the kind of data, the number of rows and that of columns.
     """
 
     kind: str
     unit: str
     code: str
     unit_settings: Any
-    data_kind_: tuple[str, int]
+    data_kind_: tuple[str, int, int]
+
+    def plan(self) -> Plan:
+        """The plan of fine-tuning; the stack's own."""
+        raise NotImplementedError
 
     @property
     def templates(self) -> Any:
@@ -33,7 +39,7 @@ class AskedUnits(NestedUnits):
         """
         if self.units is None:
             return [Autoencoder()]
-        return self._usual(*getattr(self, "data_kind_", ("unit", 0))) if self._are_sizes else self.units
+        return self._usual(*getattr(self, "data_kind_", ("unit", 0, 0))) if self._are_sizes else self.units
 
     @property
     def _are_sizes(self) -> bool:
@@ -47,12 +53,14 @@ class AskedUnits(NestedUnits):
         asked = not self._are_sizes or lowest.building.outputs in (self.unit_settings or {})
         return asked and lowest.output_activation == "sigmoid"
 
-    def _usual_rate(self, n_inputs: int) -> float:
-        """The learning rate of fine-tuning that suits the widest layer, the data's own columns among them."""
-        return usual_rate(max(n_inputs, *(unit.n_hidden for unit in self.templates)), "finetune")
+    def _plan_on(self, n_rows: int, n_columns: int) -> Plan:
+        """The plan of fine-tuning on so many rows of so many columns; the rate suits the widest layer, the columns among them."""
+        layers = encoders(chained(self.templates, n_columns))
+        rate = usual_rate(max(n_columns, *(layer.n_out for layer in layers)), "finetune")
+        return self.plan().on(n_rows, rate, sum(layer.n_weights for layer in layers))
 
-    def _usual(self, data: str, n_rows: int) -> list[Unit]:
-        """Units of the sizes given, for a kind of data and a number of rows."""
+    def _usual(self, data: str, n_rows: int, n_columns: int) -> list[Unit]:
+        """Units of the sizes given, for a kind of data, so many rows and columns."""
         given = value_of(self, "unit_settings")
         settings = {} if given is None else given
         if not isinstance(settings, dict):

@@ -120,7 +120,7 @@ class Stack(AskedUnits, Model):
                 prepared = self._prepare(rows, reset=not fitted, models_input=targets is None)
                 if not fitted:
                     self.seed_ = seed_from(self.random_state)
-                plan = self.plan().on(rows.n_rows, self._usual_rate(rows.n_columns))
+                plan = self._plan_on(rows.n_rows, rows.n_columns)
                 split_rows(rows.n_rows, plan.validation_fraction, self.seed_)
                 source = Source(*prepared, self.seed_, _FINETUNE_STREAM, self._accept(targets))
                 if not fitted:
@@ -182,7 +182,7 @@ class Stack(AskedUnits, Model):
         as_trained = self.scaling_.method in (AS_IS, IMAGES) and self.scaling_.unit_range
         prepared = self.scaling_.for_training(rows, data, dtype)
         if reset and self._are_sizes:
-            self.data_kind_ = (kind_of(self.scaling_, *prepared[1:]), rows.n_rows)
+            self.data_kind_ = (kind_of(self.scaling_, *prepared[1:]), rows.n_rows, rows.n_columns)
             self.plan()
             tell_units(self.templates, self.unit)
         if models_input if reset else as_trained:

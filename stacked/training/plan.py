@@ -32,14 +32,14 @@ class Plan:
     line_searches: int = 3
     phase: str = "pretrain"
 
-    def on(self, n_rows: int, rate: float = ADAM_RATE) -> "Plan":
-        """The plan for so many rows, with nothing left to choose; ``rate`` is the learning rate, if it is not given.
+    def on(self, n_rows: int, rate: float = ADAM_RATE, n_weights: int = 0) -> "Plan":
+        """The plan for so many rows and weights of the encoder, with nothing left to choose; ``rate`` is taken if none is given.
 
         Rows are held out by choice only where the number of epochs is chosen, too, or patience was asked for.
         """
         batch_size = usual_batch(n_rows) if self.batch_size == AUTO else self.batch_size
         chosen = self.epochs == AUTO
-        epochs = usual_epochs(n_rows, batch_size, self.phase) if chosen else self.epochs
+        epochs = usual_epochs(n_rows, batch_size, self.phase, n_weights) if chosen else self.epochs
         fraction, patience = usual_validation(n_rows) if chosen else (0.0, None)
         if self.patience != AUTO:
             fraction, patience = fraction or (HELD_OUT if self.patience else 0.0), self.patience

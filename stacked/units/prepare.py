@@ -23,8 +23,9 @@ def prepare_unit(
     holds the last good weights.
     """
     n_visible = source.rows.n_columns
-    plan = (unit.validate() if plan is None else plan).on(source.rows.n_rows, unit.usual_rate(n_visible))
-    halves = unit.layers(n_visible)
+    plan, halves = unit.validate() if plan is None else plan, unit.layers(n_visible)
+    n_weights = sum(layer.n_weights for layer in halves.encoder)
+    plan = plan.on(source.rows.n_rows, unit.usual_rate(n_visible), n_weights)
     network = Network.zeros(halves.whole, unit.precision)
     trainee = unit.trainee(network, source, plan)
     if resume is None:

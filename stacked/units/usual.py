@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .base import Unit
 
 _REAL = ("real", "counts")  # kinds of data that need outputs of any size
+STARTING = ("relu", "linear")  # codes that may start at principal components
 CODES = ("auto", "linear", "same")
 Given = Mapping[str, Any]  # a parameter's value for all units, or with `Each` one for each
 
@@ -32,15 +33,16 @@ def units_for(
     given: Given | None = None,
     data: str = "unit",
     n_rows: int = 0,
+    n_columns: int = 0,
     classifies: bool = False,
 ) -> "list[Unit]":
     """Units of ``sizes`` from the data upwards.
 
     ``kind`` is one of `KINDS`, or "auto" for what suits the data, of those that take all parameters ``given``; a kind that is asked
     for on data in [0, 1] has the defaults that it declares. ``code``: the
-    uppermost unit is "linear", the "same" as the others, or with "auto" linear where two or more layers end in one narrower than
-    the layer below, but not in a classifier. ``data`` is a kind of data, ``n_rows`` their number, and
-    ``classifies`` tells whether a classifier is to be built of the units, as `defaults` has them.
+    uppermost unit is "linear", the "same" as the others, or with "auto" linear where it is narrower than the layer below (of a kind
+    that the data decide, or than the data), but not in a classifier. ``data`` is a kind of data, ``n_rows`` and ``n_columns`` their
+    numbers, and ``classifies`` tells whether a classifier is to be built of the units, as `defaults` has them.
     """
     given = dict(given or {})
     for name, value in given.items():
@@ -50,7 +52,9 @@ def units_for(
     word = _kind_taking(given, usual) if kind == "auto" else kind
     suits = (kind == "auto" or data in _REAL) and not given.keys() & set(KINDS[word].building.not_linear)
     defaults = chosen if suits and word == usual else _outputs(KINDS[word], data)
-    linear = code == "linear" or (code == "auto" and not classifies and len(sizes) > 1 and sizes[-1] < sizes[-2])
+    if given.get("activation", "relu") not in STARTING:
+        defaults = {name: value for name, value in defaults.items() if name != "start"}
+    linear = code == "linear" or (code == "auto" and not classifies and _narrows(sizes, n_columns if suits else 0))
     common = {name for name, value in given.items() if not isinstance(value, Each)}
     units: list[Any] = []
     for index, size in enumerate(sizes):
@@ -59,6 +63,11 @@ def units_for(
         below = units[-1].code_activation if units else None
         units.append(_unit(KINDS[word], size, below, linear and index == len(sizes) - 1, common, defaults, own))
     return units
+
+
+def _narrows(sizes: Sequence[int], n_columns: int) -> bool:
+    """Whether the uppermost layer is narrower than the one below; a single one is narrower than its data, if their width counts."""
+    return sizes[-1] < (sizes[-2] if len(sizes) > 1 else n_columns)
 
 
 def _kind_taking(given: Given, usual: str) -> str:
