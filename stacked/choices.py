@@ -4,17 +4,18 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .scaling import AS_IS, InputScaling
-
 if TYPE_CHECKING:
+    from .scaling import InputScaling
     from .units.base import Unit
 
 CHOICES = "stacked.choices"
 LOGGER = logging.getLogger(CHOICES)
 
 
-def tell_scaling(name: str, scaling: InputScaling) -> None:
+def tell_scaling(name: str, scaling: "InputScaling") -> None:
     """How the rows called ``name`` were scaled under auto, if they were."""
+    from .scaling import AS_IS  # here, for the command line's help knows the logger by name
+
     if scaling.mode == "auto" and scaling.method != AS_IS:
         LOGGER.info("%s: scaling='auto': %s", name, scaling.method)
 

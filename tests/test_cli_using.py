@@ -194,7 +194,7 @@ def test_evaluate_needs_labels_that_the_classifier_knows(home, tmp_path):
 
 
 def test_metrics_do_not_depend_on_streaming_or_scaling(tmp_path):
-    images = (np.random.default_rng(0).random((3000, 9)) * 255).astype(np.uint8)
+    images = (np.random.default_rng(0).random((3000, 3, 3)) * 255).astype(np.uint8)
     model = StackedAutoencoder(
         [RBM(5, visible="gaussian", epochs=1, learning_rate=0.001)], finetune_epochs=1, random_state=0
     )
@@ -203,7 +203,7 @@ def test_metrics_do_not_depend_on_streaming_or_scaling(tmp_path):
         file["x"] = images
         assert reconstruction_metrics(model, file["x"]) == reconstruction_metrics(model, images)
     found = reconstruction_metrics(model, images)
-    difference = (model.reconstruct(images) - images) / 255
+    difference = (model.reconstruct(images) - images.reshape(3000, 9)) / 255
     assert found["squared_error"] == pytest.approx(np.square(difference).sum(axis=1).mean(), rel=1e-4)
     assert found["cross_entropy"] is None
 

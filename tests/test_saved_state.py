@@ -37,7 +37,7 @@ OTHERS = {  # a value other than the default for every parameter of every estima
     "autoencoder": {
         **COMMON, "activation": "tanh", "output": "linear", "loss": "squared_error", "corruption": "salt_and_pepper",
         "corruption_level": 0.1, "emphasis": [1.5, 0.5], "code_l1": 0.01, "contraction": 0.02,
-        "sparsity_target": 0.2, "sparsity_weight": 0.03, "tied": False, "optimizer": "adam", "line_searches": 4,
+        "sparsity_target": 0.2, "sparsity_weight": 0.03, "tied": False, "start": "random", "optimizer": "adam", "line_searches": 4,
     },
     "vae": {
         **COMMON, "hidden_layers": [6, 4], "activation": "relu", "output": "gaussian", "binarize": False, "samples": 2,
@@ -50,9 +50,12 @@ OTHERS = {  # a value other than the default for every parameter of every estima
     "stacked_classifier": FINETUNING,
 }  # fmt: skip
 SPARSE = {**OTHERS["rbm"], "hidden": "bernoulli", "sparsity_target": 0.2, "sparsity_weight": 0.3}
+PRINCIPAL = {
+    **OTHERS["autoencoder"], "activation": "relu", "start": "principal", "sparsity_target": None, "sparsity_weight": 0.0,
+}  # fmt: skip
 BINARY = {**OTHERS["vae"], "output": "bernoulli", "binarize": True, "scaling": "minmax"}
 # A target excludes other hidden units, and binary draws exclude other outputs.
-SETS = [*OTHERS.items(), ("rbm", SPARSE), ("vae", BINARY)]
+SETS = [*OTHERS.items(), ("autoencoder", PRINCIPAL), ("rbm", SPARSE), ("vae", BINARY)]
 
 
 OF_UNITS = ("units", "unit", "code", "unit_settings", "n_threads", "verbose")

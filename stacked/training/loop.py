@@ -199,7 +199,7 @@ def _note(progress: Progress, record: Record, params: np.ndarray) -> None:
 
 
 def _out_of_patience(plan: Plan, progress: Progress) -> bool:
-    if plan.patience is None or progress.best_epoch < 0:
+    if plan.patience is None or progress.best_params is None:
         return False
     return progress.epoch - 1 - progress.best_epoch >= plan.patience
 
