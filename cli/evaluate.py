@@ -11,6 +11,8 @@ from . import options as opt
 from .output import echo, print_json
 from .table_options import open_for, table_options
 
+MOST_CLASSES = 20  # of a confusion matrix that is printed
+
 
 @click.command()
 @opt.model_argument
@@ -88,8 +90,7 @@ def _lines(report: dict[str, Any]) -> list[str]:
             *_verdict(report),
             f"cross-entropy  {report['cross_entropy']:.5g} a sample",
             *_code_lines(report["code"]),
-            "confusion (rows: true, columns: predicted)",
-            *_table(report["classes"], report["confusion"]),
+            *_confusion(report["classes"], report["confusion"]),
         ]
     lines = [
         start,
@@ -139,6 +140,13 @@ def _code_lines(code: dict[str, Any]) -> list[str]:
         if sparseness is None
         else [*lines, f"sparseness     {sparseness:.4f} over a unit's lifetime, in the mean"]
     )
+
+
+def _confusion(classes: list[Any], confusion: list[list[int]]) -> list[str]:
+    """The table, unless it would be wider than a screen."""
+    if len(classes) > MOST_CLASSES:
+        return [f"confusion      of {len(classes):,} classes: see --json"]
+    return ["confusion (rows: true, columns: predicted)", *_table(classes, confusion)]
 
 
 def _table(classes: list[Any], confusion: list[list[int]]) -> list[str]:

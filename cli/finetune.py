@@ -13,6 +13,7 @@ from stacked.units.parameters import Run
 from . import options as opt
 from .boundary import in_flags
 from .declared import name_of, option, sentence, shown_default
+from .output import echo
 from .table_options import notes_of_table, open_labelled, table_options
 from .units import flag_of, refuse_unused
 
@@ -87,8 +88,15 @@ def _start(given: dict[str, Any]) -> None:
         check_output(path, [source, data, labels], given["force"])
         model = configured(source, given)
         with open_labelled(model, data, labels, given) as rows:
+            _tell_of_labels(model, rows, given)
             notes = notes_of(rows, data, labels, _classifies(model)) | notes_of_table(given)
             train(model, "finetune", rows, path, notes, given, signals)
+
+
+def _tell_of_labels(model: Any, rows: Any, given: dict[str, Any]) -> None:
+    """Say that labels are left out, where a column of them was named and an autoencoder is trained."""
+    if given["label_column"] not in (None, "none") and rows.labels is not None and not _classifies(model):
+        echo(f"{rows.name}: the labels are left out; --classify makes a classifier of them", err=True)
 
 
 def configured(source: str, given: dict[str, Any]) -> Any:

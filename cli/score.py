@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from .encode import applied, apply_options
+from .table_options import code_names
 
 QUANTILE = 0.99
 
@@ -38,7 +39,9 @@ def score(flag: bool, quantile: float | None, **given: Any) -> None:
     with applied(given) as (fitted, rows, target):
         limit = _limit(fitted, given["model"], QUANTILE if quantile is None else quantile) if flag else None
         scores = -fitted.score_samples(rows)
-        write_array(target, scores if limit is None else _flagged(scores, limit))
+        named = code_names(fitted, given) is not None
+        names = ["score", "anomaly"][: 1 if limit is None else 2] if named else None
+        write_array(target, scores if limit is None else _flagged(scores, limit, target.path), names)
 
 
 def _limit(fitted: Any, path: str, quantile: float) -> float:
@@ -52,7 +55,11 @@ def _limit(fitted: Any, path: str, quantile: float) -> float:
     return limit
 
 
-def _flagged(scores: Any, limit: float) -> Any:
+def _flagged(scores: Any, limit: float, path: str) -> Any:
+    """Scores beside 1 where they exceed the limit, else 0; as text, a whole number among others, where that is what is written."""
     import numpy as np
 
-    return np.column_stack([scores, scores > limit])
+    flags = (scores > limit).astype(np.int64)
+    if path.lower().endswith((".npy", ".h5", ".hdf5")):
+        return np.column_stack([scores, flags])
+    return np.column_stack([scores.astype(str), flags.astype(str)])

@@ -20,6 +20,7 @@ from .training.feed import split_rows
 from .training.loop import FINETUNE
 from .training.plan import Plan
 
+CLOSE = 1.05  # an error so many times that of PCA is no reason to warn
 OVERFITTED = 1.3  # an error so many times that of training
 _LOG = logging.getLogger("stacked.training")
 
@@ -85,9 +86,9 @@ def at_the_end(model: Any, rows: Rows, scaled: tuple[Any, Any]) -> tuple[Compari
 
 
 def summary_line(model: Any, X: Any) -> str | None:
-    """What the training on X came to, beside the answers that need none; None of a classifier."""
+    """What the training on X came to, beside the answers that need none; None where that is not known."""
     if model.kind == CLASSIFIER:
-        return None
+        return _accuracy_line(model, X)
     rows, scaled = model._fitted_rows(X)
     with model._threads():
         found, where = at_the_end(model, rows, scaled)
@@ -95,6 +96,26 @@ def summary_line(model: Any, X: Any) -> str | None:
         return None
     pca = "" if found.pca is None else f", by PCA with {found.n_components:,} components {found.pca:.4g}"
     return f"squared error of {where}: {found.squared_error:.4g}; by a constant answer {found.constant:.4g}{pca}"
+
+
+def _accuracy_line(model: Any, X: Any) -> str | None:
+    """Of a classifier that was trained on rows with labels, and of always the most frequent class."""
+    if model.baseline_ is None or model.baseline_.class_share is None or not isinstance(X, Rows) or X.labels is None:
+        return None
+    rows, scaled = model._fitted_rows(X)
+    train, held_out = _split(model, rows.n_rows)
+    chosen, name = (held_out, "rows held out") if held_out is not None else (train, "training rows")
+    chosen = np.arange(rows.n_rows) if chosen is None else chosen
+    chosen = chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), ROWS)).astype(np.int64)]
+    sample = sample_rows(rows, scaled, chosen).astype(model.network_.params.dtype)
+    chosen = chosen[: len(sample)]
+    with model._threads():
+        found = model.classes_[model._network.apply(ArrayRows(sample, rows.name)).argmax(axis=1)]
+    accuracy, constant = float((found == X.labels[chosen]).mean()), float(model.baseline_.class_share.max())
+    hopeless = ": it has learnt nothing; train longer, or on more labelled rows" if accuracy <= constant else ""
+    return (
+        f"accuracy on {len(sample):,} {name}: {accuracy:.2%}; always the most frequent class {constant:.2%}{hopeless}"
+    )
 
 
 def compared(model: Any, rows: Rows, scaled: tuple[Any, Any]) -> Comparison | None:
@@ -127,12 +148,25 @@ def _remedy(model: Any, found: Comparison, hopeless: bool) -> str:
     if is_stack(model.kind) and (last is None or last.phase != "finetune"):
         return "fine-tune the whole network"
     if hopeless:
-        return "it has learnt nothing of these rows; train with a lower learning rate, or relu or tanh units by adam"
+        return f"it has learnt nothing of these rows; {_advice(model)}"
     if last is not None and _overfits(model, found, last.loss):
-        return (
-            f"it fits its training rows better ({last.loss:.4g}); hold rows out (validation) and stop early (patience)"
+        held_out = last.validation_loss is not None
+        help_ = (
+            "fewer units, or some weight_decay, may do better" if held_out else "hold rows out (validation_fraction)"
         )
-    return "train longer, or relu or tanh units by adam"
+        return f"it fits its training rows better ({last.loss:.4g}); {help_}"
+    return _advice(model)
+
+
+def _advice(model: Any) -> str:
+    """What may do better than the training that a model had."""
+    if model.kind == "rbm":
+        return "train longer (epochs), or take an autoencoder of relu units by adam"
+    optimizer = model.finetune_optimizer if is_stack(model.kind) else model.optimizer
+    hidden = {getattr(layer, "activation", "") for layer in model.network_.layers[:-1]}
+    if optimizer == "adam" and "sigmoid" not in hidden:
+        return "train longer (epochs), or take more units"
+    return "train longer (epochs), or relu or tanh units by adam"
 
 
 def _overfits(model: Any, found: Comparison, training_loss: float) -> bool:
@@ -155,7 +189,8 @@ def _warn(model: Any, rows: Rows, scaled: tuple[Any, Any]) -> None:
     if found is None or line is None:
         return
     unfinished = is_stack(model.kind) and model.history_[-1].phase != "finetune"
-    if not ("constant" not in found.worse_than and (unfinished or _varies_by_design(model))):
+    close = unfinished or _varies_by_design(model) or found.squared_error <= CLOSE * (found.pca or 0.0)
+    if "constant" in found.worse_than or not close:
         _LOG.warning(
             "%s: its squared error of %.4g on %s is %s", type(model).__name__, found.squared_error, where, line
         )

@@ -69,7 +69,7 @@ def usual_epochs(n_rows: int, batch: int, phase: str, n_weights: int = 0) -> int
     ``n_weights`` is how many weights the unit, or the encoder, has.
     """
     updates = UPDATES[phase] * min(1.0, MANY_WEIGHTS / max(n_weights, 1))
-    return max(EPOCHS[phase], ceil(updates * batch / n_rows))
+    return max(EPOCHS[phase], ceil(updates * min(batch, n_rows) / n_rows))
 
 
 def usual_validation(n_rows: int) -> tuple[float, int | None]:

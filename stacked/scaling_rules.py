@@ -148,7 +148,7 @@ def _by_column(rows: Rows, columns: Columns, dtype: np.dtype, mode: str, method:
     for j in np.flatnonzero(varies):
         _check_held(rows, raw.minimum[j], raw.maximum[j], scale[j], offset[j], low[j], high[j], dtype)
     within = bool((low >= -SLACK).all() and (high <= 1 + SLACK).all())
-    text = _TEXTS[method] + _asides(log & varies, ~varies, method)
+    text = _TEXTS[method] + _asides(bool((columns.binary & varies).any()), log & varies, ~varies, method)
     return InputScaling(scale, offset, log, constant, tuple(rows.sample_shape), rows.dtype.name, mode, text, within)
 
 
@@ -190,12 +190,13 @@ _TEXTS = {
     "minmax": "each column to [0, 1]",
     "center": "each column minus its mean, all divided by one deviation",
     "log": "logarithms, each column minus its mean, all divided by one deviation",
-    "columns": "each column to mean 0 and deviation 1, zeros and ones as they are",
+    "columns": "each column to mean 0 and deviation 1",
 }
 
 
-def _asides(log: np.ndarray, constant: np.ndarray, method: str) -> str:
-    text = f"; {log.sum()} by their logarithm" if log.any() and method != "log" else ""
+def _asides(ones: bool, log: np.ndarray, constant: np.ndarray, method: str) -> str:
+    text = ", zeros and ones as they are" if ones and method == "columns" else ""
+    text += f"; {log.sum()} by their logarithm" if log.any() and method != "log" else ""
     return text + (f"; {constant.sum()} that do not vary set aside" if constant.any() else "")
 
 

@@ -59,7 +59,7 @@ def _changed(units: list[Any], nested: dict[str, Any]) -> list[Any]:
         if not isinstance(units[place], BaseEstimator):
             raise SettingError(
                 f"{PREFIX}{place}__{next(iter(values))}: expected a unit in this place, found {units[place]!r}, which has no"
-                " parameters; give a unit, such as RBM(100), instead"
+                f" parameters; set {PREFIX}{place} to another size, or give a unit, such as RBM(100)"
             )
         units[place] = clone(units[place]).set_params(**values)
     return units
