@@ -126,7 +126,7 @@ def _uniform(
     rows: Rows, summary: Summary, dtype: np.dtype, mode: str, method: str, scale: float, offset: float
 ) -> InputScaling:
     low, high = summary.minimum * scale + offset, summary.maximum * scale + offset
-    _check_held(rows, summary.minimum, summary.maximum, scale, offset, low, high, dtype)
+    _check_held(rows.name, summary.minimum, summary.maximum, scale, offset, low, high, dtype)
     within = low >= -SLACK and high <= 1 + SLACK
     return uniform_scaling((scale, offset), tuple(rows.sample_shape), rows.dtype.name, mode, method, within)
 
@@ -146,7 +146,9 @@ def _by_column(rows: Rows, columns: Columns, dtype: np.dtype, mode: str, method:
         low, high = columns.minimum * scale + offset, columns.maximum * scale + offset
     constant = np.where(varies, 0.0, raw.mean)
     for j in np.flatnonzero(varies):
-        _check_held(rows, raw.minimum[j], raw.maximum[j], scale[j], offset[j], low[j], high[j], dtype)
+        _check_held(
+            f"{rows.name}, column {j}", raw.minimum[j], raw.maximum[j], scale[j], offset[j], low[j], high[j], dtype
+        )
     within = bool((low >= -SLACK).all() and (high <= 1 + SLACK).all())
     text = _TEXTS[method] + _asides(bool((columns.binary & varies).any()), log & varies, ~varies, method)
     return InputScaling(scale, offset, log, constant, tuple(rows.sample_shape), rows.dtype.name, mode, text, within)
@@ -201,11 +203,11 @@ def _asides(ones: bool, log: np.ndarray, constant: np.ndarray, method: str) -> s
 
 
 def _check_held(
-    rows: Rows, minimum: float, maximum: float, scale: float, offset: float, low: float, high: float, dtype: np.dtype
+    where: str, minimum: float, maximum: float, scale: float, offset: float, low: float, high: float, dtype: np.dtype
 ) -> None:
     """DataError where values, or their scale, are beyond the numbers of ``dtype``."""
     largest = float(np.finfo(dtype).max)
     if not (math.isfinite(scale) and scale > 0 and math.isfinite(offset) and -largest <= low <= high <= largest):
         raise DataError(
-            f"{rows.name}: values from {minimum:g} to {maximum:g} cannot be scaled to {dtype} numbers; rescale the data"
+            f"{where}: values from {minimum:g} to {maximum:g} cannot be scaled to {dtype} numbers; rescale the data"
         )

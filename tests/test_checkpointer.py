@@ -190,3 +190,24 @@ def test_a_single_unit_has_no_unfinished_run(records, tmp_path):
     write_model(path, replace(read_model(path), checkpoint=records["pretrain"].checkpoint))
     with pytest.raises(ModelFileError, match="a rbm is not trained in phases"):
         load_checkpoint(path)
+
+
+def test_a_start_that_is_never_beaten_survives_an_interruption(tmp_path):
+    def tuned(checkpoint=None, callback=None):
+        tuning = {"finetune_epochs": 6, "finetune_learning_rate": 0.5, "finetune_optimizer": "adam"}
+        model = StackedAutoencoder([RBM(4, epochs=30)], validation_fraction=0.3, random_state=0, **tuning).pretrain(X)
+        start = model.network_.params.copy()
+        return model.finetune(X, checkpoint=checkpoint, callback=callback), start
+
+    def stop(record):
+        if record.epoch == 2:
+            raise KeyboardInterrupt
+
+    whole, start = tuned()
+    np.testing.assert_array_equal(whole.network_.params, start)
+    assert len(whole.history_) == 36
+    with pytest.raises(KeyboardInterrupt):
+        tuned(Checkpointer(tmp_path / "run.h5", 0), stop)
+    unfinished = load_checkpoint(tmp_path / "run.h5")
+    unfinished.model.finetune(X, resume=unfinished.resume)
+    np.testing.assert_array_equal(unfinished.model.network_.params, start)

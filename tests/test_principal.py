@@ -122,3 +122,9 @@ def test_training_never_ends_worse_than_it_began_on_the_rows_held_out():
     stack = untrained(10, 8, 3).set_params(validation_fraction=0.2, finetune_learning_rate=0.1, finetune_epochs=2)
     before = stack.pretrain(x).network_.params.copy()
     np.testing.assert_array_equal(stack.finetune(x).network_.params, before)
+
+
+def test_values_whose_squares_no_number_holds_have_no_components():
+    x = rows().astype(np.float64) * 1e200
+    unit = Autoencoder(8, output="linear", precision="float64", random_state=0, **RECTIFIED).fit(x)
+    assert np.isfinite(unit.network_.params).all()

@@ -275,3 +275,35 @@ def test_constant_columns_do_not_reach_the_network_and_come_back():
     other[:, 5] = 1e6
     np.testing.assert_array_equal(unit.transform(other), unit.transform(table))
     assert (unit.reconstruct(other)[:, 5] == 4.5).all() and (unit.inverse_transform(np.ones((2, 2)))[:, 5] == 4.5).all()
+
+
+def test_logarithms_have_signs_and_are_undone():
+    table = np.array([[-50.0, 7.0], [0.0, 7.0], [3.0, 7.0], [4e5, 7.0]])
+    rows = ArrayRows(table)
+    found = fit_scaling("log", rows, summarize(rows), np.dtype(np.float64))
+    scaled = found.apply(table, np.dtype(np.float64))
+    logs = np.sign(table[:, 0]) * np.log1p(np.abs(table[:, 0]))
+    np.testing.assert_allclose(scaled[:, 0], (logs - logs.mean()) / logs.std(), rtol=1e-12)
+    np.testing.assert_allclose(found.undo(scaled.copy()), table, rtol=1e-9, atol=1e-9)  # 7 as it was, not its logarithm
+
+
+def test_columns_are_described_alike_however_they_are_cut(monkeypatch):
+    from stacked.data import columns
+
+    table = np.random.default_rng(2).normal(size=(300, 6)).cumsum(axis=1).cumsum(axis=0) + 1e4
+    whole = columns.describe_columns(ArrayRows(table))
+    monkeypatch.setattr(ArrayRows, "slices", lambda self: ((i, min(i + 70, 300)) for i in range(0, 300, 70)))
+    cut = columns.describe_columns(ArrayRows(table))
+    neighbours = [np.corrcoef(table[:, j], table[:, j + 1])[0, 1] for j in range(5)]
+    for found in (whole, cut):
+        np.testing.assert_allclose(found.mean, table.mean(axis=0), rtol=1e-12)
+        np.testing.assert_allclose(found.std, table.std(axis=0), rtol=1e-9)
+        assert found.neighbours == pytest.approx(np.mean(neighbours), rel=1e-9)
+
+
+def test_floats_in_other_units_than_the_trainings_are_refused_in_use():
+    shares = np.random.default_rng(4).random((60, 5)) * 0.4 + 0.3
+    unit = Autoencoder(2, activation="tanh", output="linear", learning_rate=0.001, random_state=0, **SHORT).fit(shares)
+    assert np.isfinite(unit.transform(shares * 2)).all()
+    with pytest.raises(DataError, match=r"expected values like those of the training, in \[0, 1\], found \[7"):
+        unit.transform(shares * 255)

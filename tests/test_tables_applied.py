@@ -189,3 +189,19 @@ def test_hostile_recipes_in_model_files_are_refused(name, tmp_path, train):
 def test_in_words(train):
     assert described(train.table) == "2 columns (1 of numbers, 1 of text with 3 categories) become 4"
     assert check_recipe(copy.deepcopy(train.table)) == train.table
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "k,k=x,c\nx,100,1\ny,101,2\nx,102,3\ny,99,5\n",  # a column called as a category's
+        'city,b,c\nNew  York,1,2\nRome,2,2\nNew  York,3,5\n"a\nb",4,1\n',  # two blanks, a line break
+    ],
+)
+def test_names_of_encoded_columns_are_each_once_and_read_back(text, tmp_path):
+    rows = open_data(write(tmp_path, text))
+    names = feature_names(rows.table)
+    assert len(set(names)) == len(names) == rows.n_columns
+    lines = [",".join(names), *(",".join(map(str, row)) for row in rows.array.tolist())]
+    again = open_data_for(rows.table, write(tmp_path, "\n".join(lines) + "\n", "o.csv"))
+    np.testing.assert_array_equal(again.read(0, again.n_rows), rows.read(0, rows.n_rows))

@@ -190,3 +190,13 @@ def test_other_activations_start_at_random(activation, start):
 def test_many_weights_get_fewer_updates_of_few_rows():
     few, many = (training_plan(RBM(4)).on(400, n_weights=n).epochs for n in (1000, 10**7))
     assert few > many >= 10
+
+
+def test_the_rate_of_fine_tuning_goes_by_the_widest_layer_the_data_among_them():
+    model = StackedAutoencoder([30, 5])
+    assert model._plan_on(100, 10_000).learning_rate == ((0, pytest.approx(4e-4)),)
+    assert model._plan_on(100, 40).learning_rate == ((0, pytest.approx(min(3e-3, 0.04 / 40**0.5))),)
+
+
+def test_two_rows_take_no_more_updates_than_many():
+    assert usual_epochs(2, usual_batch(2), "pretrain") <= 1000

@@ -17,7 +17,8 @@ import math
 from typing import Any
 
 from ..errors import DataError
-from ..text import shown
+from ..text import one_line, shown
+from .header import unique_names
 
 Recipe = dict[str, Any]
 
@@ -39,7 +40,9 @@ def recipe_width(recipe: Recipe) -> int:
 
 
 def feature_names(recipe: Recipe) -> list[str]:
-    """A name for each encoded column: ``age``, ``workclass=Private``; without a header ``column2``, ``column2=Private``."""
+    """A name for each encoded column, each once and as a header is read: ``age``, ``workclass=Private``; without a header
+    ``column2``, ``column2=Private``.
+    """
     names = []
     for column in recipe["columns"]:
         own = column["name"] if recipe["header"] else f"column{column['name']}"
@@ -48,7 +51,7 @@ def feature_names(recipe: Recipe) -> list[str]:
         else:
             gap = [MISSING_NAME] if column["missing"] else []
             names += [f"{own}={category}" for category in (*column["categories"], *gap)]
-    return names
+    return unique_names([one_line(name) for name in names])
 
 
 def described(recipe: Recipe) -> str:

@@ -66,5 +66,10 @@ class AskedUnits(NestedUnits):
         if not isinstance(settings, dict):
             raise SettingError(f"unit_settings: expected a dict of parameters, found {shown(given)}")
         widths = sizes("units", list(self.units))
-        known = {"data": data, "n_rows": n_rows, "n_columns": n_columns, "classifies": self.kind == CLASSIFIER}
+        known: dict[str, Any] = {
+            "data": data,
+            "n_rows": n_rows,
+            "n_columns": n_columns,
+            "classifies": self.kind == CLASSIFIER,
+        }
         return units_for(widths, value_of(self, "unit"), value_of(self, "code"), settings, **known)

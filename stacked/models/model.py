@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from .. import anomalies
 from ..checks import check_range, check_width
 from ..data import Rows, as_rows, summarize
+from ..errors import DataError
 from ..files import Baseline
 from ..inputs import rows_for
 from ..kernels.cpu import thread_limit
@@ -22,6 +23,8 @@ from ..network import Network
 from ..scaling import AS_IS, IMAGES, InputScaling
 from ..settings import thread_count
 from ..training.loop import Record
+
+FAR = 10.0  # from 0, of values for a model that was trained on [0, 1]: these are in other units
 
 
 class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -112,16 +115,22 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _fitted_rows(self, X: Any) -> tuple[Rows, tuple[float, float]]:
         """Rows of X, scaled as the model's input is but for the (scale, offset) to load them with.
 
-        Floats must lie in [0, 1] for a model that knows nothing else.
+        Floats must lie in [0, 1] for a model that knows nothing else, or near it if its outputs can be any numbers.
         """
         check_is_fitted(self, "network_")
         rows, scaling = rows_for(self, X, reset=False), self.scaling_
-        floats = rows.dtype.kind == "f" and scaling.unit_range and self.visible_activation == "sigmoid"
+        floats = rows.dtype.kind == "f" and scaling.unit_range and scaling.mode in ("auto", "none")
         if not (floats and scaling.method in (AS_IS, IMAGES)):
             return scaling.in_use(rows, self.network_.params.dtype)
         data = summarize(rows)
         rows, scaled = scaling.in_use(rows, self.network_.params.dtype, data)
-        check_range("sigmoid", scaled, data, rows.name, fitted=True)
+        if self.visible_activation == "sigmoid":
+            check_range("sigmoid", scaled, data, rows.name, fitted=True)
+        elif max(data.maximum, -data.minimum) > FAR:
+            found = f"[{data.minimum:.6g}, {data.maximum:.6g}]"
+            raise DataError(
+                f"{rows.name}: expected values like those of the training, in [0, 1], found {found}; give data in the same units"
+            )
         return rows, scaled
 
     def __sklearn_tags__(self) -> Any:

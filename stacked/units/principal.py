@@ -67,15 +67,16 @@ def _slope(data: np.ndarray) -> float:
 
 def _components(data: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     """(mean (V,), components (V, k) of length 1, the leading first): ``most`` of them, or as many as vary."""
-    mean = data.mean(axis=0)
-    centred = data - mean
     n_rows, n_columns = data.shape
     wide = n_columns > n_rows  # then by way of the rows' products
-    products = centred @ centred.T if wide else centred.T @ centred
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = data.mean(axis=0)
+        centred = data - mean
+        products = centred @ centred.T if wide else centred.T @ centred
     last = len(products) - 1
     most = min(most, len(products))
-    if most == 0:
-        return mean, np.zeros((n_columns, 0))
+    if most == 0 or not np.isfinite(products).all():  # values whose squares no number holds have no components
+        return np.where(np.isfinite(mean), mean, 0.0), np.zeros((n_columns, 0))
     values, vectors = eigh(products, subset_by_index=(last + 1 - most, last))
     kept = values > _LEAST * max(values[-1], 1e-30)
     values, vectors = values[kept][::-1], vectors[:, kept][:, ::-1]
