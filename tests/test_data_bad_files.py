@@ -142,7 +142,7 @@ BAD_FILES = [
     ("underscore.csv", "1,2\n1_000,3\n", "line 2, column 1: .* found '1_000'"),
     ("reals.csv", "y,a\n0.5,2\n", "column 'y': expected integer or text labels, found 0.5"),
     ("only.csv", "label\n1\n", r"0 feature\(s\)"),
-    ("latin.csv", b"a,b\n1,\xff\n", "damaged"),
+    ("latin.csv", b"a,b\n1,\xff\n", "expected a table in UTF-8, found text in another encoding; save it as UTF-8"),
     ("quote.csv", 'a,b\n1,"2\n', "damaged"),
     ("cut.csv.gz", gzip.compress(b"1,2\n" * 1000)[:-12], "damaged"),
     ("endless.csv.gz", gzip.compress(b"1" * (1 << 24)), "lines of less than"),

@@ -73,7 +73,7 @@ def reading(name: str, what: str) -> Iterator[None]:
     except _FAILURES as error:
         if isinstance(error, OSError) and error.strerror:
             raise DataError(f"{name}: expected {what}, found that it cannot be read: {error.strerror}") from error
-        if isinstance(error, UnicodeDecodeError):
+        if isinstance(error, UnicodeDecodeError) and "table" in what:
             raise DataError(
                 f"{name}: expected {what} in UTF-8, found text in another encoding; save it as UTF-8"
             ) from error

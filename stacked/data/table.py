@@ -84,7 +84,10 @@ class Labels:
         for cell, line in zip(cells, lines, strict=True):
             if is_no_label(cell):
                 found = f"found {shown(cell, 40)}" if cell.strip() else "found an empty cell"
-                raise DataError(f"{self.table.name}: {self.table.place(line, self.at)}: expected a label, {found}")
+                where = f"{self.table.name}: {self.table.place(line, self.at)}"
+                raise DataError(
+                    f"{where}: expected a label, {found}; to train without labels {self.table.leave_out(self.at)}"
+                )
         self._texts += cells
         self.nbytes += sum(map(len, cells))
 
