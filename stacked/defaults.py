@@ -17,6 +17,7 @@ SMALLEST_BATCH, LARGEST_BATCH = 20, 100
 UPDATES = {"pretrain": 1000, "finetune": 3000}  # that small data get at least
 EPOCHS = {"pretrain": 10, "finetune": 20}  # that large data get at least
 MANY_WEIGHTS = 3_000_000  # from which on small data get fewer updates, so that a run stays under a minute
+LEAST_SHARE = 0.3  # of a rate that is lowered
 LARGE = 20_000  # rows from which on nothing is held out
 SMALL = 20  # of fewer none can be spared
 HELD_OUT = 0.1
@@ -56,6 +57,14 @@ def usual_rate(width: int, phase: str) -> float:
     A step of Adam moves all weights alike, so a sum over n inputs moves with n, or with its root where they are independent.
     """
     return min(HIGHEST_RATES[phase], RATE_BY_ROOT / sqrt(width))
+
+
+def usual_share(left: float) -> float:
+    """Share of the usual rate of fine-tuning, where pretraining leaves the share ``left`` of a constant answer's loss.
+
+    Where little is left to be gained, long steps only lose what is there. Of squared errors.
+    """
+    return min(1.0, max(LEAST_SHARE, sqrt(left)))
 
 
 def usual_batch(n_rows: int) -> int:

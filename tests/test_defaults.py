@@ -92,3 +92,8 @@ def test_small_data_are_validated():
 )
 def test_kinds_of_data_in_the_unit_range_by_their_statistics(mean, std, kind):
     assert rule.kind_in_unit_range(mean, std) == kind
+
+
+def test_rates_are_lowered_within_bounds():
+    shares = [rule.usual_share(left) for left in (0.0, 0.01, 0.25, 1.0, 50.0)]
+    assert shares == [rule.LEAST_SHARE, rule.LEAST_SHARE, 0.5, 1.0, 1.0]

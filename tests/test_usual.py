@@ -200,3 +200,22 @@ def test_the_rate_of_fine_tuning_goes_by_the_widest_layer_the_data_among_them():
 
 def test_two_rows_take_no_more_updates_than_many():
     assert usual_epochs(2, usual_batch(2), "pretrain") <= 1000
+
+
+def test_the_rate_of_fine_tuning_falls_with_what_pretraining_left(monkeypatch):
+    from stacked.training import loop
+
+    seen = []
+    real = loop.update_settings
+    monkeypatch.setattr(loop, "update_settings", lambda *args: seen.append(real(*args)) or seen[-1])
+    model = StackedAutoencoder([6, 3], random_state=0, finetune_epochs=1, unit_settings={"epochs": 1}).pretrain(TABLE)
+    usual = model._plan_on(120, 6).learning_rate[0][1]
+    for settings, low, high in (({}, 0.3, 0.99), ({"finetune_learning_rate": usual}, 1, 1)):
+        model.set_params(**settings)
+        del seen[:]
+        model.finetune(TABLE)
+        assert all(low * 0.999 <= update.learning_rate / usual <= high * 1.001 for update in seen)
+    random = StackedAutoencoder([6, 3], random_state=0, finetune_epochs=1)
+    del seen[:]
+    random.finetune(TABLE)
+    assert all(update.learning_rate == pytest.approx(usual) for update in seen)

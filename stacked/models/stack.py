@@ -269,6 +269,7 @@ class Stack(AskedUnits, Model):
         trainee = DenseTrainee(self.network_, self._loss(), plan, source, *objective)
         phase, progress = prepare(_FINETUNING, plan, trainee, source, resume)
         phase.start_counts = source.labels is None and bool(self.units_)
+        phase.eases = phase.start_counts and trainee.loss == "squared_error" and self.finetune_learning_rate == AUTO
         hooks.checkpoint = checkpoint and checkpoint.at(self, "finetune", FINETUNE)
         before = [record for record in self.history_ if record.phase != "finetune"]
         try:

@@ -115,6 +115,7 @@ class Phase:
     validation: np.ndarray | None = None
     careless_loss: float = 0.0
     start_counts: bool = False
+    eases: bool = False  # the rate, by what the start leaves of the trivial loss
 
 
 def run(phase: Phase, hooks: Hooks, progress: Progress | None = None) -> Progress:
@@ -126,6 +127,8 @@ def run(phase: Phase, hooks: Hooks, progress: Progress | None = None) -> Progres
     progress = Progress() if progress is None else progress
     if progress.reference_loss is None:
         progress.reference_loss = phase.trainee.validation_loss(np.arange(min(phase.feed.rows.n_rows, BLOCK_ROWS)))
+    if phase.eases and phase.trivial_loss > 0:
+        phase.plan = phase.plan.eased(progress.reference_loss / phase.trivial_loss)
     if phase.start_counts and phase.validation is not None and progress.best_params is None:
         progress.best_loss = phase.trainee.validation_loss(phase.validation)
         progress.best_params = phase.trainee.params.copy()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..defaults import usual_batch, usual_epochs, usual_validation
+from ..defaults import usual_batch, usual_epochs, usual_share, usual_validation
 from ..errors import SettingError
 from ..parameters import checked
 from ..settings import LINE_SEARCHES, Schedule
@@ -50,6 +50,11 @@ class Plan:
             patience=patience if fraction else None,
             learning_rate=((0, rate),) if self.learning_rate == AUTO else self.learning_rate,
         )  # fmt: skip
+
+    def eased(self, left: float) -> "Plan":
+        """The plan with its rates lowered as `usual_share` has it."""
+        share = usual_share(left)
+        return replace(self, learning_rate=tuple((epoch, rate * share) for epoch, rate in self.learning_rate))
 
 
 HELD_OUT = 0.1  # share of the rows, where patience is asked for and no share
