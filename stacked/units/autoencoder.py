@@ -13,9 +13,9 @@ from ..training.losses import loss_for
 from ..training.phase import Source
 from ..training.plan import Plan
 from ..training.trainees import DenseTrainee
-from .autoencoder_parameters import BUILDING, EVEN, SOME_INPUTS, AutoencoderParameters
+from .autoencoder_parameters import BUILDING, EVEN, SOME_INPUTS, STARTING, AutoencoderParameters
 from .one_layer import OneLayerUnit
-from .principal import CODES, start_at_components
+from .principal import start_at_components
 
 
 @declared
@@ -45,10 +45,10 @@ class Autoencoder(OneLayerUnit, AutoencoderParameters):
             real("corruption_level", self.corruption_level, 0.0, 1.0)
         loss_for(self.loss, self.output_activation)
         check_penalties(self, self.code_activation)
-        if value_of(self, "start") == "principal" and self.code_activation not in CODES:
+        if value_of(self, "start") == "principal" and self.code_activation not in STARTING:
             raise SettingError(
-                f"start: principal is for {' or '.join(CODES)} codes, found {self.code_activation}; leave it out, or choose another"
-                " activation"
+                f"start: principal is for {' or '.join(STARTING)} codes, found {self.code_activation}; leave it out, or choose"
+                " another activation"
             )
         if value_of(self, "emphasis") != EVEN and not self.corruption_level:
             raise SettingError("emphasis: has no effect without noise; set corruption_level too")

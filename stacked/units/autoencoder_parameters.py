@@ -15,6 +15,7 @@ CORRUPTIONS = ("none", "masking", "salt_and_pepper", "gaussian")
 SOME_INPUTS = ("masking", "salt_and_pepper")  # the noises that spoil some inputs and keep the others
 EVEN = (1.0, 1.0)
 STARTS = ("random", "principal")
+STARTING = ("relu", "linear")  # codes that may start at principal components
 
 
 @declared

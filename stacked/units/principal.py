@@ -15,7 +15,6 @@ from scipy.linalg import eigh
 from ..network import Network
 from ..training.phase import Source
 
-CODES = ("relu", "linear")  # the activations of units that can start so
 LEFT_OVER = 0.1  # what units beyond the components keep of their random weights
 _VALUES = 2**23  # of the rows that are looked at
 _LEAST = 1e-10  # variance of a component over that of the first

@@ -11,13 +11,13 @@ from ..defaults import usual_units
 from ..errors import SettingError
 from ..parameters import parameters_of
 from ..registry import PACKAGE, UNITS
+from .autoencoder_parameters import STARTING
 from .kinds import KINDS, Kind
 
 if TYPE_CHECKING:
     from .base import Unit
 
 _REAL = ("real", "counts")  # kinds of data that need outputs of any size
-STARTING = ("relu", "linear")  # codes that may start at principal components
 CODES = ("auto", "linear", "same")
 Given = Mapping[str, Any]  # a parameter's value for all units, or with `Each` one for each
 
@@ -39,10 +39,10 @@ def units_for(
     """Units of ``sizes`` from the data upwards.
 
     ``kind`` is one of `KINDS`, or "auto" for what suits the data, of those that take all parameters ``given``; a kind that is asked
-    for on data in [0, 1] has the defaults that it declares. ``code``: the
-    uppermost unit is "linear", the "same" as the others, or with "auto" linear where it is narrower than the layer below (of a kind
-    that the data decide, or than the data), but not in a classifier. ``data`` is a kind of data, ``n_rows`` and ``n_columns`` their
-    numbers, and ``classifies`` tells whether a classifier is to be built of the units, as `defaults` has them.
+    for on data in [0, 1] has the defaults that it declares. ``code``: the uppermost unit is "linear", the "same" as the others, or
+    with "auto" linear where it is narrower than the layer below (of a kind that the data decide, or than the data), but not in a
+    classifier. ``data`` is a kind of data, ``n_rows`` and ``n_columns`` their numbers, and ``classifies`` tells whether a
+    classifier is to be built of the units, as `defaults` has them.
     """
     given = dict(given or {})
     for name, value in given.items():
