@@ -16,7 +16,7 @@ from recipes import RECTIFIED, ratio, stack
 SIGMOID = ("binary", "ink", "shades", "unit")  # kinds that sigmoid outputs can model
 REAL = {**RECTIFIED, "output": "linear"}
 RECIPES: dict[str, dict[str, Any]] = {
-    "the usual": {},
+    "the usual": {"rated": False},
     "RBMs": {"unit": "rbm"},
     "tanh": {"unit": "autoencoder", "values": {**REAL, "activation": "tanh", "start": "random"}},
     "ReLU, linear outputs": {"unit": "autoencoder", "values": REAL},

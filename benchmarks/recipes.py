@@ -9,21 +9,22 @@ from data_sets import DataSet
 from sklearn.decomposition import PCA
 
 from stacked import StackedAutoencoder
-from stacked.cli.units import build_units
 from stacked.defaults import usual_batch, usual_epochs, usual_rate, usual_units, usual_validation
 from stacked.errors import DivergedError
+from stacked.units.usual import Each, units_for
 
 RECTIFIED = {"activation": "relu", "start": "principal", "optimizer": "adam"}
 
 
 def stack(
     data: DataSet, sizes: list[int], seed: int, unit: str | None = None, values: dict[str, Any] | None = None,
-    upper: str | None = None, share: float = 1.0,
+    upper: str | None = None, share: float = 1.0, rated: bool = True,
 ) -> StackedAutoencoder:  # fmt: skip
-    """An untrained stack with the usual minibatches, epochs (``share`` of them) and validation.
+    """An untrained stack with the usual minibatches, epochs (``share`` of them) and validation, on data that are scaled.
 
     Its units are the usual ones, or of kind ``unit`` with these ``values`` of their parameters; ``upper`` are the outputs of upper
-    units where they are not those that `stacked.units.building` chooses.
+    units where they are not those that `stacked.units.building` chooses. The rate of fine-tuning is the usual one of its width, or
+    where it is not ``rated`` the one that is chosen when nothing is said, which also goes by what pretraining leaves.
     """
     n = len(data.train)
     if unit is None:
@@ -34,17 +35,15 @@ def stack(
     weights = [below * above for below, above in pairwise(widths)]
     epochs = [max(1, round(share * usual_epochs(n, batch, "pretrain", count))) for count in weights]
     finetune_epochs = max(1, round(share * usual_epochs(n, batch, "finetune", sum(weights))))
-    options = {**(values or {}), "batch_size": batch, "epochs": epochs}
-    if options.get("optimizer") == "adam":
-        options["learning_rate"] = [usual_rate(max(pair), "pretrain") for pair in pairwise(widths)]
-    if "output" in options:
-        options["output_activation"] = options.pop("output")
-    units = build_units(unit, sizes, "linear" if widths[-1] < widths[-2] else "same", options)
+    given = {**(values or {}), "batch_size": batch, "epochs": Each(epochs)}
+    if given.get("optimizer") == "adam":
+        given["learning_rate"] = Each(usual_rate(max(pair), "pretrain") for pair in pairwise(widths))
+    units = units_for(sizes, unit, "linear" if widths[-1] < widths[-2] else "same", given)
     for above in units[1:] if upper else []:
         above.set_params(output=upper)
+    rate = usual_rate(max(widths), "finetune") if rated else "auto"
     return StackedAutoencoder(
-        units, finetune_epochs=finetune_epochs, finetune_batch_size=batch,
-        finetune_learning_rate=usual_rate(max(widths), "finetune"),
+        units, finetune_epochs=finetune_epochs, finetune_batch_size=batch, finetune_learning_rate=rate, scaling="none",
         validation_fraction=fraction, patience=patience, n_threads=1, random_state=seed,
     )  # fmt: skip
 

@@ -1,6 +1,8 @@
 """The sets that benchmarks draw: equal at every call, of the kind that they are said to be, and split without overlap."""
 
 import importlib.util
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -46,3 +48,13 @@ def test_kinds_and_sizes(sets):
     for n in (2, 10, 16, 30, 144, 784, 10_304):
         sizes = sets.DataSet("", "real", np.zeros((1, n)), np.zeros((1, n))).sizes()
         assert sizes == sorted(sizes, reverse=True) and sizes[-1] >= 2
+
+
+@pytest.mark.parametrize("script", ["defaults", "pretraining_pays"])
+def test_comparisons_of_recipes_run(script):
+    """On a small set for a few epochs, as a user runs them."""
+    options = ["--recipes", "the usual", "RBMs"] if script == "defaults" else ["--seeds", "2", "--rates", "0.001"]
+    command = [sys.executable, PATH.with_name(f"{script}.py"), "--sets", "wine", "--share", "0.05", *options]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(PATH.parent.parent), *sys.path]))}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
+    assert done.returncode == 0 and "| wine" in done.stdout, done.stderr
