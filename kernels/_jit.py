@@ -21,7 +21,7 @@ import numpy as np
 from llvmlite.binding import add_symbol
 from numba import njit
 from numba.core import cgutils
-from numba.core.types import unliteral
+from numba.core.types import Array, intp, none, unliteral
 from numba.core.typing import signature
 from numba.extending import lower_builtin, type_callable
 
@@ -103,9 +103,9 @@ class Linked:
     As with any other, what either needs is there from its first call on.
     """
 
-    def __init__(self, function: Callable, types: tuple, parallel: bool):
+    def __init__(self, function: Callable, types: tuple, parallel: bool, suffix: str = ""):
         self.types, self.py_func, self._parallel = types, function, parallel
-        self.symbol = f"stacked.{function.__module__}.{function.__name__}"
+        self.symbol = f"stacked.{function.__module__}.{function.__name__}{suffix}"
         self._result: Any = None
         update_wrapper(self, function)
         self._register()
@@ -133,6 +133,12 @@ class Linked:
                 self._result = result
         return self._result
 
+    @property
+    def address(self) -> int:
+        """Where the kernel's code begins, for a `Step`."""
+        result = self.link()
+        return int(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
+
     def _register(self) -> None:
         """Teach Numba the type of a call and the code for it."""
 
@@ -146,13 +152,58 @@ class Linked:
 
         @lower_builtin(self, *self.types)
         def code_call(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            convention = context.call_conv
-            kind = convention.get_function_type(sig.return_type, sig.args)
+            kind = context.call_conv.get_function_type(sig.return_type, sig.args)
             callee = cgutils.get_or_insert_function(builder.module, kind, self.symbol)
-            status, answer = convention.call_function(builder, callee, sig.return_type, sig.args, args)
-            with cgutils.if_unlikely(builder, status.is_error):
-                convention.return_status_propagate(builder, status)
-            return answer
+            return _emit_call(context, builder, callee, sig.return_type, sig.args, args)
+
+
+class Step:
+    """A call of a kernel without a result that is known by its address, an intp, the first argument.
+
+    The others have the types of one of the ``signatures``, of which each has a dtype of its own. Such a kernel is compiled when its
+    address is asked for (`Linked.address`), so that nobody waits for what his network has not.
+    """
+
+    def __init__(self, *signatures: tuple):
+        self.__name__, self.signatures = "step", signatures
+        if TESTED:
+            self._register()
+
+    def __call__(self, *args: Any) -> Any:
+        raise TypeError("only a kernel can call one by its address")
+
+    def _register(self) -> None:
+        @type_callable(self)
+        def type_call(context: Any) -> Callable:
+            def typer(*args: Any) -> Any:
+                given = [kind for kind in args[1:] if isinstance(kind, Array)]
+                for types in self.signatures:
+                    if given == [kind for kind in types if isinstance(kind, Array)]:
+                        return signature(none, intp, *types)
+                return None
+
+            names = ["address", *(f"argument_{number}" for number in range(len(self.signatures[0])))]
+            kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+            typer.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])  # type: ignore[attr-defined]
+            return typer
+
+        for types in self.signatures:
+            lower_builtin(self, intp, *types)(self._emit)
+
+    @staticmethod
+    def _emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        kind = context.call_conv.get_function_type(none, sig.args[1:])
+        callee = builder.inttoptr(args[0], kind.as_pointer())
+        return _emit_call(context, builder, callee, none, sig.args[1:], args[1:])
+
+
+def _emit_call(context: Any, builder: Any, callee: Any, returned: Any, types: Any, args: Any) -> Any:
+    """Call compiled code by Numba's own convention; an error of it is passed on."""
+    convention = context.call_conv
+    status, answer = convention.call_function(builder, callee, returned, types, args)
+    with cgutils.if_unlikely(builder, status.is_error):
+        convention.return_status_propagate(builder, status)
+    return answer
 
 
 _linked: list[Linked] = []

@@ -11,6 +11,7 @@ Gradient form: `loss_gradient`. Fused form: `train`, a whole chunk of minibatche
 as in Rumelhart, Hinton & Williams 1986; denoising autoencoders as in Vincent et al. 2010.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +37,7 @@ from .arithmetic.terms import (
 from .arithmetic.updates import add_penalty, apply_update
 from .engine import fused_network, inference, packed_network
 from .engine.panels import ACTIVATION, N_IN, N_OUT
+from .layers import steps as layer_steps
 from .plain import steps
 from .plain.steps import layer_weight
 
@@ -51,6 +53,7 @@ class Workspace(NamedTuple):
     deltas: np.ndarray  # (B * sum of n_out,)
     gradient: np.ndarray  # (P,)
     measured: Measured  # of the terms
+    plain: np.ndarray  # (kinds, 3) addresses of plain steps
     packed: packed_network.Packed  # of the fused trainer
 
 
@@ -62,11 +65,14 @@ def workspace(
     bfloat16: bool = False,
     emphasis: bool = False,
     gradient: bool = False,
+    measured_layers: Sequence[int] = (),
+    plain: bool = False,
 ) -> Workspace:
     """Allocate the scratch for a layer table and minibatches of at most ``batch_size`` rows.
 
     With ``bfloat16`` the products of the fused trainer round what they multiply; dtype is float32 then. ``emphasis`` makes room for
-    weights of single losses, ``gradient`` for `fused_network.write_gradient`.
+    weights of single losses, ``gradient`` for `fused_network.write_gradient`. ``measured_layers`` are those with terms
+    on their outputs. ``plain`` says that `loss_gradient` will be asked in float32.
     """
     n_visible, width = int(table[0, N_IN]), int(table[:, N_OUT].sum())
     rows = np.zeros((2, batch_size, n_visible), dtype)
@@ -74,11 +80,13 @@ def workspace(
     layers = np.zeros((2, batch_size * width), dtype)
     noise = np.zeros((batch_size, steps.noise_columns.py_func(table)), dtype)
     if runs_in_panels(dtype):
-        packed = packed_network.pack_network(table, batch_size, bfloat16, True, emphasis, gradient)
+        packed = packed_network.pack_network(table, batch_size, bfloat16, True, emphasis, gradient, measured_layers)
+        packed = layer_steps.equip(packed)
     else:
         packed = packed_network.pack_network(np.array([[1, 1, 0, 0, 1, 0, 0]]), 1)
     found = measured(int(table[:, N_OUT].max()))
-    return Workspace(rows[0], rows[1], weights, noise, layers[0], layers[1], np.zeros(n_params, dtype), found, packed)
+    places = steps.addresses(table, dtype) if plain or not runs_in_panels(dtype) else steps.NO_ADDRESSES
+    return Workspace(rows[0], rows[1], weights, noise, layers[0], layers[1], np.zeros(n_params, dtype), found, places, packed)
 
 
 @jit
@@ -90,10 +98,16 @@ def layer_rows(table, layer, n_rows, buffer):
 
 
 @jit
-def forward(table, params, loss, inputs, noise, outputs):
+def inputs_of(table, layer, inputs, outputs):
+    """(B, n_in) view of the inputs of a layer."""
+    return layer_rows(table, layer - 1, inputs.shape[0], outputs) if layer else inputs
+
+
+@jit
+def forward(plain, table, params, loss, inputs, noise, outputs):
     """Fill ``outputs`` with every layer's output for ``inputs`` (B, V); under a loss on logits the last layer stays linear.
 
-    noise (B, K) is what the stochastic layers draw, (B, 0) where there are none.
+    noise (B, K) is what the stochastic layers draw, (B, 0) where there are none; plain are addresses of steps.
     """
     below = inputs
     last = table.shape[0] - 1
@@ -102,7 +116,8 @@ def forward(table, params, loss, inputs, noise, outputs):
         if layer == last:
             activation = forward_activation(loss, activation)
         out = layer_rows(table, layer, inputs.shape[0], outputs)
-        steps.forward(table, layer, params, activation, below, noise, out)
+        other = inputs_of(table, steps.partner(table, layer), inputs, outputs)
+        steps.forward(plain, table, layer, params, activation, below, other, noise, out)
         below = out
 
 
@@ -132,18 +147,19 @@ def value_of_terms(table, terms, found):
 
 
 @jit
-def backward(table, params, terms, inputs, outputs, found, deltas, gradient):
+def backward(plain, table, params, terms, inputs, outputs, found, deltas, gradient):
     """Backpropagate the last layer's delta; ``gradient`` (P,) is overwritten, ``deltas`` filled from the top down."""
     n_rows = inputs.shape[0]
     gradient[:] = 0
     for step in range(table.shape[0]):
         layer = table.shape[0] - 1 - step
         own, delta = layer_rows(table, layer, n_rows, outputs), layer_rows(table, layer, n_rows, deltas)
-        below = layer_rows(table, layer - 1, n_rows, outputs) if layer else inputs
-        steps.add_gradient(table, layer, below, delta, gradient)
+        below = inputs_of(table, layer, inputs, outputs)
+        steps.add_gradient(plain, table, layer, params, below, own, delta, gradient)
         if layer:
             activation, out = table[layer - 1, ACTIVATION], layer_rows(table, layer - 1, n_rows, deltas)
-            steps.backward(table, layer, params, delta, below, activation, own, out)
+            other = inputs_of(table, steps.partner(table, layer), inputs, outputs)
+            steps.backward(plain, table, layer, params, delta, below, activation, other, own, out)
             add_slopes(terms, layer - 1, activation, below, 0, out.shape[1], found, out)
         for term in range(terms.places.shape[0]):
             if changes_weights(terms, term, layer):
@@ -159,12 +175,12 @@ def batch_gradient(table, params, objective, inputs, target, labels, work):
     holds the weights of single losses and the noise, as `load_minibatch` left them. Without the penalty on weights.
     """
     last, n_rows, sums = table.shape[0] - 1, inputs.shape[0], np.zeros(2)
-    forward(table, params, objective.loss, inputs, work.noise[:n_rows], work.outputs)
+    forward(work.plain, table, params, objective.loss, inputs, work.noise[:n_rows], work.outputs)
     logits, delta = layer_rows(table, last, n_rows, work.outputs), layer_rows(table, last, n_rows, work.deltas)
     sums[1] = n_rows * measure(table, params, objective.terms, n_rows, work.outputs, work.measured)
     activation, emphasis = table[last, ACTIVATION], work.emphasis[:n_rows]
     sums[0] = loss_and_delta(objective.loss, activation, logits, target, labels, emphasis, delta)
-    backward(table, params, objective.terms, inputs, work.outputs, work.measured, work.deltas, work.gradient)
+    backward(work.plain, table, params, objective.terms, inputs, work.outputs, work.measured, work.deltas, work.gradient)
     return sums
 
 
@@ -239,7 +255,7 @@ def evaluate_plain(table, params, objective, samples, labels, positions, row_ids
         chosen = positions[start : start + batch_size]
         n_rows = chosen.shape[0]
         load_minibatch(table, objective, samples, chosen, row_ids[start : start + batch_size], key, epoch, work)
-        forward(table, params, objective.loss, work.corrupted[:n_rows], work.noise[:n_rows], work.outputs)
+        forward(work.plain, table, params, objective.loss, work.corrupted[:n_rows], work.noise[:n_rows], work.outputs)
         sums[1] += n_rows * measure(table, params, objective.terms, n_rows, work.outputs, work.measured)
         logits, delta = layer_rows(table, last, n_rows, work.outputs), layer_rows(table, last, n_rows, work.deltas)
         goal = labels[chosen] if objective.loss == SOFTMAX_CROSS_ENTROPY else labels
@@ -260,20 +276,27 @@ evaluate.kernels = {"float32": fused_network.evaluate, "float64": evaluate_plain
 
 
 @jit
-def infer_plain(table, params, samples, positions, out):
+def infer_plain(table, params, plain, samples, positions, out):
     """`infer` in any dtype, one layer after the other."""
-    block = np.empty((positions.shape[0], table[0, N_IN]), params.dtype)
-    load_rows(samples, positions, block)
+    inputs = np.empty((positions.shape[0], table[0, N_IN]), params.dtype)
+    load_rows(samples, positions, inputs)
+    outputs = np.empty(positions.shape[0] * table[:, N_OUT].sum(), params.dtype)
     for layer in range(table.shape[0]):
-        answer = np.empty((positions.shape[0], table[layer, N_OUT]), params.dtype)
-        steps.answer(table, layer, params, table[layer, ACTIVATION], block, answer)
-        block = answer
-    out[:] = block
+        below = inputs_of(table, layer, inputs, outputs)
+        other = inputs_of(table, steps.partner(table, layer), inputs, outputs)
+        answer = layer_rows(table, layer, positions.shape[0], outputs)
+        steps.answer(plain, table, layer, params, table[layer, ACTIVATION], below, other, answer)
+    out[:] = layer_rows(table, table.shape[0] - 1, positions.shape[0], outputs)
 
 
-def prepare(table: np.ndarray, params: np.ndarray, bfloat16: bool = False) -> packed_network.Packed | None:
-    """What `infer` can do once for many calls: the packed weights in float32, else nothing."""
-    return inference.prepare(table, params, bfloat16) if runs_in_panels(params.dtype) else None
+Prepared = packed_network.Packed | np.ndarray
+
+
+def prepare(table: np.ndarray, params: np.ndarray, bfloat16: bool = False) -> Prepared:
+    """What `infer` can do once for many calls: the packed weights in float32, else the addresses of plain steps."""
+    if runs_in_panels(params.dtype):
+        return inference.prepare(table, params, bfloat16)
+    return steps.addresses(table, params.dtype)
 
 
 def infer(table, params, prepared, samples, positions, out):
@@ -281,10 +304,10 @@ def infer(table, params, prepared, samples, positions, out):
 
     A row's answer does not depend on the rows beside it.
     """
-    if prepared is None:
-        infer_plain(table, params, samples, positions, out)
-    else:
+    if runs_in_panels(params.dtype):
         inference.infer(prepared, samples, positions, out)
+    else:
+        infer_plain(table, params, prepared, samples, positions, out)
 
 
 infer.kernels = {"float32": inference.infer, "float64": infer_plain}  # type: ignore[attr-defined]

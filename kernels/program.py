@@ -20,7 +20,7 @@ from .arithmetic.corruption import emphasises
 from .arithmetic.losses import SOFTMAX_CROSS_ENTROPY
 from .arithmetic.objective import Objective
 from .arithmetic.terms import LAYER
-from .engine.panels import DENSE, KIND, WEIGHT
+from .engine.panels import KIND, WEIGHT, WITH_PARAMETERS
 
 LOAD, FORWARD, MEASURE, OUTPUT, ROW_LOSSES, BACKWARD, UPDATE, WRITE, APPLY = range(9)
 TRAIN, GRADIENT, EVALUATE, STEP = range(4)  # forms of a program
@@ -52,7 +52,7 @@ def emit(kinds: Sequence[int], row_losses: bool, measured: Sequence[int], form: 
     """The instructions for layers of these kinds, and for terms on the layers ``measured``."""
     last = len(kinds) - 1
     if form == STEP:
-        yield from ((APPLY, layer) for layer in range(last, -1, -1) if kinds[layer] == DENSE)
+        yield from ((APPLY, layer) for layer in range(last, -1, -1) if kinds[layer] in WITH_PARAMETERS)
         return
     yield LOAD, 0
     for layer in range(len(kinds)):
@@ -65,7 +65,7 @@ def emit(kinds: Sequence[int], row_losses: bool, measured: Sequence[int], form: 
     for layer in range(last, -1, -1):
         if layer:
             yield BACKWARD, layer
-        if kinds[layer] == DENSE:
+        if kinds[layer] in WITH_PARAMETERS:
             yield (UPDATE if form == TRAIN else WRITE), layer
 
 
@@ -90,7 +90,7 @@ def check(
 
 
 def _parameters(layer: int, kinds: Sequence[int], weights: Sequence[int]) -> list[tuple]:
-    return [("weight", weights[layer]), ("bias", layer)] if kinds[layer] == DENSE else []
+    return [("weight", weights[layer]), ("bias", layer)] if kinds[layer] in WITH_PARAMETERS else []
 
 
 def _effects(
@@ -102,8 +102,9 @@ def _effects(
     if operation == MEASURE:
         return [("output", measured[place])], [("measured", place)], []
     own = _parameters(place, kinds, weights)
+    users = [layer for layer in range(len(kinds)) if own and own[0] in _parameters(layer, kinds, weights)]
     if operation == APPLY:
-        return [], [], own if weights.index(weights[place]) == place else own[1:]
+        return [], [], own if users[0] == place else own[1:]
     if operation == FORWARD:
         return [("output", place - 1), *own], [("output", place)], []
     if operation == OUTPUT:
@@ -113,7 +114,6 @@ def _effects(
     if operation == BACKWARD:
         terms = [("measured", term) for term, on in enumerate(measured) if on == place - 1]
         return [("delta", place), ("output", place - 1), *own[:1], *terms], [("delta", place - 1)], []
-    users = [layer for layer in range(len(kinds)) if own and own[0] in _parameters(layer, kinds, weights)]
     terms = [("measured", term) for term, on in enumerate(measured) if on == place]
     if users[0] != place:  # a matrix changes with the first layer that uses it
         return [("delta", place)], [], own[1:]

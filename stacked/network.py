@@ -73,8 +73,8 @@ class Network:
         if layer.tied_to is None:
             weights = self._views(row[panels.WEIGHT], layer.weights)
         else:
-            shared = {name: shape[::-1] for name, shape in layer.weights.items()}
-            weights = {name: view.T for name, view in self._views(row[panels.WEIGHT], shared).items()}
+            shared = self._views(row[panels.WEIGHT], layer.owner_weights)
+            weights = {name: layer.of_owner(view) for name, view in shared.items()}
         return weights | self._views(row[panels.BIAS], layer.biases)
 
     def _views(self, start: int, shapes: Shapes) -> dict[str, np.ndarray]:
@@ -86,11 +86,11 @@ class Network:
         return views
 
     def weight(self, index: int) -> np.ndarray:
-        """View (n_in, n_out) of a dense layer's weights; for a tied layer the transposed view of the matrix it shares."""
+        """View of the weights of a layer that has one array of them; a dense one's are (n_in, n_out)."""
         return self.arrays(index)["weight"]
 
     def bias(self, index: int) -> np.ndarray:
-        """View (n_out,) of a layer's biases."""
+        """View of a layer's biases; a dense one's are (n_out,)."""
         return self.arrays(index)["bias"]
 
     def writable(self) -> "Network":
@@ -193,7 +193,7 @@ class Answerer(NamedTuple):
 
     table: np.ndarray
     params: np.ndarray
-    prepared: backprop.packed_network.Packed | None
+    prepared: backprop.Prepared
 
     @property
     def n_out(self) -> int:
@@ -264,7 +264,7 @@ def _require_memory(layers: Sequence[Layer], nbytes: int) -> None:
 
 
 def _layer_table(layers: Sequence[Layer]) -> tuple[np.ndarray, int]:
-    """The kernels' layer table (L, 7) int64 and the total number of weights."""
+    """The kernels' layer table (L, N_COLUMNS) int64 and the total number of weights."""
     weights = list(accumulate((layer.n_weights for layer in layers), initial=0))
     biases = list(accumulate((layer.n_biases for layer in layers), initial=weights[-1]))
     rows: list[np.ndarray] = []

@@ -3,10 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
+from numba import typeof
 
-from .corruption import Corruption
+from .corruption import NO_CORRUPTION, Corruption
 from .random import Key
-from .samples import Samples
+from .samples import Samples, as_samples
 from .terms import NO_TERMS, Terms
 
 
@@ -38,3 +39,8 @@ class Batch(NamedTuple):
     key: Key
     epoch: int
     share: float
+
+
+_NOTHING, _KEY = np.zeros(0, np.int64), Key(np.uint64(0), np.uint64(0))
+OBJECTIVE = typeof(Objective(0, NO_CORRUPTION, 0))  # types of arguments
+BATCH = typeof(Batch(as_samples(np.zeros((1, 1), np.uint8)), _NOTHING, _NOTHING, _NOTHING, _KEY, 0, 1.0))

@@ -13,7 +13,6 @@ from ..arithmetic.corruption import NOISE, corrupt_packed, emphasis_packed
 from ..arithmetic.objective import Batch
 from ..arithmetic.random import KEY
 from ..arithmetic.samples import SAMPLES, load_packed
-from ..arithmetic.terms import NO_TERMS
 from ..arithmetic.updates import ADAM, Update
 from ..layers import dense, steps
 from ..program import BACKWARD, FORWARD, LOAD, MEASURE, OUTPUT, ROW_LOSSES
@@ -52,7 +51,7 @@ def carry_out(operation, place, net, objective, update, step, batch):
     elif operation == FORWARD:
         dense.forward(net, place, objective.loss, n_rows)
     elif operation == OUTPUT:
-        return output_layer(net, place, objective.loss, n_rows, batch.share)
+        return output_layer(net, place, objective.loss, n_rows, batch.share, 0)
     elif operation == ROW_LOSSES:
         loss = row_losses(net, objective.loss, batch.labels, batch.positions, batch.share)
         keep_rows(net, place + 1, DELTA, n_rows)
@@ -73,7 +72,7 @@ def execute(program, net, objective, update, step, batch):
         if operation == MEASURE:
             sums[1] += measure(net, place, objective.terms, batch.positions.shape[0], batch.share) / batch.share
         elif steps.is_own(net, operation, place):
-            steps.carry_out(operation, place, net, objective, batch)
+            sums[0] += steps.carry_out(operation, place, net, objective, update, step, batch)
         else:
             sums[0] += carry_out(operation, place, net, objective, update, step, batch)
     return sums
@@ -161,6 +160,5 @@ def apply_gradient(program, table, params, update, step, gradient, velocity, squ
     copy_state(table, params, velocity, squares, update, net, PACK)
     copy_vector(table, net.table, gradient, net.gradient, PACK)
     for number in range(program.shape[0]):
-        operation, layer = program[number]
-        dense.change(net, layer, operation, NO_TERMS, update, step, 0)
+        dense.apply(net, program[number, 1], update, step)
     copy_state(table, params, velocity, squares, update, net, UNPACK)

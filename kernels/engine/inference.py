@@ -15,6 +15,7 @@ from .panels import (
     NUMBERS,
     ROWS,
     gather_row,
+    is_map_layer,
     panel_count,
     scatter_row,
 )  # fmt: skip
@@ -46,6 +47,11 @@ def infer(net, samples, positions, out):
 
 def prepare(table: np.ndarray, params: np.ndarray, bfloat16: bool) -> Packed:
     """A network packed for `infer`."""
-    net = pack_network(table, ROWS * max_threads(), bfloat16, training=False)
+    rows = PANEL if any(is_map_layer.py_func(table, layer) for layer in range(len(table))) else ROWS  # maps are large
+    net = steps.equip(
+        pack_network(table, rows * max_threads(), bfloat16, training=False, most_rows=rows), training=False
+    )
     pack_params(table, declared_writable(params), net)
+    if net.maps.size:
+        steps.make_ready(net)
     return net

@@ -53,19 +53,19 @@ from .instructions import (
 _KINDS = {"rows": (ROW_BYTES, 4), "columns": (4, ROW_BYTES), "words": (4 * LANES, 4)}
 
 
-def _multiply_add(builder: Any, x: Any, y: Any, z: Any) -> Any:
+def multiply_add(builder: Any, x: Any, y: Any, z: Any) -> Any:
     """x * y + z: rounded once where the CPU has such an instruction, twice where it has not."""
     return call(builder, f"llvm.fmuladd.v{LANES}f32", VECTOR, [x, y, z])
 
 
-def _phis(builder: Any, values: list, block: Any) -> list:
+def phis(builder: Any, values: list, block: Any) -> list:
     """Phi nodes that start with ``values`` when control comes from ``block``."""
     nodes = [builder.phi(value.type) for value in values]
-    _arrive(nodes, values, block)
+    arrive(nodes, values, block)
     return nodes
 
 
-def _arrive(nodes: list, values: list, block: Any) -> None:
+def arrive(nodes: list, values: list, block: Any) -> None:
     for node, value in zip(nodes, values, strict=True):
         node.add_incoming(value, block)
 
@@ -98,24 +98,24 @@ def _microkernel(module: Any, kind: str, height: int, vectors: int) -> Any:
     builder.branch(outer)
 
     builder = ir.IRBuilder(outer)  # one segment of A
-    state = _phis(builder, [depth, a, b, *zeros], entry)
-    _arrive(state, [depth, a, b, *before], resume)
+    state = phis(builder, [depth, a, b, *zeros], entry)
+    arrive(state, [depth, a, b, *before], resume)
     left, a_segment = state[0], state[1]
     length = builder.select(builder.icmp_signed("<", left, segment), left, segment)
     builder.branch(inner)
 
     builder = ir.IRBuilder(inner)  # one step
-    step = _phis(builder, [integer(0), a_segment, *state[2:]], outer)
+    step = phis(builder, [integer(0), a_segment, *state[2:]], outer)
     k, a_here, b_here, *sums = step
     sums = _one_step(builder, a_here, b_here, sums, kind, vectors)
     following = builder.add(k, integer(1))
     advanced = [moved(builder, a_here, _KINDS[kind][1]), moved(builder, b_here, ROW_BYTES)]
-    _arrive(step, [following, *advanced, *sums], inner)
+    arrive(step, [following, *advanced, *sums], inner)
     builder.cbranch(builder.icmp_signed("<", following, length), inner, end)
 
     builder = ir.IRBuilder(end)
     remaining = builder.sub(left, length)
-    _arrive(state, [remaining, moved(builder, a_segment, jump), advanced[1], *sums], end)
+    arrive(state, [remaining, moved(builder, a_segment, jump), advanced[1], *sums], end)
     builder.cbranch(builder.icmp_signed(">", remaining, integer(0)), outer, done)
 
     builder = ir.IRBuilder(done)
@@ -126,12 +126,12 @@ def _microkernel(module: Any, kind: str, height: int, vectors: int) -> Any:
 
 
 def _one_step(builder: Any, a: Any, b: Any, sums: list, kind: str, vectors: int) -> list:
-    multiply_add = _multiply_add_words if kind == "words" else _multiply_add
+    combine = _multiply_add_words if kind == "words" else multiply_add
     row = [load(builder, b, 4 * LANES * v) for v in range(vectors)]
     new = []
     for i in range(len(sums) // vectors):
         number = broadcast(builder, load(builder, a, _KINDS[kind][0] * i, FLOAT))
-        new += [multiply_add(builder, number, row[v], sums[vectors * i + v]) for v in range(vectors)]
+        new += [combine(builder, number, row[v], sums[vectors * i + v]) for v in range(vectors)]
     return new
 
 
@@ -185,7 +185,7 @@ def _multiply_add_words(builder: Any, x: Any, y: Any, z: Any) -> Any:
     shift, mask = ir.Constant(INTS, [16] * LANES), ir.Constant(INTS, [0xFFFF0000] * LANES)
     high = [builder.bitcast(builder.and_(word, mask), VECTOR) for word in (x, y)]
     low = [builder.bitcast(builder.shl(word, shift), VECTOR) for word in (x, y)]
-    return _multiply_add(builder, low[0], low[1], _multiply_add(builder, high[0], high[1], z))
+    return multiply_add(builder, low[0], low[1], multiply_add(builder, high[0], high[1], z))
 
 
 def _emit_amx_tile(function: Any, units: int, vectors: int) -> None:
@@ -211,8 +211,8 @@ def _emit_amx_tile(function: Any, units: int, vectors: int) -> None:
     builder.branch(loop)
 
     builder = ir.IRBuilder(loop)
-    state = _phis(builder, [depth, a, b], zero)
-    _arrive(state, [depth, a, b], resume)
+    state = phis(builder, [depth, a, b], zero)
+    arrive(state, [depth, a, b], resume)
     left, a_here, b_here = state
     for v in range(vectors):
         emit(builder, "tileloadd64", BYTE(6 + v), moved(builder, b_here, 64 * v), stride)
@@ -221,7 +221,7 @@ def _emit_amx_tile(function: Any, units: int, vectors: int) -> None:
         for v in range(vectors):
             emit(builder, "tdpbf16ps", BYTE(2 * u + v), BYTE(4 + u), BYTE(6 + v))
     remaining = builder.sub(left, integer(16))
-    _arrive(state, [remaining, moved(builder, a_here, jump), moved(builder, b_here, 16 * ROW_BYTES)], loop)
+    arrive(state, [remaining, moved(builder, a_here, jump), moved(builder, b_here, 16 * ROW_BYTES)], loop)
     builder.cbranch(builder.icmp_signed(">", remaining, integer(0)), loop, done)
     builder = ir.IRBuilder(done)
     for tile, place in sums:

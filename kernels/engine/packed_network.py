@@ -3,6 +3,7 @@
 Layers (`layers`), training (`fused_network`) and inference (`inference`) are made of it.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,12 +21,14 @@ from .panels import (
     GROUP,
     KIND,
     N_IN,
+    N_KINDS,
     N_OUT,
     PANELS,
     ROWS,
     TRANSPOSED,
     aligned_zeros,
     bias_panels,
+    is_map_layer,
     packed_table,
     panel_count,
     panel_width,
@@ -36,6 +39,7 @@ from .products import activate_panel, multiply, multiply_transposed, outer
 from .words import FACTOR, GRADIENT, NO_FORM, keep_weights, keep_words, pack_words
 
 OUTPUT, OUTPUT_T, DELTA, DELTA_T = range(4)  # columns of Packed.offsets
+N_OPERATIONS = 5  # columns of Packed.steps
 
 
 class Packed(NamedTuple):
@@ -61,6 +65,9 @@ class Packed(NamedTuple):
     weight_gains: np.ndarray
     gradient: np.ndarray  # like params in the gradient form, else (0,)
     scratch: np.ndarray  # (threads, GROUP, CHUNK, PANEL)
+    map_table: np.ndarray  # see `maps`
+    maps: np.ndarray
+    steps: np.ndarray  # (kinds, operations) addresses of kernels, see `layers.steps`
     bfloat16: int  # whether products read words
     word_table: np.ndarray  # see `words`; matrix 2 i is the outputs of layer i - 1, matrix 2 i + 1 its deltas
     words: np.ndarray
@@ -73,14 +80,21 @@ def pack_network(
     training: bool = True,
     emphasis: bool = False,
     gradient: bool = False,
+    measured_layers: Sequence[int] = (),
+    most_rows: int = ROWS,
 ) -> Packed:
-    """Allocate the packed form of a network and of minibatches of at most ``batch_size`` rows.
+    """Allocate the packed form of a network and of minibatches of at most ``batch_size`` rows; `layers.steps` gives it maps.
 
     With ``bfloat16`` products read words (`words`) in place of transposes; without ``training`` only outputs are kept.
-    ``emphasis`` makes room for weights of single inputs, ``gradient`` for the gradient form.
+    ``emphasis`` makes room for weights of single inputs, ``gradient`` for the gradient form. ``measured_layers`` are those with terms
+    on their outputs, ``most_rows`` the height of a block.
     """
     packed, n_params = packed_table(table)
-    rows = min(ROWS, -(-batch_size // PANEL) * PANEL)
+    maps = [bool(is_map_layer.py_func(table, layer)) for layer in range(len(table))]
+    closed = [
+        layer + 1 for layer in range(len(table) - 1) if maps[layer] and maps[layer + 1] and layer not in measured_layers
+    ]
+    rows = min(most_rows, -(-batch_size // PANEL) * PANEL)
     n_blocks = -(-batch_size // rows)
     widths = [int(n) for n in (table[0, N_IN], *table[:, N_OUT])]
     panels = [-(-n // PANEL) for n in widths]
@@ -88,7 +102,10 @@ def pack_network(
     position = 0
     for index, count in enumerate(panels):
         layer = index - 1  # whose output this is
-        above = index < len(table) and table[index, TRANSPOSED] and not bfloat16
+        if index in closed:
+            continue
+        dense = index < len(table) and table[index, KIND] == DENSE
+        above = dense and table[index, TRANSPOSED] and not bfloat16
         below = layer > 0 and table[layer, KIND] == DENSE and not table[layer, TRANSPOSED] and not bfloat16
         wanted = (True, above, training and index > 0, training and below)
         for kind in (kind for kind in range(4) if wanted[kind]):
@@ -109,8 +126,11 @@ def pack_network(
         emphasis=aligned_zeros(n_blocks if emphasis else 0, panels[0], rows, PANEL),
         losses=np.zeros(max(n_blocks * panels[-1], n_blocks * rows)),
         **measured(max(widths))._asdict(),
-        gradient=aligned_zeros(n_params if gradient else 0),
+        gradient=aligned_zeros(n_params if gradient or (training and any(maps)) else 0),
         scratch=aligned_zeros(max_threads(), GROUP, CHUNK, PANEL),
+        map_table=np.full((len(widths), 8), -1, np.int64),
+        maps=aligned_zeros(0),
+        steps=np.zeros((N_KINDS, N_OPERATIONS), np.int64),
         bfloat16=int(bfloat16),
         word_table=word_table,
         words=words,
@@ -249,7 +269,7 @@ def keep_operand(net, index, kind, block, n_rows, panel):
 @jit
 def keep_updated(net, layer, panel, first, stop):
     """Write updated weights of a layer as words, if products read those."""
-    if net.bfloat16:
+    if net.bfloat16 and net.table[layer, KIND] == DENSE:
         weight = weight_panels(net.table, layer, net.params)
         keep_weights(net.word_table, net.words, weights_row(net, layer), weight, panel, first, stop)
 

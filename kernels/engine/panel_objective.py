@@ -76,9 +76,9 @@ def loss_panel(loss, activation, share, width, output, target, delta):
     return total
 
 
-@linked(NET, intp, intp, intp, float64, parallel=True)
-def output_layer(net, layer, loss, n_rows, share):
-    """Outputs of the last layer, their losses, summed, and the delta of the mean loss."""
+@linked(NET, intp, intp, intp, float64, intp, parallel=True)
+def output_layer(net, layer, loss, n_rows, share, answered):
+    """Outputs of the last layer, unless it has ``answered``; their losses, summed, and the delta of the mean loss."""
     n_out, activation = net.table[layer, N_OUT], net.table[layer, ACTIVATION]
     n_panels = panel_count(n_out)
     n_jobs = block_count(net, n_rows) * n_panels
@@ -87,7 +87,8 @@ def output_layer(net, layer, loss, n_rows, share):
     for job in prange(n_jobs):
         block, panel = job // n_panels, job % n_panels
         rows = rows_in(net, block, n_rows)
-        layer_panel(net, layer, forward_activation(loss, activation), block, rows, panel)
+        if not answered:
+            layer_panel(net, layer, forward_activation(loss, activation), block, rows, panel)
         losses[job] = loss_panel(
             loss, activation, np.float32(share), panel_width(panel, n_out), outputs[block, panel, :rows],
             target[block, panel, :rows], deltas[block, panel, :rows],

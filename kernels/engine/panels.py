@@ -26,7 +26,15 @@ ROWS = 128  # of a block; a multiple of PANEL
 COPIED_ROWS = 16  # of a matrix that is packed or unpacked
 _ALIGNMENT = 64  # bytes: a cache line and the longest vector
 N_IN, N_OUT, ACTIVATION, WEIGHT, BIAS, TRANSPOSED, KIND = range(7)  # columns of the layer table, see `backprop`
-DENSE, GAUSSIAN = range(2)  # kinds of layers
+OWN = 7  # column from which on the kind has its own, up to N_COLUMNS; tables of dense layers alone may end there
+# Those of kinds whose inputs and outputs are maps; sizes of the kernel are those of a window, PARTNER a layer that it needs.
+HEIGHT, WIDTH, CHANNELS, OUT_HEIGHT, OUT_WIDTH, OUT_CHANNELS = range(OWN, OWN + 6)
+KERNEL_HEIGHT, KERNEL_WIDTH, STRIDE_HEIGHT, STRIDE_WIDTH, PAD_TOP, PAD_LEFT, PARTNER = range(OWN + 6, OWN + 13)
+N_COLUMNS = OWN + 13
+# Kinds of layers: the first two on rows, those from CONVOLUTION on from maps to maps.
+DENSE, GAUSSIAN, CONVOLUTION, TRANSPOSED_CONVOLUTION, POOLING, UPSAMPLING, UNPOOLING, GRU, LSTM = range(9)
+N_KINDS = 9
+WITH_PARAMETERS = (DENSE, CONVOLUTION, TRANSPOSED_CONVOLUTION, GRU, LSTM)
 
 
 def aligned_zeros(*shape: int) -> np.ndarray:
@@ -40,18 +48,65 @@ def aligned_zeros(*shape: int) -> np.ndarray:
 def packed_table(table: np.ndarray) -> tuple[np.ndarray, int]:
     """The layer table of the packed vector, and its length; biases are padded to whole panels."""
     packed, starts = table.copy(), {}
-    own = [row for row in packed if row[KIND] == DENSE]
+    own = [layer for layer in range(len(table)) if has_parameters.py_func(table, layer)]
     position = 0
-    for row in own:
+    for layer in own:
+        row = packed[layer]
         if row[WEIGHT] not in starts:
             starts[int(row[WEIGHT])] = position
-            n_rows, n_columns = (row[N_OUT], row[N_IN]) if row[TRANSPOSED] else (row[N_IN], row[N_OUT])
+            n_rows, n_columns = weight_shape.py_func(table, layer)
             position += int(panel_count.py_func(n_columns) * n_rows * PANEL)
         row[WEIGHT] = starts[int(row[WEIGHT])]
-    for row in own:
-        row[BIAS] = position
-        position += int(panel_count.py_func(row[N_OUT]) * PANEL)
+    for layer in own:
+        packed[layer, BIAS] = position
+        position += int(panel_count.py_func(bias_count.py_func(table, layer)) * PANEL)
     return packed, position
+
+
+@jit
+def has_parameters(table, layer):
+    """Whether a layer has weights and biases."""
+    return table[layer, KIND] in WITH_PARAMETERS
+
+
+@jit
+def is_map_layer(table, layer):
+    """Whether inputs and outputs of a layer are maps."""
+    return table[layer, KIND] >= CONVOLUTION
+
+
+@jit
+def weight_shape(table, layer):
+    """Rows and columns of the one matrix that holds a layer's weights, as it is stored; (0, 0) without any.
+
+    Of convolutions it is (kernel rows * kernel columns * channels, filters), for a transposed one too; of recurrent layers the
+    weights of the inputs and, below them, those of the states.
+    """
+    kind = table[layer, KIND]
+    if kind == DENSE:
+        n_in, n_out = table[layer, N_IN], table[layer, N_OUT]
+        return (n_out, n_in) if table[layer, TRANSPOSED] else (n_in, n_out)
+    if kind in (CONVOLUTION, TRANSPOSED_CONVOLUTION):
+        channels, filters = table[layer, CHANNELS], table[layer, OUT_CHANNELS]
+        size = table[layer, KERNEL_HEIGHT] * table[layer, KERNEL_WIDTH]
+        return (size * channels, filters) if kind == CONVOLUTION else (size * filters, channels)
+    if kind in (GRU, LSTM):
+        n_hidden = table[layer, OUT_CHANNELS]
+        return (table[layer, CHANNELS] + n_hidden, (3 if kind == GRU else 4) * n_hidden)
+    return (0 * kind, 0 * kind)
+
+
+@jit
+def bias_count(table, layer):
+    """Numbers in a layer's biases."""
+    kind = table[layer, KIND]
+    if kind == DENSE:
+        return table[layer, N_OUT]
+    if kind in (CONVOLUTION, TRANSPOSED_CONVOLUTION):
+        return table[layer, OUT_CHANNELS]
+    if kind in (GRU, LSTM):
+        return (6 if kind == GRU else 4) * table[layer, OUT_CHANNELS]
+    return 0 * kind
 
 
 @jit
@@ -69,7 +124,7 @@ def panel_width(panel, n_columns):
 @jit
 def is_owner(table, layer):
     """Whether a layer is the first to use its weights; a tied one is not, nor one without weights."""
-    if table[layer, KIND] != DENSE:
+    if not has_parameters(table, layer):
         return False
     for other in range(layer):  # noqa: SIM110 (Numba knows no generators)
         if shares_weights(table, other, layer):
@@ -80,8 +135,8 @@ def is_owner(table, layer):
 @jit
 def shares_weights(table, layer, other):
     """Whether two layers use one matrix."""
-    dense = table[layer, KIND] == DENSE and table[other, KIND] == DENSE
-    return dense and table[layer, WEIGHT] == table[other, WEIGHT]
+    both = has_parameters(table, layer) and has_parameters(table, other)
+    return both and table[layer, WEIGHT] == table[other, WEIGHT]
 
 
 @linked(MATRIX, PANELS, intp, parallel=True)
@@ -106,10 +161,8 @@ def copy_matrix(matrix, panels, direction):
 
 @jit
 def weight_panels(packed, layer, vector):
-    """A layer's weights as panels (n, R, PANEL) of the packed vector: of (n_in, n_out), or of (n_out, n_in) if transposed."""
-    n_rows, n_columns = packed[layer, N_IN], packed[layer, N_OUT]
-    if packed[layer, TRANSPOSED]:
-        n_rows, n_columns = n_columns, n_rows
+    """A layer's weights as panels (n, R, PANEL) of the packed vector, in their `weight_shape`."""
+    n_rows, n_columns = weight_shape(packed, layer)
     n = panel_count(n_columns)
     start = packed[layer, WEIGHT]
     return vector[start : start + n * n_rows * PANEL].reshape((n, n_rows, PANEL))
@@ -119,25 +172,22 @@ def weight_panels(packed, layer, vector):
 def copy_vector(table, packed, flat, panels, direction):
     """PACK a flat vector of parameters into its packed form, or UNPACK it; the two tables say where things are."""
     for layer in range(table.shape[0]):
-        n_in, n_out = table[layer, N_IN], table[layer, N_OUT]
         if is_owner(table, layer):
-            n_rows, n_columns = (n_out, n_in) if table[layer, TRANSPOSED] else (n_in, n_out)
+            n_rows, n_columns = weight_shape(table, layer)
             start = table[layer, WEIGHT]
-            matrix = flat[start : start + n_in * n_out].reshape((n_rows, n_columns))
+            matrix = flat[start : start + n_rows * n_columns].reshape((n_rows, n_columns))
             copy_matrix(matrix, weight_panels(packed, layer, panels), direction)
-        here, there = table[layer, BIAS], packed[layer, BIAS]
-        if table[layer, KIND] != DENSE:
-            continue
+        here, there, n = table[layer, BIAS], packed[layer, BIAS], bias_count(table, layer)
         if direction == UNPACK:
-            flat[here : here + n_out] = panels[there : there + n_out]
+            flat[here : here + n] = panels[there : there + n]
         else:
-            panels[there : there + n_out] = flat[here : here + n_out]
+            panels[there : there + n] = flat[here : here + n]
 
 
 @jit
 def bias_panels(packed, layer, vector):
     """A layer's biases as (n, PANEL)."""
-    n, start = panel_count(packed[layer, N_OUT]), packed[layer, BIAS]
+    n, start = panel_count(bias_count(packed, layer)), packed[layer, BIAS]
     return vector[start : start + n * PANEL].reshape((n, PANEL))
 
 

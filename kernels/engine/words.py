@@ -152,7 +152,7 @@ def keep_all_weights(packed):
     if packed.bfloat16:
         first = packed.word_table.shape[0] - packed.table.shape[0]
         for layer in range(packed.table.shape[0]):
-            if is_owner(packed.table, layer):
+            if is_owner(packed.table, layer) and packed.table[layer, KIND] == DENSE:
                 keep_layer(
                     packed.word_table, packed.words, first + layer, weight_panels(packed.table, layer, packed.params)
                 )

@@ -9,7 +9,7 @@ from numba import float64, get_thread_id, intp, prange
 from .._jit import jit, linked
 from ..arithmetic.activations import LINEAR, SOFTMAX, activate, differentiate
 from ..arithmetic.losses import forward_activation
-from ..arithmetic.terms import TERMS, add_slopes, add_weight_slopes, changes_weights
+from ..arithmetic.terms import NO_TERMS, TERMS, add_slopes, add_weight_slopes, changes_weights
 from ..arithmetic.updates import ADAM, learning_rate_at, update_packed
 from ..arithmetic.updates import UPDATE as UPDATE_TYPE
 from ..engine.instructions import PANEL
@@ -36,6 +36,7 @@ from ..engine.panels import (
     PANELS,
     TRANSPOSED,
     WEIGHT,
+    bias_count,
     gather_row,
     is_owner,
     panel_count,
@@ -162,7 +163,7 @@ def change_biases(net, layer, operation, update, rate, step, n_rows, panel):
 def change(net, layer, operation, terms, update, step, n_rows):
     """UPDATE a layer's biases, and its weights unless it borrows them; or WRITE their gradients, or APPLY those."""
     rate = learning_rate_at(update, step)
-    n_biases = panel_count(net.table[layer, N_OUT])
+    n_biases = panel_count(bias_count(net.table, layer))
     weight = weight_panels(net.table, layer, net.params)
     owner = is_owner(net.table, layer)
     n_chunks = -(-weight.shape[1] // CHUNK)
@@ -175,3 +176,9 @@ def change(net, layer, operation, terms, update, step, n_rows):
             )  # fmt: skip
         for panel in range(job * n_biases // n_jobs, (job + 1) * n_biases // n_jobs):
             change_biases(net, layer, operation, update, rate, step, n_rows, panel)
+
+
+@jit
+def apply(net, layer, update, step):
+    """Update a layer of any kind with parameters by the gradient that was written."""
+    change(net, layer, APPLY, NO_TERMS, update, step, 0)

@@ -10,9 +10,10 @@ from numba import intp, prange
 
 from .._jit import jit, linked, parallel_jit
 from ..arithmetic.activations import differentiate, exp, like
+from ..arithmetic.objective import BATCH, OBJECTIVE
 from ..arithmetic.random import KEY, fill_normal
 from ..arithmetic.terms import TERMS
-from ..engine.packed_network import DELTA, NET, OUTPUT, block_count, block_panels
+from ..engine.packed_network import DELTA, NET, OUTPUT, block_count, block_panels, keep_block, keep_rows
 from ..engine.panels import N_OUT, NUMBERS, gather_row, panel_count, scatter_row
 from .dense import finish_delta
 
@@ -55,7 +56,7 @@ def delta_row(inputs, outputs, delta, out):
 
 
 @linked(NET, intp, intp, NUMBERS, KEY, intp, parallel=True)
-def forward(net, layer, n_samples, row_ids, key, epoch):
+def draw_rows(net, layer, n_samples, row_ids, key, epoch):
     """Draws for a minibatch of which every ``n_samples`` rows are samples for one row of the data; for none the means."""
     inputs, outputs, n_out = (
         block_panels(net, layer, OUTPUT),
@@ -85,6 +86,7 @@ def answer(net, layer, block, n_rows):
     for r in range(n_rows):
         gather_row(inputs[block], r, values)
         scatter_row(values, outputs[block], r)
+    keep_block(net, layer + 1, OUTPUT, block, n_rows)
 
 
 @linked(NET, intp, intp, parallel=True)
@@ -115,11 +117,18 @@ def finish_below(net, layer, terms, n_rows):
         finish_delta(net, layer - 1, terms, job // n_panels, job % n_panels, n_rows)
 
 
-@jit
-def backward(net, layer, terms, n_rows):
+@linked(NET, intp, OBJECTIVE, BATCH)
+def forward(net, layer, objective, batch):
+    """Outputs of one layer."""
+    draw_rows(net, layer, objective.n_samples, batch.row_ids, batch.key, batch.epoch)
+    keep_rows(net, layer + 1, OUTPUT, batch.positions.shape[0])
+
+
+@linked(NET, intp, OBJECTIVE, BATCH)
+def backward(net, layer, objective, batch):
     """Delta of the layer below ``layer``, finished."""
-    spread_delta(net, layer, n_rows)
-    finish_below(net, layer, terms, n_rows)
+    spread_delta(net, layer, batch.positions.shape[0])
+    finish_below(net, layer, objective.terms, batch.positions.shape[0])
 
 
 # ---- plain -----------------------------------------------------------------------------------------------------------

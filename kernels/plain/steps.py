@@ -1,29 +1,97 @@
 """The steps of all kinds of layers in plain form, in any dtype: gradient checks, line searches and float64 run on them.
 
-``params`` and ``gradient`` are flat vectors; rows (B, n) are C-contiguous.
+``params`` and ``gradient`` are flat vectors; rows (B, n) are C-contiguous. Layers on maps have their steps in files of their own; as in
+`layers.steps` these are compiled when a network asks for their addresses. ``addresses`` (kinds, 3) holds them.
 """
 
-import numpy as np
+from functools import cache
+from typing import Any
 
-from .._jit import jit
-from ..engine.panels import BIAS, GAUSSIAN, KIND, N_IN, N_OUT, TRANSPOSED, WEIGHT
+import numpy as np
+from numba import float32, float64, int64, intp
+
+from .._jit import TESTED, Linked, Step, jit
+from ..arithmetic.activations import differentiate
+from ..engine.panels import (
+    BIAS,
+    CONVOLUTION,
+    GAUSSIAN,
+    KIND,
+    N_KINDS,
+    N_OUT,
+    PARTNER,
+    POOLING,
+    TRANSPOSED,
+    TRANSPOSED_CONVOLUTION,
+    UNPOOLING,
+    UPSAMPLING,
+    WEIGHT,
+    bias_count,
+    is_map_layer,
+    weight_shape,
+)  # fmt: skip
 from ..layers import gaussian
+from . import convolution, pooling
 from .blas import column_sums, layer_backward, layer_forward, weight_gradient
+
+FORWARD, BACKWARD, GRADIENT = range(3)  # columns of the addresses
+# A kind: forward (table, layer, params, activation, below, other, out), of outputs (B, n_out), other (B, n) being the inputs of its
+# PARTNER; backward (table, layer, params, delta, below, other, outputs, out), of the derivative (B, n_in) for its inputs; and, with
+# parameters, gradient (table, layer, params, below, outputs, delta, gradient), which is added to.
+MAP_KINDS: dict[int, tuple[Any, ...]] = {
+    CONVOLUTION: (convolution.forward, convolution.backward, convolution.gradient),
+    TRANSPOSED_CONVOLUTION: (convolution.transposed_forward, convolution.transposed_backward, convolution.transposed_gradient),
+    POOLING: (pooling.forward, pooling.backward),
+    UPSAMPLING: (pooling.upsample, pooling.upsample_backward),
+    UNPOOLING: (pooling.unpool, pooling.unpool_backward),
+}
+
+
+def _signatures(dtype: Any) -> tuple[tuple, tuple, tuple]:
+    vector, matrix, table = dtype[::1], dtype[:, ::1], int64[:, ::1]
+    return (
+        (table, intp, vector, intp, matrix, matrix, matrix),
+        (table, intp, vector, matrix, matrix, matrix, matrix, matrix),
+        (table, intp, vector, matrix, matrix, matrix, vector),
+    )
+
+
+_SIGNATURES = {"float32": _signatures(float32), "float64": _signatures(float64)}
+_forward, _backward, _gradient = (Step(*pair) for pair in zip(*_SIGNATURES.values(), strict=True))
+
+
+NO_ADDRESSES = np.zeros((N_KINDS, 3), np.int64)
+
+
+def addresses(table: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Addresses (kinds, 3) of the steps of a table's layers on maps, in one dtype."""
+    found = np.zeros_like(NO_ADDRESSES)
+    for kind in sorted({int(kind) for kind in table[:, KIND]} & set(MAP_KINDS)):
+        for column, function in enumerate(MAP_KINDS[kind]):
+            found[kind, column] = _address(function, _SIGNATURES[dtype.name][column])
+    return found
+
+
+@cache
+def _address(function: Any, types: tuple) -> int:
+    if not TESTED:
+        raise RuntimeError("layers on maps need a version of Numba that was tested")
+    return Linked(function.py_func, types, False, f".{types[-1].dtype}").address
 
 
 @jit
 def layer_weight(table, layer, vector):
-    """Weights of a layer as a view of a flat vector: (n_in, n_out), or (n_out, n_in) if the layer is transposed."""
-    n_in, n_out, start = table[layer, N_IN], table[layer, N_OUT], table[layer, WEIGHT]
-    flat = vector[start : start + n_in * n_out]
-    return flat.reshape((n_out, n_in)) if table[layer, TRANSPOSED] else flat.reshape((n_in, n_out))
+    """Weights of a layer as a view of a flat vector, in their `weight_shape`."""
+    n_rows, n_columns = weight_shape(table, layer)
+    start = table[layer, WEIGHT]
+    return vector[start : start + n_rows * n_columns].reshape((n_rows, n_columns))
 
 
 @jit
 def layer_bias(table, layer, vector):
-    """Biases of a layer, (n_out,), as a view of a flat vector."""
+    """Biases of a layer as a view of a flat vector."""
     start = table[layer, BIAS]
-    return vector[start : start + table[layer, N_OUT]]
+    return vector[start : start + bias_count(table, layer)]
 
 
 @jit
@@ -46,8 +114,22 @@ def fill_noise(table, key, epoch, row_id, sample, out):
 
 
 @jit
-def forward(table, layer, params, activation, below, noise, out):
-    """out (B, n_out) = a layer's outputs for ``below`` (B, n_in); noise (B, K) is what all stochastic layers draw, side by side."""
+def partner(table, layer):
+    """The layer whose inputs a layer needs besides its own: itself, unless it names another."""
+    return table[layer, PARTNER] if table[layer, KIND] == UNPOOLING else layer
+
+
+@jit
+def forward(addresses, table, layer, params, activation, below, other, noise, out):
+    """out (B, n_out) = a layer's outputs for ``below`` (B, n_in).
+
+    noise (B, K) is what all stochastic layers draw, side by side; other (B, n) are the inputs of the layer that it names as PARTNER.
+    """
+    if is_map_layer(table, layer):
+        if not addresses[table[layer, KIND], FORWARD]:
+            raise RuntimeError("the plain steps of a layer on maps were not asked for")
+        _forward(addresses[table[layer, KIND], FORWARD], table, layer, params, activation, below, other, out)
+        return
     if table[layer, KIND] == GAUSSIAN:
         first = noise_columns(table[:layer])
         gaussian.draw(below, np.ascontiguousarray(noise[:, first : first + out.shape[1]]), out)
@@ -57,20 +139,24 @@ def forward(table, layer, params, activation, below, noise, out):
 
 
 @jit
-def answer(table, layer, params, activation, below, out):
+def answer(addresses, table, layer, params, activation, below, other, out):
     """What a layer answers once it is trained: a stochastic one its mean."""
     if table[layer, KIND] == GAUSSIAN:
         out[:] = below[:, : out.shape[1]]
         return
-    forward(table, layer, params, activation, below, below[:0], out)
+    forward(addresses, table, layer, params, activation, below, other, below[:0], out)
 
 
 @jit
-def backward(table, layer, params, delta, below, activation, outputs, out):
+def backward(addresses, table, layer, params, delta, below, activation, other, outputs, out):
     """out (B, n_in) = the derivative for the inputs of the layer below, from the ``delta`` (B, n_out) of this one.
 
     ``below`` (B, n_in) and ``outputs`` (B, n_out) are what the two layers answered, ``activation`` that of the lower one.
     """
+    if is_map_layer(table, layer):
+        _backward(addresses[table[layer, KIND], BACKWARD], table, layer, params, delta, below, other, outputs, out)
+        differentiate(activation, below.reshape(below.size), out.reshape(out.size))
+        return
     if table[layer, KIND] == GAUSSIAN:
         gaussian.draw_backward(delta, below, activation, outputs, out)
         return
@@ -79,8 +165,12 @@ def backward(table, layer, params, delta, below, activation, outputs, out):
 
 
 @jit
-def add_gradient(table, layer, below, delta, gradient):
+def add_gradient(addresses, table, layer, params, below, outputs, delta, gradient):
     """Add a layer's part to the ``gradient`` (P,) of the parameters."""
+    if is_map_layer(table, layer):
+        if addresses[table[layer, KIND], GRADIENT]:
+            _gradient(addresses[table[layer, KIND], GRADIENT], table, layer, params, below, outputs, delta, gradient)
+        return
     if table[layer, KIND] == GAUSSIAN:
         return
     column_sums(delta, layer_bias(table, layer, gradient))

@@ -4,9 +4,14 @@
 """
 
 from .base import Layer
+from .convolution import Convolution, TransposedConvolution
 from .dense import Dense
 from .gaussian import Gaussian
+from .pooling import Pooling, Unpooling, Upsampling
 
-LAYERS: dict[str, type[Layer]] = {kind.kind: kind for kind in (Dense, Gaussian)}
+_KINDS: tuple[type[Layer], ...] = (Dense, Gaussian, Convolution, TransposedConvolution, Pooling, Upsampling, Unpooling)
+LAYERS: dict[str, type[Layer]] = {kind.kind: kind for kind in _KINDS}
 
-__all__ = ["LAYERS", "Dense", "Gaussian", "Layer"]
+__all__ = [
+    "LAYERS", "Convolution", "Dense", "Gaussian", "Layer", "Pooling", "TransposedConvolution", "Unpooling", "Upsampling",
+]  # fmt: skip

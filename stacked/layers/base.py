@@ -13,11 +13,10 @@ import numpy as np
 
 from ..kernels.arithmetic.activations import ACTIVATIONS
 from ..kernels.arithmetic.random import Key
-from ..kernels.engine.panels import ACTIVATION, BIAS, KIND, N_IN, N_OUT, TRANSPOSED, WEIGHT
+from ..kernels.engine.panels import ACTIVATION, BIAS, KIND, N_COLUMNS, N_IN, N_OUT, OWN, TRANSPOSED, WEIGHT
 
 Shapes = dict[str, tuple[int, ...]]  # names of arrays and their shapes
 Self = TypeVar("Self", bound="Layer")
-_COLUMNS = (N_IN, N_OUT, ACTIVATION, WEIGHT, BIAS, TRANSPOSED, KIND)
 
 
 @dataclass(frozen=True)
@@ -69,13 +68,32 @@ class Layer:
         return _count(self.biases)
 
     def row(self, weight: int, bias: int) -> np.ndarray:
-        """The layer's row (7,) int64 of the kernels' table, its weights and biases beginning at these places of the vector."""
-        row = np.zeros(len(_COLUMNS), np.int64)
+        """The layer's row (N_COLUMNS,) int64 of the kernels' table, its weights and biases beginning at these places of the vector."""
+        row = np.zeros(N_COLUMNS, np.int64)
         row[[N_IN, N_OUT, ACTIVATION]] = self.n_in, self.n_out, ACTIVATIONS[self.activation]
         row[WEIGHT] = weight if self.weights else 0
         row[BIAS] = bias if self.biases else 0
         row[[TRANSPOSED, KIND]] = self.tied_to is not None, self.code
+        row[OWN : OWN + len(self.own)] = self.own
         return row
+
+    @property
+    def own(self) -> tuple[int, ...]:
+        """What the kernels' table says of such layers alone."""
+        return ()
+
+    @property
+    def owner_weights(self) -> Shapes:
+        """Shapes of a tied layer's weights as the layer that it is tied to has them."""
+        return {name: shape[::-1] for name, shape in self.weights.items()}
+
+    def of_owner(self, view: np.ndarray) -> np.ndarray:
+        """A tied layer's view of weights in the shape of their owner."""
+        return view.T
+
+    def output_bias(self, values: np.ndarray) -> np.ndarray:
+        """Biases with which the layer, otherwise silent, comes nearest to ``values`` (n_out,) before its activation."""
+        return values
 
     def draw(self, arrays: Mapping[str, np.ndarray], key: Key, index: int) -> None:
         """Random starting values for the zeros in ``arrays``, from the stream of ``key`` at the layer's ``index`` in its chain."""

@@ -71,7 +71,7 @@ class StackedAutoencoder(Reconstructor, Stack, StackedAutoencoderParameters):
     def _start_output(self, source: Source) -> None:
         last = len(self.network_.layers) - 1
         start = initial_output_bias(self.network_.layers[last].activation, source.scaled, source.data)
-        self.network_.bias(last)[:] = start
+        self.network_.bias(last)[:] = self.network_.layers[last].output_bias(start)
 
     def plan(self) -> Plan:
         """Check every parameter, the units' too, and return the plan of fine-tuning; raises SettingError."""

@@ -14,7 +14,7 @@ from ..kernels.arithmetic.objective import Objective
 from ..kernels.arithmetic.penalties import PENALTIES
 from ..kernels.arithmetic.random import CHAINS, CORRUPTION, SAMPLING, stream_key
 from ..kernels.arithmetic.samples import as_samples
-from ..kernels.arithmetic.terms import MAX_TERMS, NO_TERMS, Terms, as_terms, joined
+from ..kernels.arithmetic.terms import LAYER, MAX_TERMS, NO_TERMS, Terms, as_terms, joined
 from ..kernels.arithmetic.updates import Update
 from ..network import Network, numbers_of
 from ..settings import LINE_SEARCHES
@@ -131,7 +131,9 @@ class DenseTrainee:
     def _workspace(self, size: int) -> backprop.Workspace:
         emphasis = emphasises.py_func(self.objective.corruption)
         form = (self.params.dtype, self.network.bfloat16, emphasis)
-        return backprop.workspace(self.network.table, len(self.params), size * self._repeats, *form)
+        measured = [int(layer) for layer in self._objective(1.0).terms.places[:, LAYER]]
+        n_rows = size * self._repeats
+        return backprop.workspace(self.network.table, len(self.params), n_rows, *form, measured_layers=measured, plain=self._by_line_search)
 
     @property
     def _by_line_search(self) -> bool:

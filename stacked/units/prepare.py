@@ -31,7 +31,7 @@ def prepare_unit(
     if resume is None:
         unit.draw_weights(network, source.seed, source.stream)
         start = initial_output_bias(unit.output_activation, source.scaled, source.data)
-        network.bias(len(network.layers) - 1)[:] = start
+        network.bias(len(network.layers) - 1)[:] = network.layers[-1].output_bias(start)
     phase, progress = prepare(name_of(unit, source, halves), plan, trainee, source, resume)
     if resume is None:
         phase.start_counts = unit.start_at_data(network, source, phase.feed.subset)
