@@ -36,7 +36,7 @@ def product_rows(maps, begin, stride, n_rows, jump, segment, depth, weights, pan
     for tile in range(n_tiles):
         row, stop = n_rows * tile // n_tiles, n_rows * (tile + 1) // n_tiles
         strided_rows(
-            stop - row, vector_count(width), maps, begin + row * stride, weights, panel_at, out, row * PANEL, stride, jump,
+            stop - row, vector_count(width), maps, begin + row * stride, weights, panel_at, out, row * PANEL, stride, 1, jump,
             segment, depth, 0, 0, 0,
         )  # fmt: skip
 
@@ -56,7 +56,7 @@ def gradient_rows(
             row, stop = n_high * tile // n_tiles, n_high * (tile + 1) // n_tiles
             strided_columns(
                 stop - row, vector_count(n_wide - q * PANEL), maps, x + row, maps, d + q * PANEL, out,
-                out_at + q * out_panel + row * PANEL, x_step, x_jump, segment, depth, d_step, d_jump, keep,
+                out_at + q * out_panel + row * PANEL, 1, x_step, x_jump, segment, depth, d_step, d_jump, keep,
             )  # fmt: skip
 
 

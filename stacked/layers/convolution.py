@@ -141,7 +141,14 @@ class Convolution(_Convolving):
 
     def mirror(self, activation: str, tied_to: int | None = None) -> "TransposedConvolution":
         """The layer back to the maps that this one reads."""
-        sizes = (self.kernel_height, self.kernel_width, self.stride_height, self.stride_width, self.pad_top, self.pad_left)
+        sizes = (
+            self.kernel_height,
+            self.kernel_width,
+            self.stride_height,
+            self.stride_width,
+            self.pad_top,
+            self.pad_left,
+        )
         return TransposedConvolution(
             self.n_out, self.n_in, activation, *self.shape_out, *self.shape_in, *sizes, tied_to=tied_to
         )  # fmt: skip

@@ -29,7 +29,11 @@ class _Windowed(MapLayer):
     def check(self) -> None:
         """ValueError unless one map has a pixel for each window of the other."""
         super().check()
-        expected = (_windows(self.large[0], self.kernel_height), _windows(self.large[1], self.kernel_width), self.large[2])
+        expected = (
+            _windows(self.large[0], self.kernel_height),
+            _windows(self.large[1], self.kernel_width),
+            self.large[2],
+        )
         if self.small != expected:
             raise ValueError(f"expected a map of {expected} for windows of {self.large}, found {self.small}")
 
@@ -103,4 +107,3 @@ class Unpooling(_Windowed):
     def own(self) -> tuple[int, ...]:
         """Sizes, in the order of the kernels' table."""
         return (*super().own, 0, 0, 0, 0, self.partner)
-

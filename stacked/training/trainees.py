@@ -133,7 +133,9 @@ class DenseTrainee:
         form = (self.params.dtype, self.network.bfloat16, emphasis)
         measured = [int(layer) for layer in self._objective(1.0).terms.places[:, LAYER]]
         n_rows = size * self._repeats
-        return backprop.workspace(self.network.table, len(self.params), n_rows, *form, measured_layers=measured, plain=self._by_line_search)
+        return backprop.workspace(
+            self.network.table, len(self.params), n_rows, *form, measured_layers=measured, plain=self._by_line_search
+        )
 
     @property
     def _by_line_search(self) -> bool:
