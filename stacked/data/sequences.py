@@ -7,7 +7,7 @@ import numpy as np
 
 from ..errors import DataError
 from .lengths import check_lengths
-from .memory import available_memory, require_memory
+from .memory import available_memory
 from .missing import refuse_masked
 from .rows import BLOCK_ROWS, ArrayRows, Rows
 
@@ -25,9 +25,17 @@ class SequenceRows(Rows):
         self._padded = (n_steps, steps.n_columns)
         dtype = steps.dtype if steps.dtype.kind == "f" else np.dtype(np.float32)
         self._describe(name, (len(lengths), *self._padded), dtype, labels)
-        require_memory(name, min(BLOCK_ROWS, self.n_rows) * self.n_columns * dtype.itemsize)
+        self._check_memory(n_steps)
         self.in_memory, self._value_dtype = steps.in_memory, steps.dtype
         self._ragged = True if self._lengths.min() < n_steps else None
+
+    def _check_memory(self, n_steps: int) -> None:
+        block, available = min(BLOCK_ROWS, self.n_rows) * self.n_columns * self.dtype.itemsize, available_memory()
+        if block > available:
+            raise DataError(
+                f"{self.name}: expected sequences of which {BLOCK_ROWS:,} fit in the {available / 2**30:.1f} GiB available, found"
+                f" one of {n_steps:,} steps, to which all are padded; cut the long ones"
+            )
 
     def read(self, start: int, stop: int) -> np.ndarray:
         self._check_slice(start, stop)
@@ -67,10 +75,10 @@ def is_list_of_samples(X: Any) -> bool:
 
 def rows_of_list(X: Sequence[Any], name: str) -> Rows:
     """Rows of a list of samples: arrays of one shape, or sequences (steps, numbers) of unequal length."""
+    for sample in X:
+        refuse_masked(sample, name)
     try:
         arrays = [np.asarray(sample) for sample in X]
-        for sample in X:
-            refuse_masked(sample, name)
     except ValueError as error:
         raise DataError(
             f"{name}: expected sequences, arrays (steps, numbers), found rows of different lengths"
