@@ -178,6 +178,16 @@ def test_so_does_toml(tmp_path, table, value):
     assert load(tmp_path / "m.h5").scaling_.sample_shape == (5, 4)
 
 
+def test_rows_of_a_table_keep_their_shape_when_a_model_makes_them_again(tmp_path, table):
+    model = Autoencoder(3, **SHORT).fit(open_data(table, shape=(5, 4)))
+    other = tmp_path / "other.csv"
+    other.write_text("\n".join(table.read_text().splitlines()[:4]))  # other means, and so another recipe
+    codes = model.transform(open_data(other))
+    np.testing.assert_array_equal(model.transform(open_data(other, shape=(5, 4))), codes)
+    with pytest.raises(DataError, match="expected samples of shape 5 x 4 as in the training, found 4 x 5"):
+        model.transform(open_data(other, shape=(4, 5)))
+
+
 def test_bad_shapes_at_the_command_line(tmp_path, table):
     out = ("-o", tmp_path / "m.h5", "--label-column", "label", *TRAIN)
     line = refused("pretrain", table, *out, "--shape", "5x5")

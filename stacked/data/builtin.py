@@ -152,6 +152,7 @@ def _rectangles(n_rows: int, seed: int, name: str) -> Rows:
 def _movies(n_rows: int, seed: int, name: str) -> Rows:
     """(n_rows, 16, 576) uint8 with the digits' labels 0..9."""
     digits = _digits()
+    assert digits.labels is not None
     images = digits.read(0, digits.n_rows).reshape(-1, *digits.sample_shape)
     frames = np.empty((n_rows, sequences.N_FRAMES, sequences.FRAME_SIZE**2), np.uint8)
     labels = np.empty(n_rows, np.int64)
