@@ -134,6 +134,11 @@ class Stack(AskedUnits, Model):
         return self.templates[0].output_activation
 
     @property
+    def takes_sequences(self) -> bool:  # type: ignore[override]
+        """Whether the bottom unit does."""
+        return bool(self.templates[0].takes_sequences)
+
+    @property
     def _built(self) -> Any:
         """The templates that the network is made of: the lower ones, where pretraining did not come to the others."""
         ends = accumulate(len(halves.encoder) for halves in chained(self.templates, self.n_features_in_))
@@ -174,10 +179,10 @@ class Stack(AskedUnits, Model):
 
         A model that is fitted takes in training what it takes in use: under a fitted scaling any range.
         """
-        data, dtype = summarize(rows), precision_dtype(self.precision)
+        data, dtype = summarize(rows, self.takes_sequences), precision_dtype(self.precision)
         check_varies(rows, data)
         if reset:
-            self.scaling_ = fit_scaling(self.scaling, rows, data, dtype, self._is_bounded)
+            self.scaling_ = fit_scaling(self.scaling, rows, data, dtype, self._is_bounded, self.takes_sequences)
             tell_scaling(rows.name, self.scaling_)
         as_trained = self.scaling_.method in (AS_IS, IMAGES) and self.scaling_.unit_range
         prepared = self.scaling_.for_training(rows, data, dtype)
@@ -229,7 +234,7 @@ class Stack(AskedUnits, Model):
                 scaled, scaling = (1.0, 0.0), identity(below.n_columns, below.dtype.name)
             if index < first:
                 continue
-            statistics = summarize(below) if index else statistics
+            statistics = summarize(below, template.takes_sequences) if index else statistics
             source = Source(below, scaled, statistics, self.seed_, index)
             self.units_.append(self._clone(template))
             hooks = Hooks(callback, checkpoint and checkpoint.at(self, "pretrain", index))

@@ -75,8 +75,9 @@ class Unit(Reconstructor):
         """Choose seed and scaling, and make the unit ready to train on X from random weights, by ``plan`` if it is given."""
         seed = seed_from(self.random_state)
         rows = rows_for(self, X, reset=True)
-        summary, dtype = summarize(rows), precision_dtype(self.precision)
-        scaling = fit_scaling(self.scaling, rows, summary, dtype, self.output_activation == "sigmoid")
+        summary, dtype = summarize(rows, self.takes_sequences), precision_dtype(self.precision)
+        bounded = self.output_activation == "sigmoid"
+        scaling = fit_scaling(self.scaling, rows, summary, dtype, bounded, self.takes_sequences)
         tell_scaling(rows.name, scaling)
         prepared = scaling.for_training(rows, summary, dtype)
         check_range(self.output_activation, prepared.scaled, prepared.data, f"{rows.name}, {type(self).__name__}")
