@@ -8,7 +8,7 @@ not depend on the number of threads.
 from numba import intp, prange
 
 from .._jit import jit, linked
-from .instructions import MAX_HEIGHT, PANEL
+from .instructions import LANES, MAX_HEIGHT, PANEL
 from .packed_network import NET
 from .panels import (
     BIAS,
@@ -21,7 +21,7 @@ from .panels import (
     weight_shape,
 )  # fmt: skip
 from .products import vector_count
-from .strided import strided_columns, strided_rows
+from .strided import DOTS, strided_columns, strided_dots, strided_rows
 
 SHARDS = 8
 
@@ -39,6 +39,24 @@ def product_rows(maps, begin, stride, n_rows, jump, segment, depth, weights, pan
             stop - row, vector_count(width), maps, begin + row * stride, weights, panel_at, out, row * PANEL, stride, 1, jump,
             segment, depth, 0, 0, 0,
         )  # fmt: skip
+
+
+@jit
+def whole_vectors(n):
+    """The least number of numbers, n or more, that are whole vectors."""
+    return (n + LANES - 1) // LANES * LANES
+
+
+@jit
+def dot_rows(maps, begin, stride, n_rows, jump, segment, n_segments, weights, n_columns, out):
+    """`product_rows` for few columns of W, one by one, which lie in ``maps`` from ``weights`` on, segments padded to whole vectors."""
+    length = whole_vectors(segment)
+    for column in range(n_columns):
+        for row in range(0, n_rows, DOTS):
+            strided_dots(
+                min(DOTS, n_rows - row), maps, begin + row * stride, stride, jump, length // LANES, n_segments, maps,
+                weights + column * n_segments * length, out, row * PANEL + column,
+            )  # fmt: skip
 
 
 @jit

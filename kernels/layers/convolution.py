@@ -15,20 +15,22 @@ unrolled or copied: the microkernel walks along the maps (`strided`). Dumoulin &
 from typing import NamedTuple
 
 import numpy as np
-from numba import get_thread_id, intp, prange
+from numba import get_thread_id, intp, prange, typeof
 
 from .._jit import jit, linked
 from ..arithmetic.objective import BATCH, OBJECTIVE
-from ..engine.instructions import PANEL
+from ..engine.instructions import MAX_HEIGHT, PANEL
 from ..engine.map_products import (
     SHARDS,
     bias_shard,
+    dot_rows,
     finish_gradient,
     gradient_rows,
     product_rows,
     shard_bounds,
     shard_size,
     sum_pixels,
+    whole_vectors,
 )
 from ..engine.maps import (
     FIXED_AT,
@@ -61,17 +63,21 @@ from ..engine.panels import (
     panel_count,
     panel_width,
 )  # fmt: skip
+from ..engine.products import vector_count
+from ..engine.strided import strided_both
 from .map_edges import (
     answer_activation,
     answer_from,
     answer_to,
     backward_from,
     backward_to,
+    finish_samples,
     forward_from,
     forward_to,
 )  # fmt: skip
 
 TOGETHER = 4  # samples that pass one panel of weights after another
+FEW = 4  # channels that are taken one by one, since a panel of them is all but empty
 
 
 class Geometry(NamedTuple):
@@ -89,6 +95,9 @@ class Geometry(NamedTuple):
     stride_width: int
     top: int
     left: int
+
+
+GEOMETRY = typeof(Geometry(*[0] * 12))  # type of an argument
 
 
 @jit
@@ -127,7 +136,9 @@ def needs(table: np.ndarray, layer: int, training: bool) -> Needs:
     above, below = _reach(g.height, g.small_height, g.kernel_height, g.stride_height, g.top)
     before, after = _reach(g.width, g.small_width, g.kernel_width, g.stride_width, g.left)
     small = Margins(above, before, below, after)
-    fixed = turned_size.py_func(g) + (SHARDS * shard_size.py_func(table, layer) if training else 0)
+    fixed = dots_at.py_func(g) + dots_size.py_func(g)
+    if training:
+        fixed += SHARDS * (shard_size.py_func(table, layer) + shifted_size.py_func(g))
     inputs, outputs = (large, small) if table[layer, KIND] == CONVOLUTION else (small, large)
     return Needs(inputs, outputs, 0, int(fixed))
 
@@ -170,7 +181,7 @@ def convolve(net, layer, source, target, kind, first, stop):
     scratch, from_pitch, to_pitch = net.scratch[get_thread_id()].reshape(net.scratch[0].size), net.map_table[source, PITCH], net.map_table[target, PITCH]  # fmt: skip
     segment, depth = g.kernel_width * g.channels, g.kernel_height * g.kernel_width * g.channels
     most, is_forward = scratch.size // PANEL, 1 if kind == OUTPUT else 0
-    biases = bias_panels(net.table, layer, net.params)
+    biases, dots = bias_panels(net.table, layer, net.params), net.map_table[layer, FIXED_AT] + dots_at(g)
     for panel in range(panel_count(g.filters)):
         width, weights = panel_width(panel, g.filters), net.table[layer, WEIGHT] + panel * depth * PANEL
         bias = biases[panel if is_forward else 0, :width]
@@ -180,19 +191,24 @@ def convolve(net, layer, source, target, kind, first, stop):
                 row = large + (y * g.stride_height - g.top) * from_pitch - g.left * g.channels
                 for x in range(0, g.small_width, most):
                     n, stride = min(most, g.small_width - x), g.stride_width * g.channels
-                    product_rows(
-                        net.maps,
-                        row + x * stride,
-                        stride,
-                        n,
-                        from_pitch,
-                        segment,
-                        depth,
-                        net.params,
-                        weights,
-                        width,
-                        scratch,
-                    )
+                    if g.filters > FEW:
+                        product_rows(
+                            net.maps, row + x * stride, stride, n, from_pitch, segment, depth, net.params, weights, width,
+                            scratch,
+                        )  # fmt: skip
+                    else:
+                        dot_rows(
+                            net.maps,
+                            row + x * stride,
+                            stride,
+                            n,
+                            from_pitch,
+                            segment,
+                            g.kernel_height,
+                            dots,
+                            g.filters,
+                            scratch,
+                        )
                     at = small + y * to_pitch + x * g.filters + panel * PANEL
                     place_row(scratch, bias, is_forward, net.maps, at, n, g.filters)
 
@@ -201,22 +217,36 @@ def convolve(net, layer, source, target, kind, first, stop):
 
 
 @jit
-def turned_size(g):
-    """Numbers of the turned weights."""
-    return panel_count(g.channels) * g.kernel_height * g.kernel_width * g.filters * PANEL
+def phase_size(g, high, wide):
+    """Numbers of the turned weights of a phase with so many taps."""
+    if g.channels <= FEW:
+        return g.channels * high * whole_vectors(wide * g.filters)
+    return panel_count(g.channels) * high * wide * g.filters * PANEL
 
 
 @jit
 def turned_at(g, vertical, horizontal):
-    """Where the turned weights of a phase begin, counted from those of the first one, and their rows."""
+    """Where the turned weights of a phase begin, counted from those of the first one, and their rows; those after the last phase."""
     before = 0
     for v in range(g.stride_height):
         for h in range(g.stride_width):
-            n = taps(v, g.kernel_height, g.stride_height) * taps(h, g.kernel_width, g.stride_width) * g.filters
+            high, wide = taps(v, g.kernel_height, g.stride_height), taps(h, g.kernel_width, g.stride_width)
             if v == vertical and h == horizontal:
-                return before * panel_count(g.channels) * PANEL, n
-            before += n
-    return 0 * before, 0 * before
+                return before, high * wide * g.filters
+            before += phase_size(g, high, wide)
+    return before, 0 * before
+
+
+@jit
+def dots_at(g):
+    """Where weights for `convolve` by single columns begin, counted from the turned ones: after them."""
+    return turned_at(g, g.stride_height, 0)[0]
+
+
+@jit
+def dots_size(g):
+    """Numbers of weights for `convolve` by single columns."""
+    return g.filters * g.kernel_height * whole_vectors(g.kernel_width * g.channels) if g.filters <= FEW else 0
 
 
 @linked(NET, intp, intp, intp)
@@ -227,15 +257,17 @@ def turn_tap(net, layer, p, q):
     high, wide = taps(v, g.kernel_height, g.stride_height), taps(h, g.kernel_width, g.stride_width)
     begin, n_rows = turned_at(g, v, h)
     begin += net.map_table[layer, FIXED_AT]
-    first = ((high - 1 - p // g.stride_height) * wide + wide - 1 - q // g.stride_width) * g.filters
+    i, j = high - 1 - p // g.stride_height, wide - 1 - q // g.stride_width
     depth, own = g.kernel_height * g.kernel_width * g.channels, (p * g.kernel_width + q) * g.channels
-    weights = net.table[layer, WEIGHT]
-    for panel in range(panel_count(g.channels)):
-        for f in range(g.filters):
-            row = begin + (panel * n_rows + first + f) * PANEL
-            column = weights + (f // PANEL * depth + own + panel * PANEL) * PANEL + f % PANEL
-            for c in range(panel_width(panel, g.channels)):
-                net.maps[row + c] = net.params[column + c * PANEL]
+    length, weights = whole_vectors(wide * g.filters), net.table[layer, WEIGHT]
+    for f in range(g.filters):
+        column = weights + (f // PANEL * depth + own) * PANEL + f % PANEL
+        for c in range(g.channels):
+            if g.channels <= FEW:
+                place = (c * high + i) * length + j * g.filters + f
+            else:
+                place = (c // PANEL * n_rows + (i * wide + j) * g.filters + f) * PANEL + c % PANEL
+            net.maps[begin + place] = net.params[column + c * PANEL]
 
 
 @linked(NET, intp, parallel=True)
@@ -244,6 +276,27 @@ def turn(net, layer):
     n_columns = net.table[layer, KERNEL_WIDTH]
     for tap in prange(net.table[layer, KERNEL_HEIGHT] * n_columns):
         turn_tap(net, layer, tap // n_columns, tap % n_columns)
+
+
+@linked(NET, intp)
+def take_columns(net, layer):
+    """Write the weights where `convolve` reads them for few filters: one filter after another."""
+    g = geometry(net.table, layer)
+    begin, length = net.map_table[layer, FIXED_AT] + dots_at(g), g.kernel_width * g.channels
+    for f in range(g.filters if g.filters <= FEW else 0):
+        for p in range(g.kernel_height):
+            place = begin + (f * g.kernel_height + p) * whole_vectors(length)
+            for k in range(length):
+                net.maps[place + k] = net.params[net.table[layer, WEIGHT] + (p * length + k) * PANEL + f]
+
+
+@jit
+def prepare_products(net, layer, to_small):
+    """Put the weights into the form in which `convolve` or `spread` reads them."""
+    if to_small:
+        take_columns(net, layer)
+    else:
+        turn(net, layer)
 
 
 @linked(NET, intp, intp, intp, intp, intp, intp)
@@ -298,15 +351,62 @@ def spread_phase(net, g, v, h, small, large, from_pitch, to_pitch, turned, panel
         for x in range(0, n_pixels, most):
             n = min(most, n_pixels - x)
             if depth:
-                product_rows(
-                    net.maps, row + x * g.filters, g.filters, n, from_pitch, wide * g.filters, depth, net.maps, weights, width,
-                    scratch,
-                )  # fmt: skip
+                if g.channels > FEW:
+                    product_rows(
+                        net.maps, row + x * g.filters, g.filters, n, from_pitch, wide * g.filters, depth, net.maps, weights,
+                        width, scratch,
+                    )  # fmt: skip
+                else:
+                    dot_rows(
+                        net.maps, row + x * g.filters, g.filters, n, from_pitch, wide * g.filters, high, turned + begin,
+                        g.channels, scratch,
+                    )  # fmt: skip
             at = large + y * to_pitch + (x0 + x * g.stride_width) * g.channels
             place_row(scratch, bias, is_forward, net.maps, at, n, g.stride_width * g.channels)
 
 
 # ---- the gradient ----------------------------------------------------------------------------------------------------
+
+
+@jit
+def by_single_columns(g):
+    """Whether the gradient is found filter by filter: rows of the kernel times the deltas that are as many rows further up.
+
+    A tile of the usual form would have a few columns; this one has a row for each row of the kernel, and what lies along it as columns.
+    """
+    return g.filters <= FEW and g.stride_height == 1 and g.stride_width == 1 and g.kernel_height <= MAX_HEIGHT
+
+
+@jit
+def shifted_size(g):
+    """Numbers of a share of the gradient in that form."""
+    wide = panel_count(g.kernel_width * g.channels)
+    return g.filters * wide * g.kernel_height * PANEL if by_single_columns(g) else 0
+
+
+@linked(NET, GEOMETRY, intp, intp, intp, intp, intp, intp)
+def shifted_gradient(net, g, large, large_pitch, small, small_pitch, out, keep):
+    """One sample's part: for a filter, panels of (row of the kernel, column and channel)."""
+    n_wide = g.kernel_width * g.channels
+    for f in range(g.filters):
+        for q in range(panel_count(n_wide)):
+            place = out + (f * panel_count(n_wide) + q) * g.kernel_height * PANEL
+            strided_both(
+                g.kernel_height, vector_count(n_wide - q * PANEL), net.maps, small + g.top * small_pitch + f, net.maps,
+                large - g.left * g.channels + q * PANEL, net.maps, place, -small_pitch, g.filters, small_pitch, g.small_width,
+                g.height * g.small_width, g.channels, large_pitch, keep,
+            )  # fmt: skip
+
+
+@linked(NET, GEOMETRY, intp, intp)
+def place_shifted(net, g, found, out):
+    """A share of the gradient in its usual form."""
+    n_wide = g.kernel_width * g.channels
+    for f in range(g.filters):
+        for p in range(g.kernel_height):
+            for k in range(n_wide):
+                place = ((f * panel_count(n_wide) + k // PANEL) * g.kernel_height + p) * PANEL + k % PANEL
+                net.maps[out + (p * n_wide + k) * PANEL + f] = net.maps[found + place]
 
 
 @linked(NET, intp, intp, intp, intp, intp, intp, intp, intp)
@@ -317,12 +417,15 @@ def accumulate(net, layer, large_index, large_kind, small_index, small_kind, sha
     begin = shards_at + shard * shard_size(net.table, layer)
     large_pitch, small_pitch = net.map_table[large_index, PITCH], net.map_table[small_index, PITCH]
     segment, depth = g.kernel_width * g.channels, g.kernel_height * g.kernel_width * g.channels
+    shifted = shards_at + SHARDS * shard_size(net.table, layer) + shard * shifted_size(g)
     if first == stop:
         net.maps[begin : begin + shard_size(net.table, layer)] = 0
     for sample in range(first, stop):
         large, small = map_at(net, large_index, large_kind, sample), map_at(net, small_index, small_kind, sample)
         keep = 1 if sample > first else 0
-        for p in range(g.kernel_height):
+        if by_single_columns(g):
+            shifted_gradient(net, g, large, large_pitch, small, small_pitch, shifted, keep)
+        for p in range(0 if by_single_columns(g) else g.kernel_height):
             gradient_rows(
                 net.maps, large + (p - g.top) * large_pitch - g.left * g.channels, g.stride_width * g.channels,
                 g.stride_height * large_pitch, segment, small, g.filters, small_pitch, g.small_width,
@@ -333,6 +436,8 @@ def accumulate(net, layer, large_index, large_kind, small_index, small_kind, sha
             sum_pixels(net.maps, small, small_pitch, g.small_height, g.small_width, g.filters, biases_at, keep)
         else:
             sum_pixels(net.maps, large, large_pitch, g.height, g.width, g.channels, biases_at, keep)
+    if by_single_columns(g) and stop > first:
+        place_shifted(net, g, shifted, begin)
 
 
 @linked(NET, intp, intp, intp, intp, intp, intp, intp, parallel=True)
@@ -347,7 +452,8 @@ def write(net, layer, objective, batch):
     """Write the gradient of a convolution or of a transposed one."""
     n_rows = batch.positions.shape[0]
     backward_from(net, layer, n_rows, layer == 0)
-    shards_at = net.map_table[layer, FIXED_AT] + turned_size(geometry(net.table, layer))
+    g = geometry(net.table, layer)
+    shards_at = net.map_table[layer, FIXED_AT] + dots_at(g) + dots_size(g)
     if net.table[layer, KIND] == CONVOLUTION:
         accumulate_all(net, layer, layer, OUTPUT, layer + 1, DELTA, shards_at, n_rows)
     else:
@@ -391,14 +497,14 @@ def deltas_of_all(net, layer, n_rows):
             spread(net, layer, layer + 1, layer, DELTA, first, stop)
         else:
             convolve(net, layer, layer + 1, layer, DELTA, first, stop)
+        finish_samples(net, layer, first, stop)
 
 
 @linked(NET, intp, OBJECTIVE, BATCH)
 def forward(net, layer, objective, batch):
     """Outputs of one layer."""
     n_rows = batch.positions.shape[0]
-    if net.table[layer, KIND] != CONVOLUTION:
-        turn(net, layer)
+    prepare_products(net, layer, net.table[layer, KIND] == CONVOLUTION)
     forward_from(net, layer, n_rows)
     outputs_of_all(net, layer, answer_activation(net, layer, objective.loss), n_rows)
     forward_to(net, layer, n_rows)
@@ -408,8 +514,7 @@ def forward(net, layer, objective, batch):
 def backward(net, layer, objective, batch):
     """Delta of the layer below."""
     n_rows = batch.positions.shape[0]
-    if net.table[layer, KIND] == CONVOLUTION:
-        turn(net, layer)
+    prepare_products(net, layer, net.table[layer, KIND] != CONVOLUTION)
     backward_from(net, layer, n_rows, True)
     deltas_of_all(net, layer, n_rows)
     backward_to(net, layer, objective.terms, n_rows)
@@ -426,5 +531,4 @@ def answer(net, layer, block, n_rows):
 @linked(NET, intp)
 def ready(net, layer):
     """Prepare weights that do not change any more for `answer`."""
-    if net.table[layer, KIND] != CONVOLUTION:
-        turn(net, layer)
+    prepare_products(net, layer, net.table[layer, KIND] == CONVOLUTION)

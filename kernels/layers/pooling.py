@@ -16,7 +16,7 @@ from ..engine.maps import PITCH, map_at, map_shape
 from ..engine.packed_network import DELTA, NET, OUTPUT
 from ..engine.panels import KERNEL_HEIGHT, KERNEL_WIDTH
 from ..engine.windows import LARGEST, PLACED, one_window
-from .map_edges import answer_from, answer_to, backward_from, backward_to, forward_from, forward_to
+from .map_edges import answer_from, answer_to, backward_from, backward_to, finish_samples, forward_from, forward_to
 
 
 @linked(NET, intp, intp, intp, intp, intp, intp, intp)
@@ -42,6 +42,8 @@ def all_windows(net, what, layer, large_index, small_index, kind, chosen_index, 
     """All windows of a minibatch."""
     for sample in prange(n_rows):
         windows(net, what, layer, large_index, small_index, kind, chosen_index, sample)
+        if kind == DELTA:
+            finish_samples(net, layer, sample, sample + 1)
 
 
 @jit
