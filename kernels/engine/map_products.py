@@ -1,7 +1,7 @@
 """Products with maps: rows of a product, weights turned for the way back, gradients over fixed shares of a minibatch.
 
 The sum over a minibatch's pixels is cut into SHARDS shares of its samples, which threads work at side by side, each a chain of
-additions of its own; the shares are added in order. Which sample is in which share depends on how many there are alone, so the bits do
+additions of its own; the shares are added in order. Which sample is in which share depends on their number alone, so the bits do
 not depend on the number of threads.
 """
 
@@ -49,7 +49,7 @@ def whole_vectors(n):
 
 @jit
 def dot_rows(maps, begin, stride, n_rows, jump, segment, n_segments, weights, n_columns, out):
-    """`product_rows` for few columns of W, one by one, which lie in ``maps`` from ``weights`` on, segments padded to whole vectors."""
+    """`product_rows` for few columns of W, one by one: from ``weights`` on in ``maps``, segments padded to whole vectors."""
     length = whole_vectors(segment)
     for column in range(n_columns):
         for row in range(0, n_rows, DOTS):
@@ -65,8 +65,8 @@ def gradient_rows(
 ):
     """out += x' d: n_high columns of x by n_wide of d, over ``depth`` rows of both in segments of ``segment``.
 
-    Rows begin at ``x`` and ``d`` in ``maps``, a step apart within a segment and a jump from segment to segment. Row i of panel q of the
-    result is at out_at + q * out_panel + i * PANEL; columns past n_wide are anything. Without ``keep`` out is overwritten.
+    Rows begin at ``x`` and ``d`` in ``maps``, a step apart within a segment and a jump from segment to segment. Row i of panel q of
+    the result is at out_at + q * out_panel + i * PANEL; columns past n_wide are anything. Without ``keep`` out is overwritten.
     """
     n_tiles = -(-n_high // MAX_HEIGHT)
     for q in range(panel_count(n_wide)):
@@ -100,7 +100,7 @@ def bias_shard(table, layer):
 
 @linked(NET, intp, intp, intp, parallel=True)
 def add_shards(net, layer, shards_at, keep):
-    """``net.gradient`` of a layer's weights = the shares, from ``shards_at`` in ``net.maps`` on, added in order; or += if ``keep``."""
+    """``net.gradient`` of a layer's weights = the shares from ``shards_at`` on in ``net.maps``, in order; or += if ``keep``."""
     n_rows, n_columns = weight_shape(net.table, layer)
     size, begin = shard_size(net.table, layer), net.table[layer, WEIGHT]
     n_panels, step = panel_count(n_columns), 64

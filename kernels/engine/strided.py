@@ -9,9 +9,9 @@ kernel of a convolution is walking along the pixels of an image row: a segment; 
     strided_both      the same                           all four at run time
     strided_dots      out[i] = sum over k of A[i, k] w[k]    for one column, where a tile would be all but empty
 
-The first is the forward product and, with turned weights, the backward one; the second the gradient. Of the first three every element's
-sum runs over k in order, whatever the tile; the fourth adds LANES sums up at its end, whatever the tile: results do not depend on how
-work is cut into tiles.
+The first is the forward product and, with turned weights, the backward one; the second the gradient. Of the first three every
+element's sum runs over k in order, whatever the tile; the fourth adds LANES sums up at its end, whatever the tile: results do not
+depend on how work is cut into tiles.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where a layer on maps meets the others: what it takes from panels and gives back to them, going forward and backward (`engine.maps`)."""
+"""Where a layer on maps meets the others: what it takes from panels and gives back to them, forward and backward (`maps`)."""
 
 from numba import intp, prange
 

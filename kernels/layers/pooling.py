@@ -1,7 +1,7 @@
 """Pooling, its opposites, and their steps on maps, in panels. None has parameters.
 
-    pooling      the largest number of each window of KERNEL pixels, channel by channel; windows do not overlap, the last ones may be cut
-    upsampling   every pixel as often as its window has pixels
+    pooling      the largest number of each window of KERNEL pixels, channel by channel; windows do not overlap, the last ones may
+    be cut upsampling   every pixel as often as its window has pixels
     unpooling    every number where the pooling layer PARTNER found the largest one of its window, 0 elsewhere; of equal numbers the
                  first counts, row by row (Zeiler et al. 2011)
 

@@ -1,4 +1,4 @@
-"""Unpooling on maps, in panels: every number goes where the pooling layer PARTNER found the largest one of its window (`pooling`)."""
+"""Unpooling on maps, in panels: every number goes where the pooling layer PARTNER found its window's largest (`pooling`)."""
 
 from numba import intp
 
