@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .data import Rows
     from .scaling import InputScaling
     from .units.base import Unit
 
@@ -18,6 +19,15 @@ def tell_scaling(name: str, scaling: "InputScaling") -> None:
 
     if scaling.mode == "auto" and scaling.method != AS_IS:
         LOGGER.info("%s: scaling='auto': %s", name, scaling.method)
+
+
+def tell_shape(given: "Rows", taken: "Rows") -> None:
+    """In which shape samples were taken that were given flat, if the unit minds."""
+    if len(given.sample_shape) == 1 < len(taken.sample_shape) and taken.sample_shape[0] == 1:
+        LOGGER.info(
+            "%s: sample_shape=None takes flat rows of %d numbers for signals, maps of 1 x %d; images need their height and width",
+            given.name, given.n_columns, given.n_columns,
+        )  # fmt: skip
 
 
 def tell_units(units: "Sequence[Unit]", asked: str) -> None:

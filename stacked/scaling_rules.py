@@ -135,7 +135,7 @@ def _by_column(rows: Rows, columns: Columns, dtype: np.dtype, mode: str, method:
     """A scaling whose numbers differ from column to column; the columns that do not vary are set aside."""
     raw, log = columns, _logarithmic(columns, method)
     if log.any():
-        logs, _ = replace(identity(rows.n_columns, ""), log=log).as_trained(rows, np.dtype(np.float64))
+        logs, _ = replace(identity((rows.n_columns,), ""), log=log).as_trained(rows, np.dtype(np.float64))
         columns = describe_columns(logs)
     varies = columns.varies
     if not varies.any():

@@ -228,11 +228,11 @@ def test_programs_pass_the_check_and_nothing_can_be_left_out(example, form):
 @pytest.mark.parametrize("kind", MODELS)
 def test_decoders_mirror_encoders(kind):
     unit = MODELS[kind]
-    halves = unit.layers(11)
+    halves = unit.layers((11,))
     assert kind in {layer.kind for layer in halves.whole}
     assert halves.encoder[0].n_in == halves.decoder[-1].n_out == 11
     assert halves.n_code == halves.decoder[0].n_in == unit.n_hidden == 3
-    chain = chained([unit, unit], 11)
+    chain = chained([unit, unit], (11,))
     layers = [*encoders(chain), *decoders(chain)]
     assert all(one.n_out == other.n_in for one, other in pairwise(layers))
     assert (layers[0].n_in, layers[-1].n_out) == (11, 11) and all(layer.tied_to is None for layer in layers)
