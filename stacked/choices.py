@@ -34,8 +34,8 @@ def tell_units(units: "Sequence[Unit]", asked: str) -> None:
     """Which units suit the data, if the kind was not asked for."""
     if asked == "auto":
         lowest, sizes = units[0], "-".join(str(unit.n_hidden) for unit in units)
+        kinds = ", ".join(dict.fromkeys(type(unit).__name__ for unit in units))
         codes = ", ".join(dict.fromkeys(unit.code_activation for unit in units))
         LOGGER.info(
-            "unit='auto' makes %s units: %s, codes %s, outputs %s", type(lowest).__name__, sizes, codes,
-            lowest.output_activation,
+            "unit='auto' makes %s units: %s, codes %s, outputs %s", kinds, sizes, codes, lowest.output_activation,
         )  # fmt: skip

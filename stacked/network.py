@@ -288,8 +288,7 @@ def require_room(layers: Sequence[Layer], n_rows: int, itemsize: int) -> None:
         largest = max(layer.n_out for layer in layers)
         raise SettingError(
             f"batch_size: expected answers of at most {available / 2**30:.1f} GiB, the memory available, found"
-            f" {nbytes / 2**30:.1f} GiB for {n_rows:,} rows of up to {largest:,} numbers; use smaller minibatches, fewer filters, or a"
-            " longer stride"
+            f" {nbytes / 2**30:.1f} GiB for {n_rows:,} rows of up to {largest:,} numbers; use smaller minibatches or layers"
         )
 
 

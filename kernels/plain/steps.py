@@ -40,11 +40,7 @@ FORWARD, BACKWARD, GRADIENT = range(3)  # columns of the addresses
 # parameters, gradient (table, layer, params, below, outputs, delta, gradient), which is added to.
 MAP_KINDS: dict[int, tuple[Any, ...]] = {
     CONVOLUTION: (convolution.forward, convolution.backward, convolution.gradient),
-    TRANSPOSED_CONVOLUTION: (
-        convolution.transposed_forward,
-        convolution.transposed_backward,
-        convolution.transposed_gradient,
-    ),
+    TRANSPOSED_CONVOLUTION: (convolution.transposed_forward, convolution.transposed_backward, convolution.transposed_gradient),
     POOLING: (pooling.forward, pooling.backward),
     UPSAMPLING: (pooling.upsample, pooling.upsample_backward),
     UNPOOLING: (pooling.unpool, pooling.unpool_backward),

@@ -84,7 +84,7 @@ class Layer:
         return max(self.n_in, self.n_out)
 
     def row(self, weight: int, bias: int) -> np.ndarray:
-        """The layer's row (N_COLUMNS,) int64 of the kernels' table, its weights and biases beginning at these places of the vector."""
+        """The layer's row (N_COLUMNS,) int64 of the kernels' table; its weights and biases begin at these places of the vector."""
         row = np.zeros(N_COLUMNS, np.int64)
         row[[N_IN, N_OUT, ACTIVATION]] = self.n_in, self.n_out, ACTIVATIONS[self.activation]
         row[WEIGHT] = weight if self.weights else 0

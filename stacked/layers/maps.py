@@ -16,7 +16,8 @@ class MapLayer(Layer):
     ATTRIBUTES: ClassVar[dict[str, type]] = {
         name: int
         for name in (
-            "n_in", "n_out", "height", "width", "channels", "out_height", "out_width", "out_channels", "kernel_height", "kernel_width",
+            "n_in", "n_out", "height", "width", "channels", "out_height", "out_width", "out_channels", "kernel_height",
+            "kernel_width",
         )
     }  # fmt: skip
 

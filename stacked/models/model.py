@@ -68,7 +68,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             return self._network.apply(rows, *scaled, 0, chosen + 1).reshape(rows.n_rows, *shape)
 
     def filters(self, layer: int = 0) -> np.ndarray:
-        """Weights (n_filters, rows, columns, channels) of a convolution of the encoder, a picture each, counted as in `feature_maps`."""
+        """Weights (filters, rows, columns, channels) of a convolution of the encoder, as pictures; layers as in `feature_maps`."""
         check_is_fitted(self, "network_")
         return feature_maps.filters_of(self, layer)
 

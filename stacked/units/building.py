@@ -29,9 +29,9 @@ class Building:
     ``linear_share`` is the share that a linear code takes of a single rate that was given for all units. ``given_up`` are
     parameters that go only with outputs of some mean, and are not passed on to upper units of other outputs. ``variants`` are
     further names of the unit, with the defaults that make them differ. ``lowest`` are parameters about the data, which upper units
-    do not take. ``letters`` ask for the unit in a text (`layer_text`), each with the values that it stands for; ``counts`` says what
-    the number behind it counts, ``marks`` are letters before the value of a parameter, ``switches`` those that stand for values.
-    Units with letters work on maps: their size is not the width of their code.
+    do not take. ``letters`` ask for the unit in a text (`layer_text`), each with the values that it stands for; ``counts`` says
+    what the number behind it counts, ``marks`` are letters before the value of a parameter, ``switches`` those that stand for
+    values. Units with letters work on maps: their size is not the width of their code.
     """
 
     outputs: str = ""

@@ -1,4 +1,4 @@
-"""Base of the units that learn to answer with their clean input, of which they may be given a corrupted copy (Vincent et al. 2010)."""
+"""Base of the units that learn to answer with their input, of which they may be given a corrupted copy (Vincent et al. 2010)."""
 
 from ..errors import SettingError
 from ..kernels.arithmetic.corruption import CORRUPTIONS, Corruption

@@ -1,7 +1,7 @@
-"""What is asked for in a list of layers: 500 for units of the usual kind, and texts for others, as c16k5s2 for 16 filters of 5 x 5.
+"""What is asked for in a list of layers: 500 for units of the usual kind, and texts for others, as c16k5s2 for filters of 5 x 5.
 
-A text is a letter, a number of units, and marks behind it; letters and marks are those that the kinds declare (`building`), and d is
-for dense units whatever the others are. Nothing heavy is imported.
+A text is a letter, a number of units, and marks behind it; letters and marks are those that the kinds declare (`building`), and d
+is for dense units whatever the others are. Nothing heavy is imported.
 """
 
 import re

@@ -2,9 +2,9 @@
 
 With m the mean of the data and A (V, k) their leading components, units relu(A'(x - m)) and relu(-A'(x - m)) differ by A'(x - m),
 so that a decoder of weights [A, -A]' answers m + AA'(x - m). The unit starts as PCA, exactly, and each half may bend on its own (a
-start that "looks linear": Balduzzi et al. 2017). A unit on such codes (``Source.paired``) takes the differences of their halves for its data: its
-outputs, rectified, are then both halves of a difference again. So a whole stack starts as PCA, if no layer has fewer than twice as
-many units as the linear code on top.
+start that "looks linear": Balduzzi et al. 2017). A unit on such codes (``Source.paired``) takes the differences of their halves
+for its data: its outputs, rectified, are then both halves of a difference again. So a whole stack starts as PCA, if no layer has
+fewer than twice as many units as the linear code on top.
 """
 
 from math import sqrt
