@@ -76,8 +76,8 @@ _SHOWN = {
     r"scaling='minmax'": "--scaling minmax",
     r"(scaling|unit)='auto'": r"--\1 auto",
     r"n_hidden(?=:)": "--layers",
-    r"(?:finetune_)?(epochs|momentum|optimizer|l1|loss|patience)(?=:)": r"--\1",
-    r"(?:finetune_)?(loss|optimizer|activation)='(\w+)'": r"--\1 \2",
+    r"(?:finetune_)?(epochs|momentum|optimizer|l1|loss|patience|kernel|stride|pool|unpool)(?=:)": r"--\1",
+    r"(?:finetune_)?(loss|optimizer|activation|padding|unpool)='(\w+)'": r"--\1 \2",
 }
 
 

@@ -85,10 +85,26 @@ def _table(recipe: dict[str, Any]) -> str:
 def _layer(layer: dict[str, Any]) -> str:
     """Sizes first, then the activation, then whatever else a layer of this kind says of itself."""
     left = {name: value for name, value in layer.items() if name not in ("part", "n_in", "n_out", "activation")}
-    words = [f"{layer.get('n_in', '?')} -> {layer.get('n_out', '?')}", str(layer.get("activation", ""))]
+    sizes = [_joined(left, names) or str(layer.get(n, "?")) for n, names in (("n_in", _MAP), ("n_out", _MAP_OUT))]
+    words = [" -> ".join(sizes), str(layer.get("activation", ""))]
+    for called, names in _PAIRS.items():
+        if found := _joined(left, names):
+            left[called] = found
     if left != {"kind": "dense"}:
         words += [f"{name}={value}" for name, value in left.items()]
     return " ".join(filter(None, words))
+
+
+_MAP = ("height", "width", "channels")
+_MAP_OUT = ("out_height", "out_width", "out_channels")
+_PAIRS = {name: (f"{name}_height", f"{name}_width") for name in ("kernel", "stride")} | {"pad": ("pad_top", "pad_left")}
+
+
+def _joined(left: dict[str, Any], names: tuple[str, ...]) -> str:
+    """The numbers of these names as 28x28x1, taken out of what is left, or nothing where one is missing."""
+    if not all(name in left for name in names):
+        return ""
+    return "x".join(str(left.pop(name)) for name in names)
 
 
 def _line(name: str, text: str) -> str:

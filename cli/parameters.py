@@ -79,6 +79,26 @@ class Dimensions(click.ParamType):
         return sizes
 
 
+class Units(click.ParamType):
+    """Units of a stack from the data upwards: sizes as above, and texts such as c16k5s2; or a list of them."""
+
+    name = "units"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int | str]:
+        from stacked.errors import SettingError
+        from stacked.units.layer_text import asked_layers
+
+        parts = value.split("-") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
+        found = [int(part) if isinstance(part, str) and part.isdecimal() and len(part) < 19 else part for part in parts]
+        if not found:
+            self.fail(f"expected sizes such as 1000-500-250-30, found {value!r}", param, ctx)
+        try:
+            asked_layers("layers", found)
+        except SettingError as error:
+            self.fail(str(error).removeprefix("layers: "), param, ctx)
+        return found
+
+
 class Schedule(click.ParamType):
     """A number, or values from given epochs on: 0:0.5/5:0.9, or a list of [epoch, value]."""
 

@@ -5,12 +5,13 @@ from typing import Any
 import click
 
 from stacked.parameters import parameters_of
+from stacked.units.layer_text import described
 from stacked.units.parameters import Run
 
 from . import options as opt
 from .boundary import in_flags
 from .declared import unit_options
-from .parameters import Sizes
+from .parameters import Units
 from .table_options import notes_of_table, open_for_training, table_options
 from .units import KINDS, settings_for
 
@@ -20,7 +21,11 @@ UNIT_OPTIONS = tuple(name for name in _OPTIONS if name not in STACK_OPTIONS)
 _KEPT_ON_RESUME = ("data", "resume", "precision", "n_threads", "checkpoint_every", "quiet", "as_json", "force")
 
 stack_options = opt.together(
-    click.option("--layers", type=Sizes(), help="Units in each layer, from the data upwards: 1000-500-250-30."),
+    click.option(
+        "--layers", type=Units(),
+        help="Units in each layer, from the data upwards: 1000-500-250-30. Of other kinds with a letter, on images"
+        f" c16k5s2-c32k3s2-d30: {described()}.",
+    ),
     click.option(
         "--unit", type=click.Choice(["auto", *KINDS]),
         help="Kind of unit; auto goes by the data: rbm for many rows of drawings, else relu autoencoders by adam."
@@ -55,6 +60,7 @@ def pretrain(ctx: click.Context, **given: Any) -> None:
       stacked pretrain digits -o model.h5 --layers 100-50-10 --unit rbm --epochs 20 --seed 0
       stacked pretrain images.npy -o model.h5 --layers 500-250 --unit dae --corruption-level 0.25,0.1
       stacked pretrain images.npy -o model.h5 --layers 500-30 --learning-rate 0.1,0.001 --momentum 0:0.5/5:0.9
+      stacked pretrain images.npy -o model.h5 --layers c16k5s2-c32k3s2-d30
       stacked pretrain --resume model.h5
     """
     if given["resume"] is not None:
@@ -88,7 +94,7 @@ def build_stack(given: dict[str, Any]) -> Any:
 
     own = {name: given[name] for name in STACK_OPTIONS if given[name] is not None}
     kind, settings = settings_for(
-        given["unit"] or "auto", len(given["layers"]), {name: given[name] for name in UNIT_OPTIONS}
+        given["unit"] or "auto", given["layers"], {name: given[name] for name in UNIT_OPTIONS}
     )
     code = given["code"] or "auto"
     model = StackedAutoencoder(given["layers"], unit=kind, code=code, unit_settings=settings, **own)

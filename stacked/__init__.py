@@ -26,6 +26,7 @@ if _TYPE_CHECKING:
     from .models.stacked_autoencoder import StackedAutoencoder as StackedAutoencoder
     from .models.stacked_classifier import StackedClassifier as StackedClassifier
     from .units.autoencoder import Autoencoder as Autoencoder
+    from .units.convolutional import ConvolutionalAutoencoder as ConvolutionalAutoencoder
     from .units.rbm import RBM as RBM
     from .units.variational import VariationalAutoencoder as VariationalAutoencoder
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .data import Rows
     from .scaling import InputScaling
     from .units.base import Unit
 
@@ -20,12 +21,21 @@ def tell_scaling(name: str, scaling: "InputScaling") -> None:
         LOGGER.info("%s: scaling='auto': %s", name, scaling.method)
 
 
+def tell_shape(given: "Rows", taken: "Rows") -> None:
+    """In which shape samples were taken that were given flat, if the unit minds."""
+    if len(given.sample_shape) == 1 < len(taken.sample_shape) and taken.sample_shape[0] == 1:
+        LOGGER.info(
+            "%s: sample_shape=None takes flat rows of %d numbers for signals, maps of 1 x %d; images need their height and width",
+            given.name, given.n_columns, given.n_columns,
+        )  # fmt: skip
+
+
 def tell_units(units: "Sequence[Unit]", asked: str) -> None:
     """Which units suit the data, if the kind was not asked for."""
     if asked == "auto":
         lowest, sizes = units[0], "-".join(str(unit.n_hidden) for unit in units)
+        kinds = ", ".join(dict.fromkeys(type(unit).__name__ for unit in units))
         codes = ", ".join(dict.fromkeys(unit.code_activation for unit in units))
         LOGGER.info(
-            "unit='auto' makes %s units: %s, codes %s, outputs %s", type(lowest).__name__, sizes, codes,
-            lowest.output_activation,
+            "unit='auto' makes %s units: %s, codes %s, outputs %s", kinds, sizes, codes, lowest.output_activation,
         )  # fmt: skip

@@ -38,14 +38,15 @@ def kind_in_unit_range(mean: float, std: float) -> str:
     return "ink" if share >= INK else "shades" if share >= SHADES else "unit"
 
 
-def usual_units(kind: str, n_rows: int, classifies: bool = False) -> tuple[str, dict[str, Any]]:
+def usual_units(kind: str, n_rows: int, classifies: bool = False, on_maps: bool = False) -> tuple[str, dict[str, Any]]:
     """(kind of unit as ``--unit`` names it, parameters of the bottom one but its `usual_rate`).
 
     What must differ in upper units (outputs, a linear code) follows from `stacked.units.building`. ``classifies`` says that the
-    stack is for a classifier of few labels, and not to reconstruct: there binary machines are better by one or two points.
+    stack is for a classifier of few labels, and not to reconstruct: there binary machines are better by one or two points. Of units
+    ``on_maps`` these are no choice, for feature maps are not binary.
     """
     near_ends = kind in ("binary", "ink", "shades")
-    if (kind == "ink" and n_rows >= LARGE) or (classifies and near_ends):
+    if not on_maps and ((kind == "ink" and n_rows >= LARGE) or (classifies and near_ends)):
         return "rbm", {}
     outputs = "sigmoid" if near_ends else "linear"
     return "autoencoder", {"activation": "relu", "output": outputs, "start": "principal", "optimizer": "adam"}

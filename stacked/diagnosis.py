@@ -56,12 +56,11 @@ def findings(phase: Phase, progress: Progress, n_code_layers: int) -> list[str]:
 
 def _answers(network: Network, sample: np.ndarray) -> list[np.ndarray]:
     """The answers (n, width) of each layer, in float64."""
-    out: list[np.ndarray] = []
-    table = sample.astype(network.params.dtype)
-    for index in range(len(network.layers)):
-        table = network.apply(ArrayRows(table), first=index, last=index + 1)
-        out.append(table)
-    return [table.astype(np.float64) for table in out]
+    inputs = [sample.astype(network.params.dtype)]
+    for index, layer in enumerate(network.layers):
+        first = layer.needs_from(index)
+        inputs.append(network.apply(ArrayRows(inputs[first]), first=first, last=index + 1))
+    return [table.astype(np.float64) for table in inputs[1:]]
 
 
 def _of_codes(phase: Phase, progress: Progress, answers: Sequence[np.ndarray]) -> Iterator[str]:

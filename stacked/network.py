@@ -22,7 +22,9 @@ from .kernels import backprop
 from .kernels.arithmetic.losses import LOSSES, forward_activation, loss_and_delta
 from .kernels.arithmetic.random import WEIGHTS, stream_key
 from .kernels.arithmetic.samples import Samples, as_samples, load_rows
+from .kernels.cpu import max_threads
 from .kernels.engine import panels
+from .kernels.engine.instructions import PANEL
 from .layers.base import Layer, Shapes
 from .settings import check_bfloat16, precision_dtype
 from .text import one_line
@@ -44,6 +46,8 @@ class Network:
     n_weights: int = field(init=False)
 
     def __post_init__(self) -> None:
+        for index, layer in enumerate(self.layers):  # kernels check no bounds
+            layer.check_after(self.layers[:index])
         self.table, self.n_weights = _layer_table(self.layers)
         expected = _n_params(self.layers)
         if self.params.shape != (expected,):
@@ -145,10 +149,24 @@ class Network:
         """Layers ``first`` to ``last`` (exclusive), ready for many calls; the last stays linear under a loss on logits."""
         if self.bfloat16:
             check_bfloat16()
-        table = self.table[first:last].copy()
+        table = self._slice(first, last)
+        require_room(self.layers[first:last], PANEL * max_threads(), self.params.itemsize)
         if logits_of is not None:
             table[-1, panels.ACTIVATION] = forward_activation(LOSSES[logits_of], table[-1, panels.ACTIVATION])
         return Answerer(table, self.params, backprop.prepare(table, self.params, self.bfloat16))
+
+    def _slice(self, first: int, last: int | None) -> np.ndarray:
+        """The table of some layers; SettingError where one of them needs what a layer before them was given."""
+        chosen = list(enumerate(self.layers))[first:last]
+        lost = [layer.kind for index, layer in chosen if layer.needs_from(index) < first]
+        if lost:
+            raise SettingError(
+                f"unpool: expected codes that can be decoded by themselves, found {lost[0]} layers, which put numbers where pooling"
+                " found them in the input; reconstruct instead, or train units with unpool='upsample'"
+            )
+        return np.stack(
+            [layer.moved(-first).row(*self.table[index, [panels.WEIGHT, panels.BIAS]]) for index, layer in chosen]
+        )
 
     def loss(
         self,
@@ -256,6 +274,17 @@ def _require_memory(layers: Sequence[Layer], nbytes: int) -> None:
         raise SettingError(
             f"n_hidden: expected parameters of at most {available / 2**30:.1f} GiB, the memory available, found"
             f" {nbytes / 2**30:.1f} GiB for layers {one_line(sizes, 60)}; use fewer hidden units"
+        )
+
+
+def require_room(layers: Sequence[Layer], n_rows: int, itemsize: int) -> None:
+    """SettingError where so many rows, with what all layers answer to each, do not fit into the memory that is available."""
+    nbytes, available = n_rows * itemsize * sum(layer.n_in + layer.n_out for layer in layers), available_memory()
+    if nbytes > available:
+        largest = max(layer.n_out for layer in layers)
+        raise SettingError(
+            f"batch_size: expected answers of at most {available / 2**30:.1f} GiB, the memory available, found"
+            f" {nbytes / 2**30:.1f} GiB for {n_rows:,} rows of up to {largest:,} numbers; use smaller minibatches or layers"
         )
 
 

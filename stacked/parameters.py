@@ -12,7 +12,9 @@ from textwrap import fill
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar, cast, dataclass_transform
 
+from .errors import SettingError
 from .settings import MAX_WHOLE, check_seed, choice, flag, pair, real, schedule, sizes, thread_count, whole
+from .text import shown
 
 Class = TypeVar("Class", bound=type)
 
@@ -70,6 +72,19 @@ class Sizes:
 
     def __call__(self, name: str, value: Any) -> tuple[int, ...]:
         return sizes(name, value)
+
+
+@dataclass(frozen=True)
+class MapShape:
+    """Height, width and, where there are several, channels of a sample; or None."""
+
+    expects = "(height, width) or (height, width, channels), or None"
+
+    def __call__(self, name: str, value: Any) -> tuple[int, ...] | None:
+        found = None if value is None else sizes(name, value)
+        if found is not None and len(found) not in (2, 3):
+            raise SettingError(f"{name}: expected {self.expects}, found {shown(value)}")
+        return found
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,16 @@ class Targeted:
 
 
 @declared
-class Penalised(Targeted):
-    """What is asked of the codes of an autoencoder."""
+class Sparse(Targeted):
+    """What makes codes sparse."""
 
     code_l1: float = parameter(0.0, Real(), "weight of the sum of the codes' absolute values.", per_layer=True)
+
+
+@declared
+class Penalised(Sparse):
+    """What is asked of the codes of an autoencoder."""
+
     contraction: float = parameter(
         0.0, Real(), "weight of the squared norm of the codes' Jacobian: how much they may change with the input.",
         per_layer=True,

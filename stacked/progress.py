@@ -12,6 +12,7 @@ from typing import Any
 
 from .notices import compilation_said, say
 from .training.loop import FINETUNE, Callback, Record
+from .units.chain import chained
 
 LINE_SECONDS = 1.0
 
@@ -24,12 +25,17 @@ class Names:
 
     def title(self, unit: int) -> str:
         """Of a unit, or of fine-tuning, with the sizes that it is between."""
-        sizes = [self._model.n_features_in_, *(template.n_hidden for template in self._model.templates)]
+        model, templates = self._model, self._model.templates
+        chain = chained(templates or [model], model._sample_shape)
+        codes = [_called(halves.code_shape) for halves in chain]
         if unit == FINETUNE:
-            return "fine-tuning " + "-".join(map(str, sizes))
-        if len(sizes) == 1:  # a unit on its own
-            return f"{type(self._model).__name__} {sizes[0]}-{self._model.n_hidden}"
-        return f"unit {unit + 1}/{len(sizes) - 1} {sizes[unit]}-{sizes[unit + 1]}"
+            return "fine-tuning " + "-".join((_called(chain[0].encoder[0].shape_in), *codes))
+        sizes = f"{_called(chain[unit].encoder[0].shape_in)}-{codes[unit]}"
+        return f"unit {unit + 1}/{len(chain)} {sizes}" if templates else f"{type(model).__name__} {sizes}"
+
+
+def _called(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
 
 
 class Lines:

@@ -21,6 +21,7 @@ class Home(NamedTuple):
 UNITS = {
     "RBM": Home("units.rbm", "rbm"),
     "Autoencoder": Home("units.autoencoder", "autoencoder"),
+    "ConvolutionalAutoencoder": Home("units.convolutional", "convolutional"),
     "VariationalAutoencoder": Home("units.variational", "vae"),
 }
 CLASSIFIER = "stacked_classifier"

@@ -170,9 +170,9 @@ def uniform_scaling(
     )
 
 
-def identity(n_columns: int, dtype: str) -> InputScaling:
-    """The scaling of codes, which are taken as they are."""
-    return uniform_scaling((1.0, 0.0), (n_columns,), dtype, "none", AS_IS, False)
+def identity(shape: tuple[int, ...], dtype: str) -> InputScaling:
+    """The scaling of codes of a shape, which are taken as they are."""
+    return uniform_scaling((1.0, 0.0), shape, dtype, "none", AS_IS, False)
 
 
 def unscale(out: np.ndarray, scale: float, offset: float) -> np.ndarray:

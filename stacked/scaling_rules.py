@@ -144,7 +144,7 @@ def _by_column(
     raw, log = columns, _logarithmic(columns, method)
     n_steps = rows.n_columns // len(log)
     if log.any():
-        logs, _ = replace(identity(rows.n_columns, ""), log=np.tile(log, n_steps)).as_trained(
+        logs, _ = replace(identity((rows.n_columns,), ""), log=np.tile(log, n_steps)).as_trained(
             rows, np.dtype(np.float64)
         )
         columns = describe(logs)

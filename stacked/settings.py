@@ -22,6 +22,7 @@ MAX_WHOLE = 2**63 - 1  # kernels and files keep 64 bits
 MAX_COUNT = 2**31  # of epochs and Gibbs steps: random numbers count them in 32 bits
 MAX_SEED = 2**128 - 1
 MAX_SIZES = 100  # of the layers of one unit
+MAX_KERNEL = 4096  # of a convolution, along each side
 SCALINGS = ("auto", "minmax", "standard", "center", "log", "none")
 LOSS_CHOICES = ("auto", "squared_error", "cross_entropy")
 LINE_SEARCHES = ("cg", "lbfgs")  # optimisers that ask for losses and gradients at points of their own

@@ -1,5 +1,7 @@
 """A unit of two layers each way, as a user may write one: a tied autoencoder with a tanh layer before its code."""
 
+from math import prod
+
 from stacked.layers import Dense
 from stacked.parameters import declared
 from stacked.training.trainees import DenseTrainee
@@ -17,9 +19,9 @@ class DeepUnit(Unit, DeepUnitParameters):
     code_activation = "sigmoid"
     output_activation = "sigmoid"
 
-    def layers(self, n_visible):
+    def layers(self, shape):
         """Visible, between, code, between, visible."""
-        n_between, n_hidden = int(self.n_between), int(self.n_hidden)
+        n_visible, n_between, n_hidden = prod(shape), int(self.n_between), int(self.n_hidden)
         encoder = (Dense(n_visible, n_between, "tanh"), Dense(n_between, n_hidden, "sigmoid"))
         return Halves(encoder, (Dense(n_hidden, n_between, "tanh", 1), Dense(n_between, n_visible, "sigmoid", 0)))
 

@@ -64,16 +64,17 @@ def test_an_option_offers_the_words_of_all_kinds_that_take_it():
     assert option(command, "hidden").type.choices == ("bernoulli", "rectified")
 
 
-def test_noise_is_of_denoising_autoencoders_alone(toy):
+def test_noise_is_of_denoising_autoencoders_and_of_those_without_a_name_for_it(toy):
     assert not {"corruption", "corruption_level", "n_hidden"} & {param.name for param in toy.params}
     assert option(pretrain, "corruption").type.choices == ("masking", "salt_and_pepper", "gaussian")
-    assert {kind for kind, names in OWN_OPTIONS.items() if "corruption" in names} == {"dae"}
+    assert {kind for kind, names in OWN_OPTIONS.items() if "corruption" in names} == {"dae", "convolutional"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_parameter_of_a_unit_is_an_option_of_pretrain(kind):
     found = {param.name for param in pretrain.params}
     hidden = {"n_hidden", "output", "verbose", *(() if kind == "dae" else ("corruption", "corruption_level"))}
+    hidden |= {"sample_shape"} if kind == "convolutional" else set()
     assert set(parameters_of(KINDS[kind].declares)) - hidden <= found >= {*UNIT_OPTIONS, *STACK_OPTIONS}
 
 

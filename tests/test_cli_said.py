@@ -9,6 +9,7 @@ from stacked.cli.hints import mention_bfloat16
 from stacked.cli.progress import summary
 from stacked.kernels.engine import bfloat16
 from stacked.progress import Bars, Lines, Names, losses
+from stacked.scaling import identity
 from stacked.training.loop import Record
 
 from .test_cli_boundary import refused, run_well
@@ -27,7 +28,7 @@ def home(tmp_path, monkeypatch):
 @pytest.fixture
 def names():
     stack = StackedAutoencoder([RBM(4), RBM(3)])
-    stack.n_features_in_ = 6
+    stack.scaling_ = identity((6,), "float32")
     return Names(stack)
 
 

@@ -4,7 +4,7 @@ import click
 import numpy as np
 import pytest
 
-from stacked import RBM, Autoencoder, StackedAutoencoder, VariationalAutoencoder, load
+from stacked import RBM, Autoencoder, ConvolutionalAutoencoder, StackedAutoencoder, VariationalAutoencoder, load
 from stacked.cli import main
 from stacked.cli import train as cli_train
 from stacked.cli.table_options import NAMES as TABLE_OPTIONS
@@ -40,7 +40,7 @@ AUTOENCODERS = [  # activation, output, optimizer, whether the code is linear; t
 
 def build_units(kind, sizes, code, options):
     """The units that the options of `pretrain` become, on data in [0, 1]."""
-    word, given = settings_for(kind, len(sizes), options)
+    word, given = settings_for(kind, sizes, options)
     return units_for(sizes, word, code or "auto", given)
 
 
@@ -134,6 +134,8 @@ def test_what_is_not_given_is_the_unit_s_own_default():
     assert plain.get_params() == Autoencoder(8).get_params()
     (generative,) = build_units("vae", [8], None, {"hidden_layers": None, "binarize": None})
     assert generative.get_params() == VariationalAutoencoder(8).get_params()
+    (maps,) = build_units("convolutional", [8], None, {"kernel": None, "tied": None})
+    assert maps.get_params() == ConvolutionalAutoencoder(8).get_params()
     (noisy,) = build_units("dae", [8], None, {})
     assert noisy.get_params() == Autoencoder(8, corruption="masking", corruption_level=0.25).get_params()
 
@@ -146,21 +148,26 @@ FOREIGN = {
     "dae": OF_RBM,
     "vae": (*OF_RBM, "output_activation", "loss", "tied", "start", "corruption", "corruption_level", "code_l1", "contraction",
             "emphasis", "sparsity_target", "sparsity_weight"),
+    "convolutional": (*OF_RBM, "contraction", "start"),
 }  # fmt: skip
 OF_VAE = ("hidden_layers", "likelihood", "binarize", "samples", "kl_warmup")
+OF_MAPS = ("kernel", "stride", "pool", "padding", "unpool")
 FOREIGN = {kind: names if kind == "vae" else (*names, *OF_VAE) for kind, names in FOREIGN.items()}
+FOREIGN = {kind: names if kind == "convolutional" else (*names, *OF_MAPS) for kind, names in FOREIGN.items()}
 TAKERS = {
     **dict.fromkeys(OF_RBM, "rbm"),
     **dict.fromkeys(OF_VAE, "vae"),
-    **dict.fromkeys(("activation", "optimizer", "line_searches"), "autoencoder and vae and dae"),
-    **dict.fromkeys(("sparsity_target", "sparsity_weight"), "rbm and autoencoder and dae"),
-    **dict.fromkeys(("corruption", "corruption_level", "emphasis"), "dae"),
+    **dict.fromkeys(OF_MAPS, "convolutional"),
+    **dict.fromkeys(("activation", "optimizer", "line_searches"), "autoencoder and vae and dae and convolutional"),
+    **dict.fromkeys(("sparsity_target", "sparsity_weight"), "rbm and autoencoder and dae and convolutional"),
+    **dict.fromkeys(("corruption", "corruption_level", "emphasis"), "dae and convolutional"),
+    **dict.fromkeys(("contraction", "start"), "autoencoder and dae"),
 }
 
 
 @pytest.mark.parametrize("kind, name", [(kind, name) for kind, names in FOREIGN.items() for name in names])
 def test_options_of_other_units_are_named_with_those_that_take_them(kind, name):
-    takers = TAKERS.get(name, "autoencoder and dae")
+    takers = TAKERS.get(name, "autoencoder and dae and convolutional")
     with pytest.raises(click.UsageError, match=f"^{flag_of(name)} is an option of --unit {takers}, not of {kind}$"):
         build_units(kind, [8], None, {name: False})
 
@@ -221,6 +228,11 @@ PRETRAIN = {  # parameter of the command: the kind of unit, its flags, whose att
     "code_l1": ("autoencoder", ["--code-l1", "0.1,0.2"], "units", "code_l1", [0.1, 0.2]),
     "corruption": ("dae", ["--corruption", "gaussian"], "units", "corruption", ["gaussian", "gaussian"]),
     "corruption_level": ("dae", ["--corruption-level", "0.1,0.2"], "units", "corruption_level", [0.1, 0.2]),
+    "kernel": ("convolutional", ["--kernel", "5,1"], "units", "kernel", [5, 1]),
+    "stride": ("convolutional", ["--stride", "2"], "units", "stride", [2, 2]),
+    "pool": ("convolutional", ["--pool", "2,0"], "units", "pool", [2, 0]),
+    "padding": ("convolutional", ["--padding", "valid"], "units", "padding", ["valid", "valid"]),
+    "unpool": ("convolutional", ["--unpool", "switches", "--pool", "2"], "units", "unpool", ["switches", "switches"]),
     "validation_fraction": ("rbm", ["--validation", "0.3"], "model", "validation_fraction", 0.3),
     "patience": ("rbm", ["--patience", "4", "--validation", "0.3"], "model", "patience", 4),
     "scaling": ("rbm", ["--scaling", "minmax"], "model", "scaling", "minmax"),
@@ -304,7 +316,7 @@ def test_flags_of_pretrain(name, trainings, tmp_path):
     run_well("pretrain", "digits", "-o", tmp_path / "m.h5", "--unit", kind, "--layers", "8-4")
     assert found(trainings[0], where, attribute) == value
     assert found(trainings[1], where, attribute) != value
-    names = {"rbm": "RBM", "vae": "VariationalAutoencoder"}
+    names = {"rbm": "RBM", "vae": "VariationalAutoencoder", "convolutional": "ConvolutionalAutoencoder"}
     assert type(trainings[0]["model"].templates[0]).__name__ == names.get(kind, "Autoencoder")
     assert (trainings[0]["phase"], trainings[0]["path"]) == ("pretrain", str(tmp_path / "m.h5"))
     assert trainings[0]["rows"].name == "digits" and trainings[0]["notes"]["data"] == "digits"

@@ -193,7 +193,7 @@ def test_two_units_are_not_one_of_their_layers(small, tmp_path):
 def test_a_file_keeps_a_unit_layer_by_layer(small, tmp_path):
     unit = DeepUnit(5, random_state=0, **SHORT).fit(small)
     unit.save(tmp_path / "unit.h5")
-    assert unit._array_shapes(64) == ARRAYS == {name: array.shape for name, array in unit._arrays().items()}
+    assert unit._array_shapes((64,)) == ARRAYS == {name: array.shape for name, array in unit._arrays().items()}
     with h5py.File(tmp_path / "unit.h5") as file:
         assert {name: array.shape for name, array in file["units/0"].items()} == ARRAYS
         assert (file["units/0"].attrs["n_hidden"], file["units/0"].attrs["n_code_layers"]) == (5, 2)

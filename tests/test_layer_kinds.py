@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
-from stacked import Autoencoder, StackedAutoencoder, VariationalAutoencoder, load
+from stacked import Autoencoder, ConvolutionalAutoencoder, StackedAutoencoder, VariationalAutoencoder, load
 from stacked.kernels import backprop, program
 from stacked.kernels.arithmetic.losses import LOSSES
 from stacked.kernels.arithmetic.objective import Objective
@@ -14,7 +15,7 @@ from stacked.kernels.arithmetic.penalties import PENALTIES
 from stacked.kernels.arithmetic.terms import as_terms
 from stacked.kernels.cpu import thread_limit
 from stacked.kernels.engine.panels import ROWS
-from stacked.layers import LAYERS, Dense, Gaussian, Layer
+from stacked.layers import LAYERS, Convolution, Dense, Gaussian, Layer, Pooling, Upsampling
 from stacked.network import Network
 from stacked.units.base import Unit
 from stacked.units.chain import chained, decoders, encoders
@@ -25,6 +26,23 @@ LIMIT = 1e-5  # of the largest number: float32 panels against float64
 STEP = 1e-6
 N_ROWS = 23
 FORMS = (program.TRAIN, program.GRADIENT, program.EVALUATE, program.STEP)
+
+
+def folded(shape, *sizes, output="sigmoid", tied=False, pool=0, switches=False, kernel=3, **settings):
+    """Convolutions of so many filters, each pooled or not, and the way back to maps of a shape."""
+    up, down = [], []
+    for filters in sizes:
+        convolution = Convolution.on(shape, filters, kernel, **settings)
+        own = [convolution.mirror("relu" if up else output, len(up) if tied else None)]
+        up.append(convolution)
+        shape = convolution.shape_out
+        if pool:
+            pooling = Pooling.on(shape, pool)
+            own.insert(0, pooling.unpooling(len(up)) if switches else pooling.upsampling())
+            up.append(pooling)
+            shape = pooling.shape_out
+        down = own + down
+    return (*up, *down)
 
 
 class Example(NamedTuple):
@@ -89,9 +107,51 @@ EXAMPLES = {
         ),
     },
 }  # fmt: skip
+EXAMPLES |= {
+    "convolution": {
+        "between maps": Example(folded((6, 5, 1), 3, 2, kernel=3, activation="tanh"), "cross_entropy"),
+        "strides": Example(folded((7, 9, 2), 3, kernel=4, stride=2, activation="softplus"), "cross_entropy", noise="masking"),
+        "signals": Example(folded((1, 11, 3), 5, kernel=4, stride=3, padding="valid", output="linear", activation="tanh"), "squared_error"),
+        "under a dense code": Example(
+            (Convolution.on((5, 5, 1), 3, 3, 2, "same", "tanh"), Dense(27, 4, "tanh"), Dense(4, 27, "tanh"),
+             Convolution.on((5, 5, 1), 3, 3, 2).mirror("sigmoid")), "cross_entropy",
+        ),
+        "on a dense layer": Example((Dense(9, 18, "tanh"), Convolution.on((3, 3, 2), 1, 3, 1, "same", "sigmoid")), "squared_error"),
+        "classifier": Example(
+            (Convolution.on((5, 4, 1), 35, 3, 1, "valid", "tanh"), Dense(210, 4, "softmax")), "softmax_cross_entropy"
+        ),
+    },
+    "transposed_convolution": {
+        "tied": Example(folded((5, 6, 2), 4, 3, tied=True, activation="tanh"), "squared_error"),
+        "tied with strides": Example(folded((6, 7, 1), 33, tied=True, kernel=5, stride=2, activation="tanh"), "cross_entropy"),
+    },
+    "pooling": {
+        "cut at the border": Example(
+            (*folded((7, 5, 1), 3, pool=2, activation="tanh")[:2], Dense(36, 4, "softmax")), "softmax_cross_entropy"
+        ),
+    },
+    "upsampling": {
+        "of pooled maps": Example(folded((5, 7, 1), 3, 2, pool=2, activation="tanh"), "cross_entropy"),
+        "of a code": Example(
+            (Dense(12, 4, "tanh"), Upsampling.to(4, (1, 5)), Convolution.on((1, 5, 4), 2, 1, 1, "same", "sigmoid")), "squared_error"
+        ),
+    },
+    "unpooling": {
+        "of pooled maps": Example(folded((5, 7, 1), 3, 2, pool=2, switches=True, activation="tanh"), "cross_entropy"),
+        "under a dense code": Example(
+            (*folded((6, 6, 1), 2, pool=3, activation="tanh")[:2], Dense(8, 3, "tanh"), Dense(3, 8, "tanh"),
+             *folded((6, 6, 1), 2, pool=3, switches=True)[2:]), "cross_entropy",
+        ),
+    },
+}  # fmt: skip
 MODELS = {  # one that holds a layer of the kind
     "dense": Autoencoder(3, epochs=1),
     "gaussian": VariationalAutoencoder(3, hidden_layers=(5, 4), epochs=1, binarize=True),
+    "convolution": ConvolutionalAutoencoder(3, epochs=1, sample_shape=(8, 8)),
+    "transposed_convolution": ConvolutionalAutoencoder(3, epochs=1, sample_shape=(8, 8), stride=2, tied=True),
+    "pooling": ConvolutionalAutoencoder(3, epochs=1, sample_shape=(8, 8), pool=3),
+    "upsampling": ConvolutionalAutoencoder(3, epochs=1, sample_shape=(8, 8), pool=2, padding="valid"),
+    "unpooling": ConvolutionalAutoencoder(3, epochs=1, sample_shape=(8, 8), pool=2, unpool="switches"),
 }
 CHAINS = [pytest.param(example, id=f"{kind}-{name}") for kind in EXAMPLES for name, example in EXAMPLES[kind].items()]
 
@@ -105,13 +165,14 @@ def test_every_kind_has_examples_here():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("example", CHAINS)
 def test_every_layer_answers_in_its_shape(example, dtype):
-    network, x = example.network(dtype), uniform(np.dtype(dtype), 3, 5, example.layers[0].n_in)
+    network, inputs = example.network(dtype), [uniform(np.dtype(dtype), 3, 5, example.layers[0].n_in)]
     for index, layer in enumerate(example.layers):
-        answer = network.answerer(index, index + 1).block(x, 1.0, 0.0)
+        first = layer.needs_from(index)
+        answer = network.answerer(first, index + 1).block(inputs[first], 1.0, 0.0)
         assert answer.shape == (5, layer.n_out) and answer.dtype == dtype and np.isfinite(answer).all()
-        x = answer
-    whole = network.answerer().block(uniform(np.dtype(dtype), 3, 5, example.layers[0].n_in), 1.0, 0.0)
-    np.testing.assert_allclose(whole, x, rtol=1e-5)
+        inputs.append(answer)
+    whole = network.answerer().block(inputs[0], 1.0, 0.0)
+    np.testing.assert_allclose(whole, inputs[-1], rtol=1e-5)
 
 
 def trained(example, dtype, optimizer="momentum", n_threads=None, batch_size=7):
@@ -228,14 +289,18 @@ def test_programs_pass_the_check_and_nothing_can_be_left_out(example, form):
 @pytest.mark.parametrize("kind", MODELS)
 def test_decoders_mirror_encoders(kind):
     unit = MODELS[kind]
-    halves = unit.layers(11)
+    shape = unit.sample_shape if "sample_shape" in unit.get_params() else (11,)
+    halves = unit.layers(shape)
     assert kind in {layer.kind for layer in halves.whole}
-    assert halves.encoder[0].n_in == halves.decoder[-1].n_out == 11
-    assert halves.n_code == halves.decoder[0].n_in == unit.n_hidden == 3
-    chain = chained([unit, unit], 11)
+    assert halves.encoder[0].n_in == halves.decoder[-1].n_out == np.prod(shape)
+    assert halves.n_code == halves.decoder[0].n_in and halves.code_shape[-1] == unit.n_hidden == 3
+    upper = clone(unit).set_params(sample_shape=None) if len(shape) > 1 else unit
+    chain = chained([unit, upper], shape)
     layers = [*encoders(chain), *decoders(chain)]
+    for index, layer in enumerate(layers):
+        layer.check_after(layers[:index])
     assert all(one.n_out == other.n_in for one, other in pairwise(layers))
-    assert (layers[0].n_in, layers[-1].n_out) == (11, 11) and all(layer.tied_to is None for layer in layers)
+    assert layers[0].n_in == layers[-1].n_out == np.prod(shape) and all(layer.tied_to is None for layer in layers)
 
 
 @pytest.mark.parametrize("stacked", [False, True])

@@ -10,8 +10,8 @@ from stacked import ModelFileError
 from stacked.files import LayerArrays, read_model, write_model
 from stacked.kernels.arithmetic.activations import ACTIVATIONS
 from stacked.kernels.arithmetic.random import WEIGHTS, stream_key
-from stacked.kernels.engine.panels import ACTIVATION, BIAS, KIND, N_IN, N_OUT, TRANSPOSED, WEIGHT
-from stacked.layers import LAYERS, Dense, Gaussian, Layer
+from stacked.kernels.engine.panels import ACTIVATION, BIAS, KIND, N_COLUMNS, N_IN, N_OUT, OWN, TRANSPOSED, WEIGHT
+from stacked.layers import LAYERS, Convolution, Dense, Gaussian, Layer, Pooling, Upsampling
 from stacked.layers.records import check_record, layer_of, record_of
 from stacked.network import Network
 
@@ -23,7 +23,7 @@ class Halves(Layer):
     """Gives the first half of its inputs."""
 
     kind: ClassVar[str] = "halves"
-    code: ClassVar[int] = 7
+    code: ClassVar[int] = 97
 
     def __post_init__(self):
         if self.n_in != 2 * self.n_out:
@@ -34,7 +34,15 @@ EXAMPLES = {
     "dense": (Dense(6, 4, "tanh"), Dense(5, 3, "linear")),
     "gaussian": (Gaussian(6, 3), Gaussian(2, 1)),
     "halves": (Halves(6, 3), Halves(2, 1)),
-}
+    "convolution": (Convolution.on((5, 6, 2), 3, 3, 2), Convolution.on((1, 7, 2), 4, 3, 1, "valid", "tanh")),
+    "transposed_convolution": (
+        Convolution.on((5, 6, 2), 3, 3, 2).mirror("sigmoid"), Convolution.on((1, 7, 2), 4, 2).mirror("linear"),
+    ),
+    "pooling": (Pooling.on((5, 6, 2), 2), Pooling.on((1, 7, 3), 3)),
+    "upsampling": (Pooling.on((5, 6, 2), 2).upsampling(), Upsampling.to(3, (1, 4))),
+    "unpooling": (Pooling.on((5, 6, 2), 2).unpooling(0), Pooling.on((1, 7, 3), 3).unpooling(0)),
+}  # fmt: skip
+PARTNERS = {pooling.unpooling(0): [pooling] for pooling in (Pooling.on((5, 6, 2), 2), Pooling.on((1, 7, 3), 3))}
 CHAIN = (Dense(5, 6, "tanh"), Halves(6, 3), Dense(3, 6, "linear"), Dense(6, 3, "relu", 2), Dense(3, 5, "sigmoid"))
 
 
@@ -45,8 +53,8 @@ def halves(monkeypatch):
 
 
 def network_of(layer):
-    """A network of one layer, every parameter different."""
-    network = Network.zeros([layer], "float64")
+    """A network that ends in the layer, alone or after the pooling layer that it needs, every parameter different."""
+    network = Network.zeros([*PARTNERS.get(layer, ()), layer], "float64")
     network.params[:] = np.arange(1.0, 1 + len(network.params))
     return network
 
@@ -61,7 +69,7 @@ def test_every_kind_has_examples_here():
 def test_arrays_are_views_in_the_shapes_that_the_kind_gives_and_fill_the_vector(kind):
     for layer in EXAMPLES[kind]:
         network = network_of(layer)
-        arrays = network.arrays(0)
+        arrays = network.arrays(-1)
         assert {name: array.shape for name, array in arrays.items()} == layer.shapes == layer.owned
         assert list(arrays) == [*layer.weights, *layer.biases]
         found = np.concatenate([np.zeros(0), *(array.ravel() for array in arrays.values())])
@@ -74,7 +82,8 @@ def test_arrays_are_views_in_the_shapes_that_the_kind_gives_and_fill_the_vector(
 def test_a_row_of_the_kernels_table_says_what_the_layer_is(kind):
     layer = EXAMPLES[kind][0]
     row = layer.row(17, 29)
-    assert row.shape == (7,) and row.dtype == np.int64
+    assert row.shape == (N_COLUMNS,) and row.dtype == np.int64
+    assert row[OWN : OWN + len(layer.own)].tolist() == list(layer.own) and not row[OWN + len(layer.own) :].any()
     assert row[[N_IN, N_OUT, KIND, TRANSPOSED]].tolist() == [layer.n_in, layer.n_out, layer.code, 0]
     assert row[ACTIVATION] == ACTIVATIONS[layer.activation]
     assert row[[WEIGHT, BIAS]].tolist() == ([17, 29] if layer.shapes else [0, 0])
@@ -85,8 +94,9 @@ def test_starting_values_depend_on_the_stream_and_the_place_in_the_chain(kind):
     layer = EXAMPLES[kind][0]
 
     def drawn(seed, index):
-        network = Network.zeros([layer], "float64")
-        layer.draw(network.arrays(0), stream_key(seed, WEIGHTS, 0), index)
+        network = network_of(layer)
+        network.params[:] = 0
+        layer.draw(network.arrays(-1), stream_key(seed, WEIGHTS, 0), index)
         return network.params
 
     np.testing.assert_array_equal(drawn(0, 1), drawn(0, 1))
@@ -98,7 +108,7 @@ def test_starting_values_depend_on_the_stream_and_the_place_in_the_chain(kind):
 def test_a_record_gives_the_layer_back(kind):
     for layer in EXAMPLES[kind]:
         network = network_of(layer)
-        record = record_of(layer, network.arrays(0))
+        record = record_of(layer, network.arrays(-1))
         check_record("/encoder/0", record)
         assert layer_of(record) == layer and record.kind == kind
         assert {name: type(value) for name, value in record.attributes.items()} == type(layer).ATTRIBUTES
@@ -113,10 +123,10 @@ def replace_sizes(layer):
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_records_of_other_attributes_or_arrays_are_refused(kind):
     layer = EXAMPLES[kind][0]
-    record = record_of(layer, network_of(layer).arrays(0))
+    record = record_of(layer, network_of(layer).arrays(-1))
     extra = np.zeros(3)
     for wrong, message in (
-        (replace(record, kind="gru"), "/encoder/0@kind: unknown kind of layer 'gru', expected dense, gaussian, halves"),
+        (replace(record, kind="gru"), "/encoder/0@kind: unknown kind of layer 'gru', expected dense, gaussian, convolution"),
         (replace(record, attributes={**record.attributes, "n_in": 6.0}), "/encoder/0: expected the attributes"),
         (replace(record, attributes={**record.attributes, "stride": 2}), "/encoder/0: expected the attributes"),
         (replace(record, attributes={"n_in": 6}), "/encoder/0: expected the attributes"),
@@ -153,7 +163,7 @@ def test_a_layer_without_parameters_takes_no_space_between_others():
     network.params[:] = np.arange(len(network.params))
     weights, biases = 30 + 18 + 15, 6 + 6 + 3 + 5
     assert network.n_weights == weights and len(network.params) == weights + biases
-    assert network.table[:, KIND].tolist() == [0, 7, 0, 0, 0]
+    assert network.table[:, KIND].tolist() == [0, 97, 0, 0, 0]
     assert network.table[:, TRANSPOSED].tolist() == [0, 0, 0, 1, 0]
     assert network.table[:, WEIGHT].tolist() == [0, 0, 30, 30, 48]
     assert network.table[:, BIAS].tolist() == [63, 0, 69, 75, 78]

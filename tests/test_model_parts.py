@@ -8,7 +8,7 @@ import pytest
 
 from stacked import RBM, ModelFileError, load
 from stacked.cli import info as cli_info
-from stacked.files import InputSpec, Probe, read_info, write_model
+from stacked.files import Baseline, InputSpec, Probe, read_info, write_model
 from stacked.models.saving import to_record
 
 from .store_records import layer, make_record, unit, with_arrays, with_attributes
@@ -83,7 +83,7 @@ UNFIT = {
     ),
     "class of a unit": (
         with_unit(0, replace, kind="Popen"),
-        "/units/0@kind: expected one of RBM, Autoencoder, VariationalAutoencoder, found 'Popen'",
+        "/units/0@kind: expected one of RBM, Autoencoder, ConvolutionalAutoencoder, VariationalAutoencoder, found 'Popen'",
     ),
     "sizes of a unit": (
         with_unit(0, replace, attributes={"n_visible": 6}),
@@ -167,8 +167,8 @@ def test_parts_that_make_no_model(name, tmp_path):
 
 def test_what_could_not_be_loaded_is_not_saved(tmp_path):
     model = RBM(4, epochs=0, random_state=0).fit(np.random.default_rng(0).random((20, 6)))
-    model.scaling_ = replace(model.scaling_, sample_shape=(5,))
-    with pytest.raises(ModelFileError, match="sample_shape: expected a shape of 6 values"):
+    model.baseline_ = Baseline(class_share=np.full(2, 0.5))
+    with pytest.raises(ModelFileError, match=r"/baseline/class_share: expected the shape \(0\), found \(2,\)"):
         model.save(tmp_path / "model.h5")
     assert not list(tmp_path.iterdir())
 

@@ -139,7 +139,7 @@ def test_units_are_loaded_with_the_scaling_of_their_own_data(x, scaling, tmp_pat
     model = StackedAutoencoder([RBM(4, **SHORT), RBM(3, **SHORT)], scaling=scaling, random_state=0).pretrain(x)
     model.save(tmp_path / "model.h5")
     first, second = load(tmp_path / "model.h5").units_
-    assert first.scaling_ == model.scaling_ and second.scaling_ == identity(4, "float32")
+    assert first.scaling_ == model.scaling_ and second.scaling_ == identity((4,), "float32")
     codes = first.transform(x)
     np.testing.assert_array_equal(codes, model.units_[0].transform(x))
     np.testing.assert_array_equal(second.transform(codes), model.transform(x))

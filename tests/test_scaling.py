@@ -171,7 +171,7 @@ def test_constant_data_and_ranges_beyond_the_dtype_are_refused():
 
 
 def test_codes_are_taken_as_they_are():
-    found = identity(3, "float32")
+    found = identity((3,), "float32")
     assert found.uniform == (1.0, 0.0) and (found.sample_shape, found.dtype, found.mode) == ((3,), "float32", "none")
 
 

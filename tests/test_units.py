@@ -155,7 +155,7 @@ def _drawn(fill, key, layer, shape):
 
 @pytest.mark.parametrize("index", [0, 1, 5])
 def test_an_rbm_starts_with_small_normal_weights_of_its_own_stream(index):
-    network = Network.zeros(RBM(5).layers(9).whole, "float64")
+    network = Network.zeros(RBM(5).layers((9,)).whole, "float64")
     RBM(5).draw_weights(network, 3, index)
     expected = 0.01 * _drawn(naive.fill_normal_matrix, stream_key(3, WEIGHTS, index), 0, (9, 5))
     np.testing.assert_allclose(network.weight(0), expected, rtol=1e-12)
@@ -165,7 +165,7 @@ def test_an_rbm_starts_with_small_normal_weights_of_its_own_stream(index):
 @pytest.mark.parametrize("index", [0, 1, 5])
 def test_an_autoencoder_starts_with_uniform_weights_of_its_own_stream_layer_by_layer(index):
     unit = Autoencoder(5, tied=False, output="linear")
-    network = Network.zeros(unit.layers(9).whole, "float64")
+    network = Network.zeros(unit.layers((9,)).whole, "float64")
     unit.draw_weights(network, 3, index)
     for layer, (shape, width) in enumerate((((9, 5), 4), ((5, 9), 1))):
         numbers = _drawn(naive.fill_uniform_matrix, stream_key(3, WEIGHTS, index), layer, shape)

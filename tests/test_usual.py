@@ -194,8 +194,8 @@ def test_many_weights_get_fewer_updates_of_few_rows():
 
 def test_the_rate_of_fine_tuning_goes_by_the_widest_layer_the_data_among_them():
     model = StackedAutoencoder([30, 5])
-    assert model._plan_on(100, 10_000).learning_rate == ((0, pytest.approx(4e-4)),)
-    assert model._plan_on(100, 40).learning_rate == ((0, pytest.approx(min(3e-3, 0.04 / 40**0.5))),)
+    assert model._plan_on(100, (100, 100)).learning_rate == ((0, pytest.approx(4e-4)),)
+    assert model._plan_on(100, (40,)).learning_rate == ((0, pytest.approx(min(3e-3, 0.04 / 40**0.5))),)
 
 
 def test_two_rows_take_no_more_updates_than_many():
@@ -209,7 +209,7 @@ def test_the_rate_of_fine_tuning_falls_with_what_pretraining_left(monkeypatch):
     real = loop.update_settings
     monkeypatch.setattr(loop, "update_settings", lambda *args: seen.append(real(*args)) or seen[-1])
     model = StackedAutoencoder([6, 3], random_state=0, finetune_epochs=1, unit_settings={"epochs": 1}).pretrain(TABLE)
-    usual = model._plan_on(120, 6).learning_rate[0][1]
+    usual = model._plan_on(120, (6,)).learning_rate[0][1]
     for settings, low, high in (({}, 0.3, 0.99), ({"finetune_learning_rate": usual}, 1, 1)):
         model.set_params(**settings)
         del seen[:]

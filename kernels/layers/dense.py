@@ -153,7 +153,7 @@ def change_weights(net, layer, operation, terms, update, rate, step, n_rows, pan
 def change_biases(net, layer, operation, update, rate, step, n_rows, panel):
     """Gradient and update of one panel of a layer's biases; see `settle`."""
     gradient = np.zeros(PANEL, np.float32)
-    if operation != APPLY:
+    if operation != APPLY:  # between layers on maps there are no panels of deltas
         deltas = block_panels(net, layer + 1, DELTA)
         for block in range(block_count(net, n_rows)):
             sum_rows(deltas[block, panel, : rows_in(net, block, n_rows)], gradient)

@@ -4,7 +4,7 @@ In the vector the weights of all layers come first and everything else, their bi
 another, in the order in which the kind names them, and so do its biases; the kernels' table says where they begin.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, ClassVar, TypeVar
@@ -16,6 +16,7 @@ from ..kernels.arithmetic.random import Key
 from ..kernels.engine.panels import ACTIVATION, BIAS, KIND, N_COLUMNS, N_IN, N_OUT, OWN, TRANSPOSED, WEIGHT
 
 Shapes = dict[str, tuple[int, ...]]  # names of arrays and their shapes
+SampleShape = tuple[int, ...]  # of the numbers that belong to one row
 Self = TypeVar("Self", bound="Layer")
 
 
@@ -38,6 +39,16 @@ class Layer:
     n_out: int
     activation: str = field(default="linear", init=False)
     tied_to: int | None = field(default=None, init=False)
+
+    @property
+    def shape_in(self) -> SampleShape:
+        """Shape of a row's inputs."""
+        return (self.n_in,)
+
+    @property
+    def shape_out(self) -> SampleShape:
+        """Shape of a row's outputs."""
+        return (self.n_out,)
 
     @property
     def weights(self) -> Shapes:
@@ -68,6 +79,11 @@ class Layer:
     def n_biases(self) -> int:
         """Numbers in the parameters that do not decay."""
         return _count(self.biases)
+
+    @property
+    def reach(self) -> int:
+        """Numbers that a sum of the layer runs over, forward or backward, whichever is more."""
+        return max(self.n_in, self.n_out)
 
     def row(self, weight: int, bias: int) -> np.ndarray:
         """The layer's row (N_COLUMNS,) int64 of the kernels' table; its weights and biases begin at these places of the vector."""
@@ -107,6 +123,19 @@ class Layer:
     def untied(self: Self) -> Self:
         """This layer with weights of its own."""
         return self if self.tied_to is None else replace(self, tied_to=None)
+
+    def moved(self: Self, by: int) -> Self:
+        """This layer where the chain has so many layers more before those that it names by their index."""
+        return self if self.tied_to is None else replace(self, tied_to=self.tied_to + by)
+
+    def needs_from(self, index: int) -> int:
+        """The first layer of a chain that one at ``index`` cannot answer without."""
+        return index
+
+    def check_after(self, earlier: "Sequence[Layer]") -> None:
+        """ValueError unless the layer takes what the last of these gives."""
+        if earlier and earlier[-1].n_out != self.n_in:
+            raise ValueError(f"takes {self.n_in} inputs, but the layer below gives {earlier[-1].n_out}")
 
     @property
     def attributes(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import numpy as np
 from ..activations import ACTIVATIONS
 from ..kernels.arithmetic.random import Key, fill_uniform_matrix
 from ..kernels.engine.panels import CONVOLUTION, TRANSPOSED_CONVOLUTION
+from ..settings import MAX_KERNEL
 from .base import Shapes
 from .maps import MapLayer, Shape
 
@@ -79,6 +80,11 @@ class _Convolving(MapLayer):
         """Means over the pixels, channel by channel."""
         return values.reshape(-1, self.out_channels).mean(axis=0)
 
+    @property
+    def reach(self) -> int:
+        """The numbers under a kernel, of the map that has more channels."""
+        return self.kernel_height * self.kernel_width * max(self.channels, self.out_channels)
+
     def draw(self, arrays: Mapping[str, np.ndarray], key: Key, index: int) -> None:
         """Weights uniform in the range that `activations` gives for as many inputs and outputs as a number has; biases stay 0."""
         weight = arrays["weight"]
@@ -111,9 +117,6 @@ class _Convolving(MapLayer):
         layer = cls(**attributes)
         layer.check()
         return layer
-
-
-MAX_KERNEL = 4096
 
 
 @dataclass(frozen=True)

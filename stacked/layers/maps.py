@@ -1,5 +1,6 @@
 """Layers on maps: (height, width, channels) in, channels last, and the same out. A sequence of T steps is (1, T, channels)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -43,6 +44,12 @@ class MapLayer(Layer):
     def own(self) -> tuple[int, ...]:
         """Sizes, in the order of the kernels' table."""
         return (*self.shape_in, *self.shape_out, self.kernel_height, self.kernel_width)
+
+    def check_after(self, earlier: Sequence[Layer]) -> None:
+        """ValueError unless the layer takes what the last of these gives: a map of one shape only as a map of that shape."""
+        super().check_after(earlier)
+        if earlier and isinstance(earlier[-1], MapLayer) and earlier[-1].shape_out != self.shape_in:
+            raise ValueError(f"takes maps of {self.shape_in}, but the layer below gives {earlier[-1].shape_out}")
 
     def check(self) -> None:
         """ValueError unless the sizes are those of the maps."""

@@ -1,10 +1,11 @@
 """Pooling, and the two ways back: upsampling, and unpooling to where the largest numbers were (Zeiler et al. 2011). No arrays."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from ..kernels.engine.panels import POOLING, UNPOOLING, UPSAMPLING
+from .base import Layer
 from .maps import MapLayer, Shape
 
 
@@ -25,6 +26,11 @@ class _Windowed(MapLayer):
     def small(self) -> Shape:
         """The map with a pixel a window."""
         return self.shape_in
+
+    @property
+    def reach(self) -> int:
+        """The numbers of a window."""
+        return self.kernel_height * self.kernel_width
 
     def check(self) -> None:
         """ValueError unless one map has a pixel for each window of the other."""
@@ -107,3 +113,22 @@ class Unpooling(_Windowed):
     def own(self) -> tuple[int, ...]:
         """Sizes, in the order of the kernels' table."""
         return (*super().own, 0, 0, 0, 0, self.partner)
+
+    def moved(self, by: int) -> "Unpooling":
+        """This layer where the chain has so many layers more before its partner."""
+        return replace(self, partner=self.partner + by)
+
+    def needs_from(self, index: int) -> int:
+        """Its partner."""
+        return self.partner
+
+    def check_after(self, earlier: Sequence[Layer]) -> None:
+        """ValueError unless the partner is one of these, and pools what this layer answers with."""
+        super().check_after(earlier)
+        other = earlier[self.partner] if 0 <= self.partner < len(earlier) else None
+        if not isinstance(other, Pooling):
+            found = "no layer before this one" if other is None else f"a {other.kind} layer"
+            raise ValueError(f"expected an earlier pooling layer as partner {self.partner}, found {found}")
+        mine = (self.shape_out, self.shape_in, self.kernel_height, self.kernel_width)
+        if mine != (other.shape_in, other.shape_out, other.kernel_height, other.kernel_width):
+            raise ValueError(f"its partner {self.partner} pools maps of {other.shape_in}, or by other windows")

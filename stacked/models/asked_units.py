@@ -4,9 +4,9 @@ from typing import Any
 
 from ..defaults import usual_rate
 from ..errors import SettingError
+from ..layers.base import SampleShape
 from ..parameters import value_of
 from ..registry import CLASSIFIER
-from ..settings import sizes
 from ..text import shown
 from ..training.plan import Plan
 from ..units.autoencoder import Autoencoder
@@ -53,10 +53,10 @@ class AskedUnits(NestedUnits):
         asked = not self._are_sizes or lowest.building.outputs in (self.unit_settings or {})
         return asked and lowest.output_activation == "sigmoid"
 
-    def _plan_on(self, n_rows: int, n_columns: int) -> Plan:
-        """The plan of fine-tuning on so many rows of so many columns; the rate suits the widest layer, the columns among them."""
-        layers = encoders(chained(self.templates, n_columns))
-        rate = usual_rate(max(n_columns, *(layer.n_out for layer in layers)), "finetune")
+    def _plan_on(self, n_rows: int, shape: SampleShape) -> Plan:
+        """The plan of fine-tuning on so many rows of samples of a shape; the rate suits the widest layer, the data among them."""
+        layers = encoders(chained(self.templates, shape))
+        rate = usual_rate(max(layer.reach for layer in layers), "finetune")
         return self.plan().on(n_rows, rate, sum(layer.n_weights for layer in layers))
 
     def _usual(self, data: str, n_rows: int, n_columns: int) -> list[Unit]:
@@ -65,11 +65,10 @@ class AskedUnits(NestedUnits):
         settings = {} if given is None else given
         if not isinstance(settings, dict):
             raise SettingError(f"unit_settings: expected a dict of parameters, found {shown(given)}")
-        widths = sizes("units", list(self.units))
         known: dict[str, Any] = {
             "data": data,
             "n_rows": n_rows,
             "n_columns": n_columns,
             "classifies": self.kind == CLASSIFIER,
         }
-        return units_for(widths, value_of(self, "unit"), value_of(self, "code"), settings, **known)
+        return units_for(list(self.units), value_of(self, "unit"), value_of(self, "code"), settings, **known)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from math import prod
 from os import PathLike
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from ..errors import ModelFileError, StackedError
 from ..files import MAX_LAYERS, LayerArrays, ModelRecord, UnitArrays, file_name, of_file, read_model, refusal
 from ..layers import Layer
+from ..layers.base import SampleShape
 from ..layers.records import check_shapes, layer_of
 from ..network import Network, fill
 from ..registry import MODELS, PACKAGE, UNITS
@@ -64,7 +66,7 @@ def from_record(record: ModelRecord, path: str | PathLike[str]) -> Model:
                 with _described_at(f"/units/{index}@params"):
                     model.units_.append(_unit(unit, index, model, record.precision))
         else:
-            _check_unit(model, record.units[0], 0)
+            _check_unit(model, record.units[0], 0, model._sample_shape)
         if record.probe is not None:
             check_probe(model, record.probe)
     return model
@@ -126,12 +128,12 @@ def _stack_layers(model: Stack, record: ModelRecord) -> list[Layer]:
     if len(model._built) != len(model.templates) and record.checkpoint is None:
         raise ValueError(f"{len(model.templates)} units, but the {model.n_code_layers_} layers of an encoder of fewer")
     model.units_ = []
-    return model._layers(chained(model._built, model.n_features_in_))
+    return model._layers(chained(model._built, model._sample_shape))
 
 
 def _unit_layers(model: Unit) -> list[Layer]:
     model.validate()
-    return list(model.layers(model.n_features_in_).whole)
+    return list(model.layers(model._sample_shape).whole)
 
 
 def _network(layers: list[Layer], stored: list[LayerArrays], precision: str) -> Network:
@@ -159,27 +161,28 @@ def _difference(found: Sequence[Layer], expected: Sequence[Layer]) -> str:
 def _unit(stored: UnitArrays, index: int, stack: Stack, precision: str) -> Unit:
     unit = UNIT_CLASSES[stored.kind](**stored.params)
     unit.validate()
-    _check_unit(unit, stored, index)
-    n_visible = stored.attributes["n_visible"]
-    halves = unit.layers(n_visible)
-    found, expected = halves.untied(), chained(stack._built, stack.n_features_in_)[index]
+    chain = chained(stack._built, stack._sample_shape)
+    shape = chain[index - 1].code_shape if index else stack._sample_shape
+    _check_unit(unit, stored, index, shape)
+    halves = unit.layers(shape)
+    found, expected = halves.untied(), chain[index]
     if found != expected:
         raise ValueError(f"in the stack, {_difference(found.whole, expected.whole)}")
     unit.network_ = Network.zeros(halves.whole, precision)  # no larger than what was read
-    unit.n_features_in_, unit.n_code_layers_, unit.seed_ = n_visible, len(halves.encoder), stack.seed_
-    unit.scaling_ = stack.scaling_ if index == 0 else identity(n_visible, precision_dtype(precision).name)
+    unit.n_features_in_, unit.n_code_layers_, unit.seed_ = prod(shape), len(halves.encoder), stack.seed_
+    unit.scaling_ = stack.scaling_ if index == 0 else identity(shape, precision_dtype(precision).name)
     fill(unit._arrays(), stored.arrays)
     unit.history_ = [record for record in stack.history_ if record.unit == index]
     return unit
 
 
-def _check_unit(unit: Unit, stored: UnitArrays, index: int) -> None:
-    """A refusal of arrays that are not those of the unit that its parameters give."""
-    for name, expected in unit._sizes(stored.attributes["n_visible"]).items():
+def _check_unit(unit: Unit, stored: UnitArrays, index: int, shape: SampleShape) -> None:
+    """A refusal of sizes and arrays that are not those of the unit that its parameters give, on samples of a shape."""
+    for name, expected in unit._sizes(shape).items():
         found = stored.attributes[name]
         if found != expected:
             raise refusal(f"/units/{index}@{name}", f"expected {expected} as its parameters say, found {found}")
-    check_shapes(f"/units/{index}", stored.arrays, unit._array_shapes(stored.attributes["n_visible"]))
+    check_shapes(f"/units/{index}", stored.arrays, unit._array_shapes(shape))
 
 
 def _records(history: dict[str, np.ndarray], model: Stack | Unit) -> list[Record]:

@@ -23,6 +23,7 @@ from ..network import Network
 from ..scaling import AS_IS, IMAGES, InputScaling
 from ..settings import thread_count
 from ..training.loop import Record
+from . import feature_maps
 
 FAR = 10.0  # from 0, of values for a model that was trained on [0, 1]: these are in other units
 
@@ -57,6 +58,22 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         rows, scaled = self._fitted_rows(X)
         with self._threads():
             return self._network.apply(rows, *scaled, 0, self.n_code_layers_)
+
+    def feature_maps(self, X: Any, layer: int = -1) -> np.ndarray:
+        """Outputs (n_samples, height, width, channels) of a layer of the encoder, counted from 0 or, below it, from its end.
+
+        SettingError for a layer that does not answer with maps.
+        """
+        check_is_fitted(self, "network_")
+        chosen, shape = feature_maps.place_of(self, layer)
+        rows, scaled = self._fitted_rows(X)
+        with self._threads():
+            return self._network.apply(rows, *scaled, 0, chosen + 1).reshape(rows.n_rows, *shape)
+
+    def filters(self, layer: int = 0) -> np.ndarray:
+        """Weights (filters, rows, columns, channels) of a convolution of the encoder, as pictures; layers as in `feature_maps`."""
+        check_is_fitted(self, "network_")
+        return feature_maps.filters_of(self, layer)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """How normal the rows of X (n_samples, n_features) are, (n_samples,) float64, higher for more normal ones.
@@ -110,6 +127,11 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _network(self) -> Network:
         """The network with products of the precision that is set now."""
         return self.network_.at(self.precision)
+
+    @property
+    def _sample_shape(self) -> tuple[int, ...]:
+        """Shape of the samples that a fitted model was trained on; in use rows may be flat."""
+        return self.scaling_.sample_shape
 
     @property
     def _n_features_out(self) -> int:

@@ -17,9 +17,10 @@ class Finetuned:
     """The units, and how the whole network is fine-tuned."""
 
     units: Any = parameter(
-        None, Unchecked("list of units, or of int"),
-        "from the data upwards, or their sizes alone; None for one `Autoencoder`. Their precision, threads, scaling, validation"
-        " split, seed and verbosity are those of the stack, and its patience if they have none.", option=None,
+        None, Unchecked("list of units, or of int or str"),
+        "from the data upwards, or their sizes alone, as texts such as c16k5s2 those of other kinds; None for one `Autoencoder`."
+        " Their precision, threads, scaling, validation split, seed and verbosity are those of the stack, and its patience if they"
+        " have none.", option=None,
     )  # fmt: skip
     unit: str = parameter(
         "auto",

@@ -10,7 +10,7 @@ from typing import Any
 from ..data.recipe import check_recipe, recipe_width
 from ..errors import DataError
 from ..files import LayerArrays, ModelRecord, UnitArrays, refusal
-from ..layers.records import check_attributes, check_record
+from ..layers.records import check_attributes, check_record, layer_of
 from ..registry import CLASSIFIER, KINDS, UNITS
 from ..text import shown
 from .baseline_parts import check_baseline
@@ -54,10 +54,17 @@ def _check_counts(record: ModelRecord) -> None:
 
 def _check_chain(record: ModelRecord) -> None:
     """Each layer takes what the one before it gives, and the decoder ends with the width of the input."""
-    for (below, one), (path, layer) in pairwise(_layers(record).items()):
+    layers = _layers(record)
+    for (below, one), (path, layer) in pairwise(layers.items()):
         if one.attributes["n_out"] != layer.attributes["n_in"]:
             text = f"takes {layer.attributes['n_in']} inputs, but {below} gives {one.attributes['n_out']}"
             raise refusal(path, text)
+    chain = [layer_of(layer) for layer in layers.values()]
+    for index, path in enumerate(layers):
+        try:
+            chain[index].check_after(chain[:index])
+        except ValueError as error:
+            raise refusal(path, str(error)) from None
     width = record.encoder[0].attributes["n_in"]
     if record.decoder and record.decoder[-1].attributes["n_out"] != width:
         text = f"the decoder gives {record.decoder[-1].attributes['n_out']} values for {width} inputs"

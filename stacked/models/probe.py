@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..data import ArrayRows
-from ..errors import DataError
+from ..errors import DataError, SettingError
 from ..files import Probe, refusal
 from ..kernels.cpu import thread_limit
 from ..text import one_line
@@ -37,7 +37,7 @@ def check_probe(model: "Model", probe: Probe) -> None:
     """A refusal of the file whose model answers its probe differently, in another shape, or not at all."""
     try:
         found, expected = _answer(model, np.ascontiguousarray(probe.input)), probe.output
-    except DataError as error:
+    except (DataError, SettingError) as error:
         raise refusal("/probe", f"the loaded model cannot answer ({one_line(error, 200)})") from None
     if found.shape != expected.shape:
         raise refusal("/probe/output", f"expected shape {found.shape}, found {expected.shape}")

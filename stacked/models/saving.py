@@ -90,7 +90,7 @@ def _class_name(unit: "Unit") -> str:
 
 
 def _unit_arrays(unit: "Unit") -> UnitArrays:
-    return UnitArrays(_class_name(unit), unit._sizes(unit.n_features_in_), _params(unit), unit._arrays())
+    return UnitArrays(_class_name(unit), unit._sizes(unit._sample_shape), _params(unit), unit._arrays())
 
 
 def _stored_classes(classes: np.ndarray) -> np.ndarray:

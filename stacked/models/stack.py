@@ -14,10 +14,11 @@ import numpy as np
 from sklearn.base import clone
 
 from ..checks import check_chain, check_range
-from ..choices import tell_scaling, tell_units
+from ..choices import tell_scaling, tell_shape, tell_units
 from ..comparison import conclude
 from ..data import Rows, summarize
 from ..data.encoded import encoded
+from ..data.shapes import shaped
 from ..diagnosis import warn_of
 from ..errors import SettingError
 from ..inputs import rows_for
@@ -120,7 +121,7 @@ class Stack(AskedUnits, Model):
                 prepared = self._prepare(rows, reset=not fitted, models_input=targets is None)
                 if not fitted:
                     self.seed_ = seed_from(self.random_state)
-                plan = self._plan_on(rows.n_rows, rows.n_columns)
+                plan = self._plan_on(rows.n_rows, self._sample_shape)
                 split_rows(rows.n_rows, plan.validation_fraction, self.seed_)
                 source = Source(*prepared, self.seed_, _FINETUNE_STREAM, self._accept(targets))
                 if not fitted:
@@ -141,7 +142,7 @@ class Stack(AskedUnits, Model):
     @property
     def _built(self) -> Any:
         """The templates that the network is made of: the lower ones, where pretraining did not come to the others."""
-        ends = accumulate(len(halves.encoder) for halves in chained(self.templates, self.n_features_in_))
+        ends = accumulate(len(halves.encoder) for halves in chained(self.templates, self._sample_shape))
         return self.templates[: sum(end <= self.n_code_layers_ for end in ends)]
 
     def _trained_units(self) -> list[Unit]:
@@ -179,6 +180,9 @@ class Stack(AskedUnits, Model):
 
         A model that is fitted takes in training what it takes in use: under a fitted scaling any range.
         """
+        if reset:
+            given, rows = rows, shaped(rows, self.templates[0].shape_of(rows))
+            tell_shape(given, rows)
         data, dtype = summarize(rows, self.takes_sequences), precision_dtype(self.precision)
         check_varies(rows, data)
         if reset:
@@ -196,9 +200,9 @@ class Stack(AskedUnits, Model):
 
     def _check_unchanged(self) -> None:
         """SettingError if precision or units, as far as the network has them, are not those that it was built with."""
-        built = chained(self._built, self.n_features_in_)
+        built = chained(self._built, self._sample_shape)
         same = self.network_.layers == tuple(self._layers(built)) and (
-            not self.units_ or chained(self.units_, self.n_features_in_) == built
+            not self.units_ or chained(self.units_, self._sample_shape) == built
         )
         if not same or self.network_.params.dtype != precision_dtype(self.precision):
             raise SettingError(
@@ -231,11 +235,12 @@ class Stack(AskedUnits, Model):
         for index, template in enumerate(self.templates):
             if index > 0:
                 below = _codes(below, self.units_[index - 1], scaled, self.precision)
-                scaled, scaling = (1.0, 0.0), identity(below.n_columns, below.dtype.name)
+                scaled, scaling = (1.0, 0.0), identity(below.sample_shape, below.dtype.name)
             if index < first:
                 continue
             statistics = summarize(below, template.takes_sequences) if index else statistics
-            source = Source(below, scaled, statistics, self.seed_, index)
+            paired = index > 0 and self.units_[index - 1].codes_in_pairs
+            source = Source(below, scaled, statistics, self.seed_, index, paired=paired)
             self.units_.append(self._clone(template))
             hooks = Hooks(callback, checkpoint and checkpoint.at(self, "pretrain", index))
             self._train_unit(source, scaling, hooks, resume if index == first else None)
@@ -251,7 +256,7 @@ class Stack(AskedUnits, Model):
 
     def _start_random(self, source: Source) -> None:
         """An untrained network of the stack's shape."""
-        chain = chained(self.templates, source.rows.n_columns)
+        chain = chained(self.templates, self._sample_shape)
         self.units_, self.history_ = [], []
         self.network_ = Network.zeros(self._layers(chain), self.precision)
         self.network_.randomize(source.seed, source.stream)
@@ -260,7 +265,7 @@ class Stack(AskedUnits, Model):
 
     def _unroll(self) -> Network:
         """The units as one network, with all of their parameters."""
-        chain = chained(self.units_, self.units_[0].n_features_in_)
+        chain = chained(self.units_, self._sample_shape)
         network = Network.zeros(self._layers(chain), self.precision)
         sources = [(unit.network_, i) for unit in self.units_ for i in range(unit.n_code_layers_)]
         for index, (source, i) in enumerate([*sources, *self._top_sources()]):
@@ -320,5 +325,6 @@ class Stack(AskedUnits, Model):
 
 def _codes(below: Rows, unit: Unit, scaled: tuple[float, float], precision: str) -> Rows:
     """The data of the next unit: the clean codes of ``unit``, whose own data are ``below``."""
-    answer = unit.network_.at(precision).answerer(0, unit.n_code_layers_)
-    return encoded(below, lambda table: answer.block(table, *scaled), answer.n_out, unit.network_.params.dtype)
+    network = unit.network_.at(precision)
+    answer, shape = network.answerer(0, unit.n_code_layers_), network.layers[unit.n_code_layers_ - 1].shape_out
+    return encoded(below, lambda table: answer.block(table, *scaled), answer.n_out, network.params.dtype, shape)

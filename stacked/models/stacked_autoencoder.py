@@ -16,7 +16,7 @@ from ..training.phase import Source
 from ..training.plan import Plan
 from ..training.start import initial_output_bias
 from ..training.trainees import MEANS, Stochastic
-from ..units.chain import Halves, decoders, encoders
+from ..units.chain import Halves, code_layer, decoders, encoders
 from .model import Reconstructor
 from .parameters import StackedAutoencoderParameters
 from .stack import Callback, Stack
@@ -88,7 +88,7 @@ class StackedAutoencoder(Reconstructor, Stack, StackedAutoencoderParameters):
         return own[-1] if own else MEANS
 
     def _terms(self) -> Terms:
-        return terms_of(self, self.n_code_layers_ - 1, "finetune_")
+        return terms_of(self, code_layer(self.network_.layers[: self.n_code_layers_]), "finetune_")
 
     def _loss(self) -> str:
         output = self.templates[0].output_activation

@@ -128,5 +128,5 @@ class StackedClassifier(ClassifierMixin, Stack, StackedClassifierParameters):
         self.classes_ = classes
         if hasattr(self, "network_") and not (known is not None and np.array_equal(known, classes)):
             encoder = self.network_.regrown(self.network_.layers[: self.n_code_layers_])
-            self.network_ = encoder.regrown(self._layers(chained(self.templates, self.n_features_in_)))
+            self.network_ = encoder.regrown(self._layers(chained(self.templates, self._sample_shape)))
         return numbers

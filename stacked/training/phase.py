@@ -17,7 +17,7 @@ class Source(NamedTuple):
     """What a phase trains on.
 
     Rows, the (scale, offset) to load them with, their summary; the seed and the stream of its random numbers; and the labels
-    (n_rows,) of a classifier.
+    (n_rows,) of a classifier. ``paired`` tells of codes of the unit below that they start in pairs (`units.principal`).
     """
 
     rows: Rows
@@ -26,6 +26,7 @@ class Source(NamedTuple):
     seed: int
     stream: int
     labels: np.ndarray | None = None
+    paired: bool = False
 
 
 class Name(NamedTuple):

@@ -16,7 +16,7 @@ from ..kernels.arithmetic.random import CHAINS, CORRUPTION, SAMPLING, stream_key
 from ..kernels.arithmetic.samples import as_samples
 from ..kernels.arithmetic.terms import LAYER, MAX_TERMS, NO_TERMS, Terms, as_terms, joined
 from ..kernels.arithmetic.updates import Update
-from ..network import Network, numbers_of
+from ..network import Network, numbers_of, require_room
 from ..settings import LINE_SEARCHES
 from .feed import Window
 from .phase import Source
@@ -133,6 +133,7 @@ class DenseTrainee:
         form = (self.params.dtype, self.network.bfloat16, emphasis)
         measured = [int(layer) for layer in self._objective(1.0).terms.places[:, LAYER]]
         n_rows = size * self._repeats
+        require_room(self.network.layers, n_rows, self.params.itemsize)
         return backprop.workspace(
             self.network.table, len(self.params), n_rows, *form, measured_layers=measured, plain=self._by_line_search
         )

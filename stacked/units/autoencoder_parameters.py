@@ -19,8 +19,8 @@ STARTING = ("relu", "linear")  # codes that may start at principal components
 
 
 @declared
-class Net(Sized):
-    """What an autoencoder is, and how its gradient is followed."""
+class Reconstructing(Sized):
+    """What an autoencoder answers with, to which input, and what it is trained by."""
 
     activation: str = parameter("sigmoid", Choice(UNIT_ACTIVATIONS), "activation of the codes.")
     output: str = parameter(
@@ -54,6 +54,12 @@ class Net(Sized):
         kinds=("dae",),
         metavar="SPOILT:KEPT",
     )
+
+
+@declared
+class Net(Reconstructing):
+    """What an autoencoder is, and how its gradient is followed."""
+
     tied: bool = parameter(True, Flag(), "one matrix for encoder and decoder.", option=("--tied/--untied",))
     start: str = parameter(
         "random",

@@ -3,18 +3,20 @@
 A trained unit is a network of its own, visible -> code -> visible.
 """
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..checks import check_range
-from ..choices import tell_scaling
+from ..choices import tell_scaling, tell_shape
 from ..comparison import conclude
-from ..data import summarize
+from ..data import Rows, summarize
+from ..data.shapes import shaped
 from ..diagnosis import warn_of
 from ..errors import SettingError
 from ..inputs import rows_for
-from ..layers.base import Layer, Shapes
+from ..layers.base import Layer, SampleShape, Shapes
 from ..models.model import Reconstructor
 from ..network import Network
 from ..parameters import checked
@@ -74,7 +76,9 @@ class Unit(Reconstructor):
     def _start(self, X: Any, plan: Plan | None = None) -> tuple[Phase, Progress]:
         """Choose seed and scaling, and make the unit ready to train on X from random weights, by ``plan`` if it is given."""
         seed = seed_from(self.random_state)
-        rows = rows_for(self, X, reset=True)
+        given = rows_for(self, X, reset=True)
+        rows = shaped(given, self.shape_of(given))
+        tell_shape(given, rows)
         summary, dtype = summarize(rows, self.takes_sequences), precision_dtype(self.precision)
         bounded = self.output_activation == "sigmoid"
         scaling = fit_scaling(self.scaling, rows, summary, dtype, bounded, self.takes_sequences)
@@ -93,13 +97,22 @@ class Unit(Reconstructor):
         return self.building.rate(checked(self), n_inputs)
 
     @property
+    def codes_in_pairs(self) -> bool:
+        """Whether units of the code start as mirror images, the first half of them of the second."""
+        return False
+
+    def shape_of(self, rows: Rows) -> SampleShape:
+        """The shape that samples of training rows have for this unit; DataError for one that it cannot take."""
+        return rows.sample_shape
+
+    @property
     def visible_activation(self) -> str:  # type: ignore[override]
         """Activation that models the data."""
         return self.output_activation
 
     def _check_unchanged(self) -> None:
         """SettingError if layers or precision are not those that the network was built with."""
-        layers, dtype = self.layers(self.n_features_in_).whole, precision_dtype(self.precision)
+        layers, dtype = self.layers(self._sample_shape).whole, precision_dtype(self.precision)
         if self.network_.layers != layers or self.network_.params.dtype != dtype:
             raise SettingError(
                 f"{type(self).__name__}: its layers, or the precision, are not what it was trained with; train again"
@@ -109,27 +122,27 @@ class Unit(Reconstructor):
         """This unit alone."""
         return [self]
 
-    def layers(self, n_visible: int) -> Halves:
-        """The unit's layers on ``n_visible`` inputs, by the parameters alone; SettingError for bad ones."""
+    def layers(self, shape: SampleShape) -> Halves:
+        """The unit's layers on samples of a shape, by the parameters alone; SettingError for bad ones, or for such samples."""
         raise NotImplementedError
 
     def _arrays(self) -> dict[str, np.ndarray]:
         """The arrays that a model file keeps, as views of the network; names are those of a file's arrays, a-z, 0-9 and _."""
         views: dict[str, np.ndarray] = {}
-        for index, (place, layer) in enumerate(_places(self.layers(self.n_features_in_))):
+        for index, (place, layer) in enumerate(_places(self.layers(self._sample_shape))):
             arrays = self.network_.arrays(index)
             views |= {f"{place}_{name}": arrays[name] for name in layer.owned}
         return views
 
-    def _array_shapes(self, n_visible: int) -> Shapes:
+    def _array_shapes(self, shape: SampleShape) -> Shapes:
         """Names and shapes of `_arrays`, by the parameters alone."""
-        places = _places(self.layers(n_visible))
-        return {f"{place}_{name}": shape for place, layer in places for name, shape in layer.owned.items()}
+        places = _places(self.layers(shape))
+        return {f"{place}_{name}": own for place, layer in places for name, own in layer.owned.items()}
 
-    def _sizes(self, n_visible: int) -> dict[str, int]:
+    def _sizes(self, shape: SampleShape) -> dict[str, int]:
         """The sizes that a model file keeps, by the parameters alone."""
-        halves = self.layers(n_visible)
-        return {"n_visible": int(n_visible), "n_hidden": halves.n_code, "n_code_layers": len(halves.encoder)}
+        halves = self.layers(shape)
+        return {"n_visible": int(prod(shape)), "n_hidden": halves.n_code, "n_code_layers": len(halves.encoder)}
 
     def draw_weights(self, network: Network, seed: int, index: int) -> None:
         """Random starting weights, biases zero."""

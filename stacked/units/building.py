@@ -28,7 +28,10 @@ class Building:
     ``not_linear`` are parameters that a linear code cannot have: of values given for all units it takes none.
     ``linear_share`` is the share that a linear code takes of a single rate that was given for all units. ``given_up`` are
     parameters that go only with outputs of some mean, and are not passed on to upper units of other outputs. ``variants`` are
-    further names of the unit, with the defaults that make them differ.
+    further names of the unit, with the defaults that make them differ. ``lowest`` are parameters about the data, which upper units
+    do not take. ``letters`` ask for the unit in a text (`layer_text`), each with the values that it stands for; ``counts`` says
+    what the number behind it counts, ``marks`` are letters before the value of a parameter, ``switches`` those that stand for
+    values. Units with letters work on maps: their size is not the width of their code.
     """
 
     outputs: str = ""
@@ -39,6 +42,11 @@ class Building:
     linear_share: Callable[[Values], float] | None = None
     given_up: Mapping[str, str] = field(default_factory=dict)
     variants: Mapping[str, Values] = field(default_factory=dict)
+    lowest: tuple[str, ...] = ()
+    letters: Mapping[str, Values] = field(default_factory=dict)
+    counts: str = "units"
+    marks: Mapping[str, str] = field(default_factory=dict)
+    switches: Mapping[str, Values] = field(default_factory=dict)
 
     def modelling(self, code: str) -> str | None:
         """The value of ``outputs`` that models codes of an activation best, or None where no value can."""

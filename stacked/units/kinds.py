@@ -33,6 +33,7 @@ class Kind:
 
 
 def _kinds() -> dict[str, Kind]:
+    """Of the words that take some parameters the first is chosen, so those on maps, which have letters, come last."""
     plain, variants = {}, {}
     for unit, home in UNITS.items():
         module = import_module(f"{PACKAGE}.{home.module}_parameters")
@@ -40,7 +41,8 @@ def _kinds() -> dict[str, Kind]:
         plain[home.kind] = Kind(unit, declares, {}, building)
         for word, defaults in building.variants.items():
             variants[word] = Kind(unit, declares, defaults, building)
-    return plain | variants
+    found = plain | variants
+    return dict(sorted(found.items(), key=lambda item: bool(item[1].building.letters)))
 
 
 KINDS = _kinds()

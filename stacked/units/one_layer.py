@@ -1,8 +1,11 @@
 """Base of the units with one layer to their code and one back: `RBM` and `Autoencoder`."""
 
+from math import prod
+
 import numpy as np
 
 from ..layers import Dense
+from ..layers.base import SampleShape, Shapes
 from ..parameters import value_of
 from .base import Unit
 from .chain import Halves
@@ -28,9 +31,9 @@ class OneLayerUnit(Unit):
         """View (V,) of the visible biases."""
         return self.network_.bias(1)
 
-    def layers(self, n_visible: int) -> Halves:
+    def layers(self, shape: SampleShape) -> Halves:
         """A layer of ``n_hidden`` and one back, tied or not."""
-        n_hidden = value_of(self, "n_hidden")
+        n_visible, n_hidden = prod(shape), value_of(self, "n_hidden")
         encoder = Dense(n_visible, n_hidden, self.code_activation)
         decoder = Dense(n_hidden, n_visible, self.output_activation, 0 if self.tied else None)
         return Halves((encoder,), (decoder,))
@@ -40,8 +43,8 @@ class OneLayerUnit(Unit):
         arrays = {"weight": self.weight_, "visible_bias": self.visible_bias_, "hidden_bias": self.hidden_bias_}
         return arrays if self.tied else {**arrays, "decoder_weight": self.network_.weight(1)}
 
-    def _array_shapes(self, n_visible: int) -> dict[str, tuple[int, ...]]:
+    def _array_shapes(self, shape: SampleShape) -> Shapes:
         """Names and shapes of `_arrays`, by the parameters alone."""
-        n_hidden = int(self.n_hidden)
+        n_visible, n_hidden = prod(shape), int(self.n_hidden)
         shapes = {"weight": (n_visible, n_hidden), "visible_bias": (n_visible,), "hidden_bias": (n_hidden,)}
         return shapes if self.tied else {**shapes, "decoder_weight": (n_hidden, n_visible)}

@@ -48,7 +48,7 @@ def go_on(unit: "Unit", X: Any, plan: Plan) -> tuple[Phase, Progress]:
     plan, network = plan.on(rows.n_rows, unit.usual_rate(rows.n_columns)), unit.network_.at(unit.precision)
     unit.network_ = replace(network, params=network.params.copy())
     trainee = unit.trainee(unit.network_, source, plan)
-    name = name_of(unit, source, unit.layers(rows.n_columns))
+    name = name_of(unit, source, unit.layers(unit._sample_shape))
     phase, _ = prepare(name, plan, trainee, source)
     progress = _taken_over(unit, trainee)
     unit.history_ = progress.history

@@ -19,11 +19,11 @@ def prepare_unit(
 ) -> tuple[Phase, Progress]:
     """Make a unit ready to train on its source, the data or the codes of the unit below, and set its fitted attributes.
 
-    ``scaling`` is that of the source's rows. The attributes are set before training, so that after an error in `run` the unit
-    holds the last good weights.
+    ``scaling`` is that of the source's rows, and has the shape of their samples. The attributes are set before training, so that
+    after an error in `run` the unit holds the last good weights.
     """
     n_visible = source.rows.n_columns
-    plan, halves = unit.validate() if plan is None else plan, unit.layers(n_visible)
+    plan, halves = unit.validate() if plan is None else plan, unit.layers(scaling.sample_shape)
     n_weights = sum(layer.n_weights for layer in halves.encoder)
     plan = plan.on(source.rows.n_rows, unit.usual_rate(n_visible), n_weights)
     network = Network.zeros(halves.whole, unit.precision)

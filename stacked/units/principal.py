@@ -2,9 +2,9 @@
 
 With m the mean of the data and A (V, k) their leading components, units relu(A'(x - m)) and relu(-A'(x - m)) differ by A'(x - m),
 so that a decoder of weights [A, -A]' answers m + AA'(x - m). The unit starts as PCA, exactly, and each half may bend on its own (a
-start that "looks linear": Balduzzi et al. 2017). A unit on such codes takes the differences of their halves for its data: its
-outputs, rectified, are then both halves of a difference again. So a whole stack starts as PCA, if no layer has fewer than twice as
-many units as the linear code on top.
+start that "looks linear": Balduzzi et al. 2017). A unit on such codes (``Source.paired``) takes the differences of their halves
+for its data: its outputs, rectified, are then both halves of a difference again. So a whole stack starts as PCA, if no layer has
+fewer than twice as many units as the linear code on top.
 """
 
 from math import sqrt
@@ -23,7 +23,7 @@ _LEAST = 1e-10  # variance of a component over that of the first
 def start_at_components(network: Network, source: Source, subset: np.ndarray | None) -> None:
     """Set the weights and biases of a one-layer unit, whose random ones are drawn, by rows ``subset`` (None: all) of its source."""
     encoder, decoder = network.layers[0], network.layers[-1]
-    paired, on_pairs = encoder.activation == "relu", source.stream > 0 and decoder.activation == "relu"
+    paired, on_pairs = encoder.activation == "relu", source.paired and decoder.activation == "relu"
     half, data = encoder.n_out // 2, _rows(source, subset)
     scale = _slope(data) if decoder.activation == "sigmoid" else 1.0
     if on_pairs:

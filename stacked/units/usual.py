@@ -1,4 +1,4 @@
-"""The units of a stack from the sizes of its layers: of one kind, each able to model the codes of the one below.
+"""The units of a stack from the sizes of its layers: of one kind but where letters say other, each able to model the codes below.
 
 What is not given is chosen: kind and parameters by the data (`defaults`), what models codes and how fast to learn by the units.
 """
@@ -13,6 +13,7 @@ from ..parameters import parameters_of
 from ..registry import PACKAGE, UNITS
 from .autoencoder_parameters import STARTING
 from .kinds import KINDS, Kind
+from .layer_text import DENSE, Asked, asked_layers, words_of
 
 if TYPE_CHECKING:
     from .base import Unit
@@ -27,7 +28,7 @@ class Each(tuple):
 
 
 def units_for(
-    sizes: Sequence[int],
+    sizes: Sequence[int | str],
     kind: str = "auto",
     code: str = "auto",
     given: Given | None = None,
@@ -36,46 +37,78 @@ def units_for(
     n_columns: int = 0,
     classifies: bool = False,
 ) -> "list[Unit]":
-    """Units of ``sizes`` from the data upwards.
+    """Units of ``sizes`` from the data upwards, each a number or a text (`layer_text`).
 
-    ``kind`` is one of `KINDS`, or "auto" for what suits the data, of those that take all parameters ``given``; a kind that is asked
-    for on data in [0, 1] has the defaults that it declares. ``code``: the uppermost unit is "linear", the "same" as the others, or
-    with "auto" linear where it is narrower than the layer below (of a kind that the data decide, or than the data), but not in a
-    classifier. ``data`` is a kind of data, ``n_rows`` and ``n_columns`` their numbers, and ``classifies`` tells whether a
-    classifier is to be built of the units, as `defaults` has them.
+    ``kind`` is that of numbers alone, one of `KINDS`, or "auto" for what suits the data, of those that take all parameters
+    ``given``; a kind that is asked for on data in [0, 1] has the defaults that it declares. In a stack of several kinds each unit has
+    of what is given the parameters that it takes. ``code``: the uppermost unit is "linear", the "same" as the others, or with
+    "auto" linear where it is narrower than the layer below (of a kind that the data decide, or than the data), but neither in a
+    classifier nor where it is one on maps. ``data`` is a kind of data, ``n_rows`` and ``n_columns`` their numbers, and
+    ``classifies`` tells whether a classifier is to be built of the units, as `defaults` has them.
     """
     given = dict(given or {})
     for name, value in given.items():
         if isinstance(value, Each) and len(value) != len(sizes):
             raise SettingError(f"{name}: expected {len(sizes)} values, one for each unit, found {len(value)}")
-    usual, chosen = usual_units(data, n_rows, classifies)
-    word = _kind_taking(given, usual) if kind == "auto" else kind
-    suits = (kind == "auto" or data in _REAL) and not given.keys() & set(KINDS[word].building.not_linear)
-    defaults = chosen if suits and word == usual else _outputs(KINDS[word], data)
-    if given.get("activation", "relu") not in STARTING:
-        defaults = {name: value for name, value in defaults.items() if name != "start"}
-    linear = code == "linear" or (code == "auto" and not classifies and _narrows(sizes, n_columns if suits else 0))
+    asked = asked_layers("units", sizes)
+    usual, chosen = usual_units(data, n_rows, classifies, bool(words_of(asked, kind)))
+    words = _words(asked, kind, given, usual)
+    suits = (kind == "auto" or data in _REAL) and not given.keys() & set(KINDS[words[-1]].building.not_linear)
+    linear = code == "linear" or (
+        code == "auto" and not classifies and _narrows(asked, words, n_columns if suits else 0)
+    )
     common = {name for name, value in given.items() if not isinstance(value, Each)}
     units: list[Any] = []
-    for index, size in enumerate(sizes):
-        own = {name: value[index] if isinstance(value, Each) else value for name, value in given.items()}
-        own = {name: value for name, value in own.items() if value is not None}
+    for index, (one, word) in enumerate(zip(asked, words, strict=True)):
+        defaults = chosen if suits and word == usual else _outputs(KINDS[word], data)
+        if given.get("activation", "relu") not in STARTING:
+            defaults = {name: value for name, value in defaults.items() if name != "start"}
+        own = _given_to(index, words, given) | dict(one.settings)
         below = units[-1].code_activation if units else None
-        units.append(_unit(KINDS[word], size, below, linear and index == len(sizes) - 1, common, defaults, own))
+        units.append(_unit(KINDS[word], one.size, below, linear and index == len(asked) - 1, common, defaults, own))
     return units
 
 
-def _narrows(sizes: Sequence[int], n_columns: int) -> bool:
-    """Whether the uppermost layer is narrower than the one below; a single one is narrower than its data, if their width counts."""
-    return sizes[-1] < (sizes[-2] if len(sizes) > 1 else n_columns)
+def _words(asked: Sequence[Asked], kind: str, given: Given, usual: str) -> list[str]:
+    """The kind of each unit."""
+    others = words_of(asked)
+    plain = _kind_taking(given, usual, others) if kind == "auto" else kind
+    dense = _kind_taking(given, usual, [plain, *others]) if KINDS[plain].building.letters else plain
+    return [{None: plain, DENSE: dense}.get(one.word, str(one.word)) for one in asked]
 
 
-def _kind_taking(given: Given, usual: str) -> str:
-    """The first kind that takes all parameters given, the usual one before all others; SettingError where there is none."""
-    for word in (usual, *KINDS):
-        if given.keys() <= KINDS[word].parameters(word).keys():
-            return word
-    raise SettingError(f"unit: expected parameters that one kind of unit takes, found {', '.join(sorted(given))}")
+def _given_to(index: int, words: Sequence[str], given: Given) -> dict[str, Any]:
+    """What is given to one unit: its own values, without those of parameters that other kinds take and its own does not."""
+    own = {name: value[index] if isinstance(value, Each) else value for name, value in given.items()}
+    taken = KINDS[words[index]].parameters(words[index])
+    foreign = {name for word in words for name in KINDS[word].parameters(word)} - taken.keys()
+    if index:
+        foreign |= set(KINDS[words[index]].building.lowest)
+    return {name: value for name, value in own.items() if value is not None and name not in foreign}
+
+
+def _narrows(asked: Sequence[Asked], words: Sequence[str], n_columns: int) -> bool:
+    """Whether the uppermost layer is narrower than the one below; a single one is narrower than its data, if their width counts.
+
+    Feature maps on top do not count as narrow, and what is on them does.
+    """
+    on_maps = [bool(KINDS[word].building.letters) for word in words]
+    if on_maps[-1] or len(asked) == 1:
+        return not on_maps[-1] and asked[-1].size < n_columns
+    return on_maps[-2] or asked[-1].size < asked[-2].size
+
+
+def _kind_taking(given: Given, usual: str, others: Sequence[str] = ()) -> str:
+    """The kind, the usual one before all others, that takes all parameters given but for those that ``others`` take beside it.
+
+    Of several the first that takes most; SettingError where there is none.
+    """
+    taken = {word: kind.parameters(word).keys() for word, kind in KINDS.items()}
+    left = given.keys() - {name for word in others for name in taken[word]}
+    words = [word for word in (usual, *KINDS) if left <= taken[word] and not (others and KINDS[word].building.letters)]
+    if not words:
+        raise SettingError(f"unit: expected parameters that one kind of unit takes, found {', '.join(sorted(given))}")
+    return max(words, key=lambda word: len(given.keys() & taken[word]))
 
 
 def _outputs(kind: Kind, data: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Variational autoencoder (Kingma & Welling 2014): a Gaussian code, trained on a bound on the likelihood of the data."""
 
 from itertools import pairwise
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..errors import SettingError
 from ..kernels.arithmetic.corruption import NO_CORRUPTION
 from ..layers import Dense, Gaussian
+from ..layers.base import SampleShape
 from ..models import variational
 from ..network import Network
 from ..parameters import declared, value_of
@@ -58,8 +60,9 @@ class VariationalAutoencoder(Unit, VariationalAutoencoderParameters):
         """Whether data are probabilities."""
         return bool(value_of(self, "binarize"))
 
-    def layers(self, n_visible: int) -> Halves:
+    def layers(self, shape: SampleShape) -> Halves:
         """Hidden layers, means and log variances, the code; hidden layers in reverse order, the means of the data."""
+        n_visible = prod(shape)
         n_code, activation = value_of(self, "n_hidden"), value_of(self, "activation")
         hidden = value_of(self, "hidden_layers")
         up, down = [n_visible, *hidden], [n_code, *reversed(hidden)]
