@@ -40,10 +40,10 @@ def units_for(
     """Units of ``sizes`` from the data upwards, each a number or a text (`layer_text`).
 
     ``kind`` is that of numbers alone, one of `KINDS`, or "auto" for what suits the data, of those that take all parameters
-    ``given``; a kind that is asked for on data in [0, 1] has the defaults that it declares. Of what is given each unit has what its kind
-    takes. ``code``: the uppermost unit is "linear", the "same" as the others, or with
-    "auto" linear where it is narrower than the layer below (of a kind that the data decide, or than the data), but neither in a
-    classifier nor where it is one on maps. ``data`` is a kind of data, ``n_rows`` and ``n_columns`` their numbers, and
+    ``given``; a kind that is asked for on data in [0, 1] has the defaults that it declares. Of what is given each unit has what its
+    kind takes. ``code``: the uppermost unit is "linear", the "same" as the others, or with "auto" linear where it is narrower than
+    the layer below (of a kind that the data decide, or than the data), but neither in a classifier nor where it is one on maps.
+    ``data`` is a kind of data, ``n_rows`` and ``n_columns`` their numbers, and
     ``classifies`` tells whether a classifier is to be built of the units, as `defaults` has them.
     """
     given = dict(given or {})
