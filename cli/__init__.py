@@ -63,8 +63,9 @@ def main() -> None:
     """Pretrain deep autoencoders layer by layer, fine-tune them, and use them.
 
     DATA is an IDX file (.gz or not), .npy, .npz[:key], .h5[:/path], .csv or .tsv (.gz or not), .parquet, a folder of images, a
-    SciPy sparse .npz, a built-in set (digits, curves[:N[:SEED]], blocks[:N[:SEED]], rectangles[:N[:SEED]]), or - for the standard
-    input. Tables may hold text, which becomes categories, and gaps.
+    SciPy sparse .npz, a built-in set (digits, or curves, blocks, rectangles, movies, symbols with [:N[:SEED]]), or - for the
+    standard input. Tables may hold text, which becomes categories, and gaps. Sequences are .npy (N, STEPS, NUMBERS) with NaN after
+    the end of shorter ones, .npz or .h5 with values and lengths, a folder of .csv, or a table with a --sequence-column.
 
     \b
     Example:

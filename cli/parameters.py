@@ -63,6 +63,22 @@ class Sizes(click.ParamType):
 LAYERS = Sizes()
 
 
+class Dimensions(click.ParamType):
+    """The shape of a sample: 28x28x3, or a list of whole numbers."""
+
+    name = "shape"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+        parts = value.split("x") if isinstance(value, str) else [value] if isinstance(value, int) else value
+        try:
+            sizes = [INTEGER.convert(part, param, ctx) for part in parts]
+        except (click.BadParameter, TypeError):
+            sizes = []
+        if not sizes or min(sizes) < 1:
+            self.fail(f"expected a shape such as 28x28 or 28x28x3, found {value!r}", param, ctx)
+        return sizes
+
+
 class Units(click.ParamType):
     """Units of a stack from the data upwards: sizes as above, and texts such as c16k5s2; or a list of them."""
 

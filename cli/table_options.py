@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options as opt
+from .parameters import Dimensions
 
 if TYPE_CHECKING:
     from stacked.data import Rows
 
-NAMES = ("label_column", "drop", "columns")  # of the options' values, and of the arguments of `open_data`
+# Of the options' values, and of the arguments of `open_data`, with what they are in the notes of a checkpoint.
+NAMES: dict[str, type] = {"label_column": str, "drop": list, "columns": list, "sequence_column": str, "shape": list}
 
 
 class ColumnNames(click.ParamType):
@@ -37,6 +39,14 @@ table_options = opt.together(
     ),
     click.option("--drop", type=ColumnNames(), metavar="NAMES", help="Tables: columns to leave out; without a header 1,2."),
     click.option("--columns", type=ColumnNames(), metavar="NAMES", help="Tables: the columns to use, and no others."),
+    click.option(
+        "--sequence-column", metavar="NAME",
+        help="Tables: rows are steps of sequences, and this column names the sequence; the others are numbers.",
+    ),
+    click.option(
+        "--shape", type=Dimensions(), metavar="HxW[xC]",
+        help="Shape of a sample where DATA, as a table, does not say it: of images 28x28, of sequences STEPSxNUMBERS.",
+    ),
 )  # fmt: skip
 
 header_option = click.option(
@@ -82,11 +92,9 @@ def notes_of_table(given: dict[str, Any]) -> dict[str, Any]:
 def table_of_notes(notes: dict[str, Any]) -> dict[str, Any] | None:
     """The options that a checkpoint remembers, or None for what is none of them."""
     found = notes.get("table", {})
-    if not isinstance(found, dict) or not found.keys() <= set(NAMES):
+    if not isinstance(found, dict) or not found.keys() <= NAMES.keys():
         return None
-    lists = [found[name] for name in NAMES[1:] if name in found]
-    right = isinstance(found.get("label_column", ""), str) and all(isinstance(names, list) for names in lists)
-    return found if right else None
+    return found if all(isinstance(value, NAMES[name]) for name, value in found.items()) else None
 
 
 def data_names(fitted: Any, given: dict[str, Any]) -> list[str] | None:

@@ -86,7 +86,9 @@ def workspace(
         packed = packed_network.pack_network(np.array([[1, 1, 0, 0, 1, 0, 0]]), 1)
     found = measured(int(table[:, N_OUT].max()))
     places = steps.addresses(table, dtype) if plain or not runs_in_panels(dtype) else steps.NO_ADDRESSES
-    return Workspace(rows[0], rows[1], weights, noise, layers[0], layers[1], np.zeros(n_params, dtype), found, places, packed)
+    return Workspace(
+        rows[0], rows[1], weights, noise, layers[0], layers[1], np.zeros(n_params, dtype), found, places, packed
+    )
 
 
 @jit
@@ -180,7 +182,9 @@ def batch_gradient(table, params, objective, inputs, target, labels, work):
     sums[1] = n_rows * measure(table, params, objective.terms, n_rows, work.outputs, work.measured)
     activation, emphasis = table[last, ACTIVATION], work.emphasis[:n_rows]
     sums[0] = loss_and_delta(objective.loss, activation, logits, target, labels, emphasis, delta)
-    backward(work.plain, table, params, objective.terms, inputs, work.outputs, work.measured, work.deltas, work.gradient)
+    backward(
+        work.plain, table, params, objective.terms, inputs, work.outputs, work.measured, work.deltas, work.gradient
+    )
     return sums
 
 

@@ -27,16 +27,23 @@ _RUN = 32  # rows that are read at once
 
 
 def sample_rows(
-    rows: Rows, scaled: tuple[Any, Any], subset: np.ndarray | None = None, most: int | None = None
+    rows: Rows,
+    scaled: tuple[Any, Any],
+    subset: np.ndarray | None = None,
+    most: int | None = None,
+    sequences: bool = False,
 ) -> np.ndarray:
-    """Scaled rows (n, V) float32, evenly spread over all rows or over those in ``subset`` (sorted row numbers)."""
+    """Scaled rows (n, V) float32, evenly spread over all rows or over those in ``subset`` (sorted row numbers).
+
+    With ``sequences`` they may end early, in NaN; any other value that is not finite is a DataError.
+    """
     n_rows = rows.n_rows if subset is None else len(subset)
     n = max(1, min(n_rows, SAMPLE_VALUES // rows.n_columns, n_rows if most is None else most))
     chosen = _spread(n_rows, n) if subset is None else subset[_spread(n_rows, n)]
     out = np.empty((len(chosen), rows.n_columns), np.float32)
     for first, last in _runs(chosen):
         start, stop = int(chosen[first]), int(chosen[last - 1]) + 1
-        table = read_finite(rows, start, stop)
+        table = read_finite(rows, start, stop, sequences)
         load_rows(as_samples(table, *scaled), chosen[first:last] - start, out[first:last])
     return out
 

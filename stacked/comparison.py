@@ -46,8 +46,8 @@ def conclude(model: Any, rows: Rows, scaled: tuple[Any, Any], labels: np.ndarray
     if model.kind == CLASSIFIER:
         model.baseline_ = None if labels is None else _of_classes(model, rows, scaled, labels, train)
         return
-    sample = sample_rows(rows, scaled, train)
-    if not np.isfinite(sample).all():  # of numbers that float32 does not hold nothing is kept
+    sample = sample_rows(rows, scaled, train, sequences=model.takes_sequences)
+    if not np.isfinite(sample).all():  # of numbers that float32 does not hold, and of ragged rows, nothing is kept
         model.baseline_ = None
         return
     if hasattr(model, "free_energy"):
@@ -64,7 +64,7 @@ def _of_classes(
 ) -> Baseline:
     chosen = labels if train is None else labels[train]
     share = np.bincount(chosen, minlength=len(model.classes_)) / len(chosen)
-    sample = sample_rows(rows, scaled, train, anomalies.SCORED)
+    sample = sample_rows(rows, scaled, train, anomalies.SCORED, model.takes_sequences)
     found = anomalies.energies_of(model.network_, sample.astype(model.network_.params.dtype))
     return anomalies.with_quantiles(Baseline(class_share=share), found)
 
@@ -80,7 +80,7 @@ def at_the_end(model: Any, rows: Rows, scaled: tuple[Any, Any]) -> tuple[Compari
     """The comparison on some of the rows held out, or of the training's where none were; and which they are."""
     train, held_out = _split(model, rows.n_rows)
     chosen, name = (train, "training rows") if held_out is None else (held_out, "rows held out")
-    sample = sample_rows(rows, scaled, chosen, ROWS)
+    sample = sample_rows(rows, scaled, chosen, ROWS, model.takes_sequences)
     table = ArrayRows(sample.astype(model.network_.params.dtype), rows.name)
     return compared(model, table, (1.0, 0.0)), f"{len(sample):,} {name}"
 
@@ -107,7 +107,7 @@ def _accuracy_line(model: Any, X: Any) -> str | None:
     chosen, name = (held_out, "rows held out") if held_out is not None else (train, "training rows")
     chosen = np.arange(rows.n_rows) if chosen is None else chosen
     chosen = chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), ROWS)).astype(np.int64)]
-    sample = sample_rows(rows, scaled, chosen).astype(model.network_.params.dtype)
+    sample = sample_rows(rows, scaled, chosen, sequences=model.takes_sequences).astype(model.network_.params.dtype)
     chosen = chosen[: len(sample)]
     with model._threads():
         found = model.classes_[model._network.apply(ArrayRows(sample, rows.name)).argmax(axis=1)]

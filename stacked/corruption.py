@@ -140,7 +140,7 @@ def _damage(model: Any, rows: Rows, scaled: tuple[float, float], kind: str, leve
     """What happens to rows that a model is given; salt and pepper are their own highest and lowest value."""
     shape, low, high = _shape(kind, rows, model.scaling_.sample_shape), 0.0, 0.0
     if kind == "salt_and_pepper":
-        data = summarize(rows)
+        data = summarize(rows, model.takes_sequences)
         low, high = (value * scaled[0] + scaled[1] for value in (data.minimum, data.maximum))
     return Damage(kind, level, seed, shape, low, high)
 

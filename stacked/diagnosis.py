@@ -41,9 +41,10 @@ def findings(phase: Phase, progress: Progress, n_code_layers: int) -> list[str]:
     feed = phase.feed
     if progress.step < LEAST_STEPS or feed.n_rows < LEAST_ROWS:
         return []
-    sample = sample_rows(feed.rows, (feed.scale, feed.offset), feed.subset, ROWS)
+    sequences = phase.trainee.network.takes_sequences
+    sample = sample_rows(feed.rows, (feed.scale, feed.offset), feed.subset, ROWS, sequences)
     if not np.isfinite(sample).all():
-        return []  # numbers that float32 does not hold
+        return []  # numbers that float32 does not hold, or sequences that end early
     answers = _answers(phase.trainee.network, sample)
     lines = [
         *_of_codes(phase, progress, answers[:n_code_layers]),

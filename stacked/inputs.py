@@ -9,6 +9,8 @@ from .data import Rows, TableRows, as_rows
 from .data.choice import Choice
 from .data.frames import FrameTable, is_frame, is_plain
 from .data.missing import refuse_masked
+from .data.sequences import is_list_of_samples
+from .data.shapes import as_sequences, like_training
 from .data.table_rows import fitted_rows, table_rows
 
 _NOT_LABELS = Choice(label_column="none")  # of a frame: labels are passed as y
@@ -17,9 +19,11 @@ _NOT_LABELS = Choice(label_column="none")  # of a frame: labels are passed as y
 def rows_for(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Rows:
     """Rows of X; ``reset`` notes the number (and names) of features on the estimator, else they are checked against it.
 
-    X: array-like or SciPy sparse (n, V), an array (n, ...) of images, an `h5py.Dataset`, `Rows` such as `open_data` gives, or a
-    frame of pandas or polars. Values are checked for NaN when they are read. Text, booleans and gaps of a frame or table become
-    numbers by a recipe, which ``reset`` notes as ``table_``; ``n_features_in_`` then counts the encoded columns.
+    X: array-like or SciPy sparse (n, V), an array (n, ...) of images or sequences, a list of sequences (steps, numbers), an
+    `h5py.Dataset`, `Rows` such as `open_data` gives, or a frame of pandas or polars. Values are checked for NaN when they are read.
+    Text, booleans and gaps of a frame or table become numbers by a recipe, which ``reset`` notes as ``table_``;
+    ``n_features_in_`` then counts the encoded columns. For an estimator that ``takes_sequences`` flat rows are made sequences of
+    single numbers, and once it is fitted, shorter sequences are padded.
     """
     if isinstance(X, TableRows):
         rows: Rows = X if reset else X.by(_recipe(estimator))
@@ -30,15 +34,13 @@ def rows_for(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Rows:
     if reset:
         estimator.table_, estimator.n_features_in_ = rows.table, rows.n_columns
         estimator.__dict__.pop("feature_names_in_", None)
-    else:
-        check_width(rows, estimator.n_features_in_)
-    return rows
+    return _in_shape(estimator, rows, reset)
 
 
 def _plain_rows(estimator: Any, X: Any, reset: bool, min_rows: int) -> Rows:
     """Rows of what has nothing but numbers, which are taken as they are."""
-    images = isinstance(X, np.ndarray) and X.ndim > 2
-    tabular = not (images or isinstance(X, Rows) or type(X).__module__.partition(".")[0] == "h5py")
+    samples = (isinstance(X, np.ndarray) and X.ndim > 2) or is_list_of_samples(X)
+    tabular = not (samples or isinstance(X, Rows) or type(X).__module__.partition(".")[0] == "h5py")
     refuse_masked(X, "<array>")  # scikit-learn would drop the mask
     if tabular:
         from sklearn.utils.validation import validate_data
@@ -50,8 +52,17 @@ def _plain_rows(estimator: Any, X: Any, reset: bool, min_rows: int) -> Rows:
     rows = as_rows(X)
     if reset:
         estimator.n_features_in_, estimator.table_ = rows.n_columns, None
-    elif not tabular:
-        check_width(rows, estimator.n_features_in_)
+    return _in_shape(estimator, rows, reset)
+
+
+def _in_shape(estimator: Any, rows: Rows, reset: bool) -> Rows:
+    """Rows with samples of a shape that the estimator takes: for training its own kind's, in use the training's."""
+    sequences = getattr(estimator, "takes_sequences", False)
+    if reset:
+        return as_sequences(rows) if sequences else rows
+    scaling = getattr(estimator, "scaling_", None)
+    rows = rows if scaling is None else like_training(rows, scaling.sample_shape, sequences)
+    check_width(rows, estimator.n_features_in_)
     return rows
 
 

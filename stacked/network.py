@@ -15,6 +15,7 @@ import numpy as np
 
 from .checks import check_width
 from .data import BLOCK_ROWS, Rows
+from .data.finite import sums_up, values_there
 from .data.memory import available_memory
 from .errors import DataError, SettingError
 from .kernels import backprop
@@ -90,6 +91,11 @@ class Network:
             views[name], position = self.params[position:stop].reshape(shape), stop
         return views
 
+    @property
+    def takes_sequences(self) -> bool:
+        """Whether samples may end early, with NaN after the last step."""
+        return self.layers[0].takes_sequences
+
     def weight(self, index: int) -> np.ndarray:
         """View of the weights of a layer that has one array of them; a dense one's are (n_in, n_out)."""
         return self.arrays(index)["weight"]
@@ -130,10 +136,11 @@ class Network:
         answer = self.answerer(first, last)
         out = np.empty((rows.n_rows, answer.n_out), self.params.dtype)
         for start in range(0, rows.n_rows, _ANSWERED_ROWS):
-            table = read_finite(rows, start, min(start + _ANSWERED_ROWS, rows.n_rows))
+            stop = min(start + _ANSWERED_ROWS, rows.n_rows)
+            table = read_finite(rows, start, stop, self.layers[first].takes_sequences)
             part = out[start : start + len(table)]
             answer(as_samples(table, scale, offset), np.arange(len(table)), part)
-            if not _sums_up(part):
+            if not (sums_up(part) or _ends_early(table, part)):
                 raise DataError(
                     f"{rows.name}: the answer to rows from {start} on is not finite; their values are too large"
                 )
@@ -201,7 +208,7 @@ class Network:
                 chosen = subset[np.searchsorted(subset, start) : np.searchsorted(subset, stop)] - start
                 if not len(chosen):
                     continue
-            table = read_finite(rows, start, stop)
+            table = read_finite(rows, start, stop, self.takes_sequences)
             block = np.empty((len(chosen), rows.n_columns), self.params.dtype)
             load_rows(as_samples(table, scale, offset), chosen, block)
             yield start, block
@@ -230,27 +237,16 @@ class Answerer(NamedTuple):
         backprop.infer(self.table, self.params, self.prepared, samples, positions, out)
 
 
-def read_finite(rows: Rows, start: int, stop: int) -> np.ndarray:
-    """Raw rows (n, V); NaN or infinity among them is a DataError."""
+def read_finite(rows: Rows, start: int, stop: int, sequences: bool = False) -> np.ndarray:
+    """Raw rows (n, V); NaN or infinity among them is a DataError, but for NaN after the end of ``sequences``."""
     table = rows.read(start, stop)
-    if table.dtype.kind == "f" and not _sums_up(table):
-        check_finite(rows.name, table, start)
+    values_there(rows, table, start, sequences)
     return table
 
 
-def _sums_up(table: np.ndarray) -> bool:
-    """Whether the sum is finite, which it is not if a number is not; one pass without a table of flags, and no warnings."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(table.sum(dtype=np.float64)))
-
-
-def check_finite(name: str, table: np.ndarray, first_row: int = 0) -> None:
-    """DataError naming the first value of ``table`` that is NaN or infinite."""
-    bad = np.argwhere(~np.isfinite(table))
-    if len(bad):
-        row, column = bad[0]
-        value = "NaN" if np.isnan(table[row, column]) else "inf"
-        raise DataError(f"{name}: expected finite numbers, found {value} in row {first_row + row}, column {column}")
+def _ends_early(table: np.ndarray, answers: np.ndarray) -> bool:
+    """Whether answers (n, n_out) that are no finite numbers may be those of sequences that end early in the table (n, V)."""
+    return table.dtype.kind == "f" and bool(np.isnan(table).any()) and not np.isinf(answers).any()
 
 
 def numbers_of(start: int, n: int, rows: Rows, subset: np.ndarray | None) -> np.ndarray:

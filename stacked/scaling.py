@@ -64,13 +64,18 @@ class InputScaling:
         if self.uniform is not None:
             return Prepared(rows, self.numbers_for(rows, data), data)
         table = encoded(rows, lambda raw: self.apply(raw, dtype), rows.n_columns, dtype, rows.sample_shape)
-        return Prepared(table, (1.0, 0.0), summarize(table))
+        return Prepared(table, (1.0, 0.0), summarize(table, data.ragged))
 
-    def in_use(self, rows: Rows, dtype: np.dtype, data: Summary | None = None) -> tuple[Rows, tuple[float, float]]:
-        """Other rows for a fitted model, with the numbers to load them by; ``data`` is their summary, where there is one."""
+    def in_use(
+        self, rows: Rows, dtype: np.dtype, data: Summary | None = None, sequences: bool = False
+    ) -> tuple[Rows, tuple[float, float]]:
+        """Other rows for a fitted model, with the numbers to load them by; ``data`` is their summary, where there is one.
+
+        With ``sequences`` they may end early, see `summarize`.
+        """
         if not self.depends_on_values(rows):
             return self.as_trained(rows, dtype)
-        return rows, self.numbers_for(rows, summarize(rows) if data is None else data)
+        return rows, self.numbers_for(rows, summarize(rows, sequences) if data is None else data)
 
     def as_trained(self, rows: Rows, dtype: np.dtype) -> tuple[Rows, tuple[float, float]]:
         """Rows whose values mean what those of the training rows did, ready for the kernels, with the numbers to load them by."""
@@ -89,7 +94,7 @@ class InputScaling:
         if not self.depends_on_values(rows):
             return self.uniform
         assert data is not None
-        if rows.dtype.name == "uint8":
+        if rows.value_dtype.name == "uint8":
             return self._for_bytes(rows, data)
         if self.uniform[0] != 1.0 and (data.minimum < -SLACK or data.maximum > 1 + SLACK):
             raise DataError(
@@ -115,7 +120,7 @@ class InputScaling:
         """Whether `numbers_for` must look at the values: images under ``auto`` that are not of the training's kind."""
         if self.mode != "auto" or self.method not in (AS_IS, IMAGES):
             return False
-        return rows.dtype.name != self.dtype or (self.dtype == "uint8" and self.method == AS_IS)
+        return rows.value_dtype.name != self.dtype or (self.dtype == "uint8" and self.method == AS_IS)
 
     def with_numbers(self, scaled: tuple[float, float]) -> "InputScaling":
         """A uniform scaling by other numbers."""

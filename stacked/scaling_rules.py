@@ -10,6 +10,8 @@ of its own, unless the columns measure one quantity at many places, as pixels, w
                                          zeros and ones as they are
 
 Only in the last does an error in one column not count as it does in the raw data. Columns that do not vary are set aside.
+
+Of sequences, samples (T, D), the columns are the D numbers of a step: what is found for them holds for all steps.
 """
 
 import math
@@ -19,7 +21,7 @@ from dataclasses import replace
 import numpy as np
 
 from .data import Rows, Summary
-from .data.columns import Columns, describe_columns
+from .data.columns import Columns, describe_channels, describe_columns
 from .defaults import kind_in_unit_range
 from .errors import DataError
 from .scaling import AS_IS, IMAGES, SLACK, InputScaling, identity, uniform_scaling
@@ -42,28 +44,32 @@ def check_varies(rows: Rows, summary: Summary) -> None:
         raise DataError(f"{rows.name}: every value is {summary.minimum:g}; constant data cannot be learnt")
 
 
-def fit_scaling(mode: str, rows: Rows, summary: Summary, dtype: np.dtype, bounded: bool = False) -> InputScaling:
+def fit_scaling(
+    mode: str, rows: Rows, summary: Summary, dtype: np.dtype, bounded: bool = False, sequences: bool = False
+) -> InputScaling:
     """Scaling for training rows of a model of ``dtype``; DataError if their range cannot be scaled, or not held.
 
     ``mode`` is one of `settings.SCALINGS`: auto as above, none, or for every column (for all pixels of images of two dimensions or
     more together) minmax, to [0, 1], or standard, to mean 0 and deviation 1; center, each column minus its mean, all divided by
     one deviation; log, the logarithm of every value, then center. Under auto, ``bounded`` asks for values in [0, 1], as sigmoid
-    outputs do: what is not taken as it is goes there by minmax.
+    outputs do: what is not taken as it is goes there by minmax. ``sequences`` says that samples (T, D) are no images.
     """
     check_varies(rows, summary)
     if mode == "none" or (mode == "auto" and summary.minimum >= -SLACK and summary.maximum <= 1 + SLACK):
         return _uniform(rows, summary, dtype, mode, AS_IS, 1.0, 0.0)
     if mode == "auto" and _are_images(rows, summary):
         return _uniform(rows, summary, dtype, mode, IMAGES, 1 / 255, 0.0)
-    if mode in ("minmax", "standard") and len(rows.sample_shape) > 1:
+    shape = rows.sample_shape[1:] if sequences else rows.sample_shape
+    if mode in ("minmax", "standard") and len(shape) > 1:
         return _whole_table(rows, summary, dtype, mode)
-    columns = describe_columns(rows)
-    method = _method_for(columns, rows.sample_shape) if mode == "auto" else mode
+    describe = describe_channels if sequences else describe_columns
+    columns = describe(rows)
+    method = _method_for(columns, shape) if mode == "auto" else mode
     if mode == "auto" and bounded and method != "range":
-        method = "minmax" if method == "columns" or len(rows.sample_shape) == 1 else "range"
+        method = "minmax" if method == "columns" or len(shape) == 1 else "range"
     if method == "range":
         return _whole_table(rows, summary, dtype, mode, "minmax")
-    return _by_column(rows, columns, dtype, mode, method)
+    return _by_column(rows, columns, describe, dtype, mode, method)
 
 
 def kind_of(scaling: InputScaling, scaled: tuple[float, float], data: Summary) -> str:
@@ -77,7 +83,7 @@ def kind_of(scaling: InputScaling, scaled: tuple[float, float], data: Summary) -
 def _are_images(rows: Rows, summary: Summary) -> bool:
     """Whether bytes are pixels: images by their shape, or many columns with bright values."""
     pixels = len(rows.sample_shape) > 1 or rows.n_columns >= _PIXELS
-    return rows.dtype == np.uint8 and pixels and summary.maximum >= _BRIGHT
+    return rows.value_dtype == np.uint8 and pixels and summary.maximum >= _BRIGHT
 
 
 def _method_for(columns: Columns, shape: tuple[int, ...]) -> str:
@@ -128,15 +134,20 @@ def _uniform(
     low, high = summary.minimum * scale + offset, summary.maximum * scale + offset
     _check_held(rows.name, summary.minimum, summary.maximum, scale, offset, low, high, dtype)
     within = low >= -SLACK and high <= 1 + SLACK
-    return uniform_scaling((scale, offset), tuple(rows.sample_shape), rows.dtype.name, mode, method, within)
+    return uniform_scaling((scale, offset), tuple(rows.sample_shape), rows.value_dtype.name, mode, method, within)
 
 
-def _by_column(rows: Rows, columns: Columns, dtype: np.dtype, mode: str, method: str) -> InputScaling:
-    """A scaling whose numbers differ from column to column; the columns that do not vary are set aside."""
+def _by_column(
+    rows: Rows, columns: Columns, describe: Callable[[Rows], Columns], dtype: np.dtype, mode: str, method: str
+) -> InputScaling:
+    """A scaling whose numbers differ from column to column, as ``describe`` has these; those that do not vary are set aside."""
     raw, log = columns, _logarithmic(columns, method)
+    n_steps = rows.n_columns // len(log)
     if log.any():
-        logs, _ = replace(identity((rows.n_columns,), ""), log=log).as_trained(rows, np.dtype(np.float64))
-        columns = describe_columns(logs)
+        logs, _ = replace(identity((rows.n_columns,), ""), log=np.tile(log, n_steps)).as_trained(
+            rows, np.dtype(np.float64)
+        )
+        columns = describe(logs)
     varies = columns.varies
     if not varies.any():
         raise DataError(f"{rows.name}: n_samples={rows.n_rows}, all rows are alike; there is nothing to learn")
@@ -151,7 +162,10 @@ def _by_column(rows: Rows, columns: Columns, dtype: np.dtype, mode: str, method:
         )
     within = bool((low >= -SLACK).all() and (high <= 1 + SLACK).all())
     text = _TEXTS[method] + _asides(bool((columns.binary & varies).any()), log & varies, ~varies, method)
-    return InputScaling(scale, offset, log, constant, tuple(rows.sample_shape), rows.dtype.name, mode, text, within)
+    scale, offset, log, constant = (np.tile(numbers, n_steps) for numbers in (scale, offset, log, constant))
+    return InputScaling(
+        scale, offset, log, constant, tuple(rows.sample_shape), rows.value_dtype.name, mode, text, within
+    )
 
 
 def _logarithmic(columns: Columns, method: str) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from stacked.data import BUILTIN_NAMES, fingerprint, open_data, summarize
+from stacked.data import BUILTIN_NAMES, fingerprint, lengths_of, open_data, summarize
 from stacked.errors import DataError
 
 LARGEST_STROKE = 0.35  # share of a curve's image that ink may cover
@@ -17,6 +17,8 @@ LARGEST_STROKE = 0.35  # share of a curve's image that ink may cover
         ("curves:50", (50, 28, 28), np.uint8, False),
         ("blocks", (5000, 16, 16), np.uint8, True),
         ("rectangles", (20_000, 28, 28), np.uint8, False),
+        ("movies:30", (30, 16, 576), np.uint8, True),
+        ("symbols", (10_000, 30, 8), np.float32, False),
     ],
 )
 def test_shape_dtype_and_labels(spec, shape, dtype, labelled):
@@ -24,7 +26,7 @@ def test_shape_dtype_and_labels(spec, shape, dtype, labelled):
     assert (rows.n_rows, *rows.sample_shape) == shape and rows.n_columns == np.prod(shape[1:])
     assert rows.dtype == dtype and rows.name == spec and rows.in_memory
     assert (rows.labels is not None) == labelled
-    assert not summarize(rows).constant
+    assert not summarize(rows, sequences=True).constant
 
 
 def test_curves_have_twenty_thousand_rows_by_default():
@@ -33,13 +35,13 @@ def test_curves_have_twenty_thousand_rows_by_default():
     np.testing.assert_array_equal(rows.read(0, 40), open_data("curves:40:0").read(0, 40))
 
 
-@pytest.mark.parametrize("name", ["curves", "blocks", "rectangles"])
+@pytest.mark.parametrize("name", BUILTIN_NAMES[1:])
 def test_a_seed_gives_the_same_rows_and_another_seed_others(name):
     assert fingerprint(open_data(f"{name}:30:5")) == fingerprint(open_data(f"{name}:30:5"))
     assert fingerprint(open_data(f"{name}:30:5")) != fingerprint(open_data(f"{name}:30:6"))
 
 
-@pytest.mark.parametrize("name", ["curves", "blocks", "rectangles"])
+@pytest.mark.parametrize("name", BUILTIN_NAMES[1:])
 def test_a_smaller_set_is_the_start_of_a_larger_one(name):
     np.testing.assert_array_equal(open_data(f"{name}:2100").read(0, 1500), open_data(f"{name}:1500").read(0, 1500))
 
@@ -105,3 +107,27 @@ def test_a_file_called_like_a_built_in_set_needs_its_folder(tmp_path, monkeypatc
     assert open_data("digits").n_rows == 1797
     with pytest.raises(DataError, match=r"\./digits: expected IDX"):
         open_data("./digits")
+
+
+def test_a_movie_is_one_digit_that_moves_evenly_and_stays_within_the_frame():
+    rows, digits = open_data("movies:300:2"), open_data("digits")
+    frames = rows.read(0, 300).reshape(300, 16, 24, 24).astype(np.float64)
+    ink = frames.sum(axis=(2, 3))
+    assert (ink == ink[:, :1]).all() and ink.min() > 0  # nothing is ever cut off
+    assert set(rows.labels) == set(digits.labels)
+    middle = np.stack([(frames * at).sum(axis=(2, 3)) / ink for at in np.ogrid[:24, :24]])
+    steps = np.abs(np.diff(middle, axis=2))
+    assert steps.max() < 3 + 1e-9 and (steps.sum(axis=2) > 3).all()
+    assert (np.diff(np.sign(np.diff(middle, axis=2)), axis=2) != 0).any(axis=2).mean() > 0.5  # most bounce
+    assert np.square(frames[:, -1:] - frames).mean() > 0.2 * np.square(frames).mean()
+
+
+def test_symbols_are_one_among_eight_until_the_sequence_ends():
+    rows = open_data("symbols:4000:1")
+    table, lengths = rows.read(0, 4000).reshape(4000, 30, 8), lengths_of(rows)
+    assert (lengths.min(), lengths.max()) == (10, 30) and rows.ragged
+    there = np.arange(30) < lengths[:, None]
+    assert np.isnan(table[~there]).all()
+    assert (np.sort(table[there], axis=1) == [0] * 7 + [1]).all()
+    counts = table[there].sum(axis=0)
+    assert stats.chisquare(counts).pvalue > 1e-3 and stats.chisquare(np.bincount(lengths)[10:]).pvalue > 1e-3

@@ -107,20 +107,20 @@ def test_the_loss_of_a_classifier_takes_each_rows_label(subset):
 
 
 @pytest.mark.parametrize(
-    ("row", "column", "value", "called"), [(0, 0, np.nan, "NaN"), (15, 3, np.inf, "inf"), (22, 4, -np.inf, "inf")]
+    ("row", "column", "value", "called"), [(0, 0, np.nan, "NaN"), (15, 3, np.inf, r"\+inf"), (22, 4, -np.inf, "-inf")]
 )
 def test_numbers_that_are_not_finite_are_named_by_their_place_in_the_table(row, column, value, called, net):
     x = X.copy()
     x[row, column] = value
     for call in (lambda: net.apply(ArrayRows(x)), lambda: net.loss(ArrayRows(x), 1.0, 0.0, "squared_error")):
-        with pytest.raises(DataError, match=rf"found {called} in row {row}, column {column}"):
+        with pytest.raises(DataError, match=rf"found {called} at row {row}, column {column}"):
             call()
 
 
 def test_infinities_of_both_signs_and_sums_that_overflow_cause_no_warning(net):
     x = X.copy()
     x[9, 1], x[9, 2] = np.inf, -np.inf
-    with pytest.raises(DataError, match="found inf in row 9, column 1"):
+    with pytest.raises(DataError, match=r"found \+inf at row 9, column 1"):
         net.apply(ArrayRows(x))
     assert np.isfinite(net.apply(ArrayRows(np.full((3, 5), 1.7e308)), 1e-308)).all()
 

@@ -314,7 +314,9 @@ def test_a_run_on_a_table_goes_on_with_the_same_columns(home, tmp_path):
     assert "leave out --drop" in misused("pretrain", "--resume", tmp_path / "m.h5", "--drop", "size")
 
 
-@pytest.mark.parametrize("table", [3, {"rows": 1}, {"drop": "size"}, {"label_column": 3}])
+@pytest.mark.parametrize(
+    "table", [3, {"rows": 1}, {"drop": "size"}, {"label_column": 3}, {"shape": "5x4"}, {"sequence_column": ["a"]}]
+)
 def test_notes_about_columns_that_are_none(home, tmp_path, table):
     assert table_of_notes({"table": table}) is None
     unfinished(tmp_path / "m.h5", home / "train.csv", {"table": table})

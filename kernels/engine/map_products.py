@@ -1,14 +1,14 @@
 """Products with maps: rows of a product, weights turned for the way back, gradients over fixed shares of a minibatch.
 
 The sum over a minibatch's pixels is cut into SHARDS shares of its samples, which threads work at side by side, each a chain of
-additions of its own; the shares are added in order. Which sample is in which share depends on how many there are alone, so the bits do
+additions of its own; the shares are added in order. Which sample is in which share depends on their number alone, so the bits do
 not depend on the number of threads.
 """
 
 from numba import intp, prange
 
 from .._jit import jit, linked
-from .instructions import MAX_HEIGHT, PANEL
+from .instructions import LANES, MAX_HEIGHT, PANEL
 from .packed_network import NET
 from .panels import (
     BIAS,
@@ -21,7 +21,7 @@ from .panels import (
     weight_shape,
 )  # fmt: skip
 from .products import vector_count
-from .strided import strided_columns, strided_rows
+from .strided import DOTS, strided_columns, strided_dots, strided_rows
 
 SHARDS = 8
 
@@ -36,9 +36,27 @@ def product_rows(maps, begin, stride, n_rows, jump, segment, depth, weights, pan
     for tile in range(n_tiles):
         row, stop = n_rows * tile // n_tiles, n_rows * (tile + 1) // n_tiles
         strided_rows(
-            stop - row, vector_count(width), maps, begin + row * stride, weights, panel_at, out, row * PANEL, stride, jump,
+            stop - row, vector_count(width), maps, begin + row * stride, weights, panel_at, out, row * PANEL, stride, 1, jump,
             segment, depth, 0, 0, 0,
         )  # fmt: skip
+
+
+@jit
+def whole_vectors(n):
+    """The least number of numbers, n or more, that are whole vectors."""
+    return (n + LANES - 1) // LANES * LANES
+
+
+@jit
+def dot_rows(maps, begin, stride, n_rows, jump, segment, n_segments, weights, n_columns, out):
+    """`product_rows` for few columns of W, one by one: from ``weights`` on in ``maps``, segments padded to whole vectors."""
+    length = whole_vectors(segment)
+    for column in range(n_columns):
+        for row in range(0, n_rows, DOTS):
+            strided_dots(
+                min(DOTS, n_rows - row), maps, begin + row * stride, stride, jump, length // LANES, n_segments, maps,
+                weights + column * n_segments * length, out, row * PANEL + column,
+            )  # fmt: skip
 
 
 @jit
@@ -47,8 +65,8 @@ def gradient_rows(
 ):
     """out += x' d: n_high columns of x by n_wide of d, over ``depth`` rows of both in segments of ``segment``.
 
-    Rows begin at ``x`` and ``d`` in ``maps``, a step apart within a segment and a jump from segment to segment. Row i of panel q of the
-    result is at out_at + q * out_panel + i * PANEL; columns past n_wide are anything. Without ``keep`` out is overwritten.
+    Rows begin at ``x`` and ``d`` in ``maps``, a step apart within a segment and a jump from segment to segment. Row i of panel q of
+    the result is at out_at + q * out_panel + i * PANEL; columns past n_wide are anything. Without ``keep`` out is overwritten.
     """
     n_tiles = -(-n_high // MAX_HEIGHT)
     for q in range(panel_count(n_wide)):
@@ -56,7 +74,7 @@ def gradient_rows(
             row, stop = n_high * tile // n_tiles, n_high * (tile + 1) // n_tiles
             strided_columns(
                 stop - row, vector_count(n_wide - q * PANEL), maps, x + row, maps, d + q * PANEL, out,
-                out_at + q * out_panel + row * PANEL, x_step, x_jump, segment, depth, d_step, d_jump, keep,
+                out_at + q * out_panel + row * PANEL, 1, x_step, x_jump, segment, depth, d_step, d_jump, keep,
             )  # fmt: skip
 
 
@@ -82,7 +100,7 @@ def bias_shard(table, layer):
 
 @linked(NET, intp, intp, intp, parallel=True)
 def add_shards(net, layer, shards_at, keep):
-    """``net.gradient`` of a layer's weights = the shares, from ``shards_at`` in ``net.maps`` on, added in order; or += if ``keep``."""
+    """``net.gradient`` of a layer's weights = the shares from ``shards_at`` on in ``net.maps``, in order; or += if ``keep``."""
     n_rows, n_columns = weight_shape(net.table, layer)
     size, begin = shard_size(net.table, layer), net.table[layer, WEIGHT]
     n_panels, step = panel_count(n_columns), 64

@@ -75,7 +75,9 @@ def lay_out(table: np.ndarray, n_samples: int, training: bool, needs: Sequence[N
             margins = made.around(needs[index].inputs) if above else made
             height, width, channels = (int(n) for n in map_shape.py_func(table, index))
             pitch = (margins.left + width + margins.right) * channels
-            size = -(-(margins.top + height + margins.bottom) * pitch // PANEL) * PANEL
+            size = (
+                -(-(margins.top + height + margins.bottom) * pitch // PANEL) * PANEL + PANEL
+            )  # read past the last pixel
             places[index, [SIZE, PITCH, ORIGIN]] = size, pitch, margins.top * pitch + margins.left * channels
             for column in (OUTPUTS_AT, DELTAS_AT)[: 2 if training and index else 1]:
                 places[index, column] = position
@@ -85,7 +87,7 @@ def lay_out(table: np.ndarray, n_samples: int, training: bool, needs: Sequence[N
             position += n_samples * needs[index].room
             places[index, FIXED_AT] = position
             position += -(-needs[index].fixed // PANEL) * PANEL
-    return places, aligned_zeros(position + PANEL if position else 0)  # the last pixel is read by whole panels
+    return places, aligned_zeros(position + PANEL if position else 0)
 
 
 @jit

@@ -86,8 +86,8 @@ def pack_network(
     """Allocate the packed form of a network and of minibatches of at most ``batch_size`` rows; `layers.steps` gives it maps.
 
     With ``bfloat16`` products read words (`words`) in place of transposes; without ``training`` only outputs are kept.
-    ``emphasis`` makes room for weights of single inputs, ``gradient`` for the gradient form. ``measured_layers`` are those with terms
-    on their outputs, ``most_rows`` the height of a block.
+    ``emphasis`` makes room for weights of single inputs, ``gradient`` for the gradient form. ``measured_layers`` are those with
+    terms on their outputs, ``most_rows`` the height of a block.
     """
     packed, n_params = packed_table(table)
     maps = [bool(is_map_layer.py_func(table, layer)) for layer in range(len(table))]

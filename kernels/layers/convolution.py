@@ -1,34 +1,16 @@
-"""Convolutions and their transposes on maps, in panels: y = f(b + sum over the kernel of x W), and the same product backwards.
-
-Both kinds join a large map (B) with a small one (S), of which pixel (i, j) looks at the pixels (i s + p - top, j s + q - left) of
-the large one, p and q running over the kernel. W is (kernel rows, kernel columns, channels of B, channels of S) for both:
-
-    convolve    S[i, j] = sum over p, q of B[...] W[p, q]       a convolution forward; the delta of a transposed one
-    spread      B[...] += S[i, j] W[p, q]'                      a transposed one forward; the delta of a convolution
-    accumulate  W[p, q] += B[...]' S[i, j]                      the gradient of both
-
-`spread` gathers: for the pixels of B whose row and column leave the same rest by the stride (a phase) the taps of the kernel that reach
-them are the same, and with the weights turned so that these lie in the order of S it is a convolution by stride 1. Nothing is
-unrolled or copied: the microkernel walks along the maps (`strided`). Dumoulin & Visin 2016, "A guide to convolution arithmetic".
-"""
-
-from typing import NamedTuple
+"""Convolutions and their transposes on maps, in panels: y = f(b + x * W), and back. See `engine.convolution`."""
 
 import numpy as np
-from numba import get_thread_id, intp, prange
+from numba import intp, prange
 
-from .._jit import jit, linked
+from .._jit import linked
 from ..arithmetic.objective import BATCH, OBJECTIVE
-from ..engine.instructions import PANEL
+from ..engine.convolution import convolve, dots_at, dots_size, geometry, prepare_products, reach, spread
+from ..engine.convolution_gradient import accumulate_all, shifted_size
 from ..engine.map_products import (
     SHARDS,
-    bias_shard,
     finish_gradient,
-    gradient_rows,
-    product_rows,
-    shard_bounds,
     shard_size,
-    sum_pixels,
 )
 from ..engine.maps import (
     FIXED_AT,
@@ -41,25 +23,11 @@ from ..engine.maps import (
 from ..engine.packed_network import DELTA, NET, OUTPUT
 from ..engine.panels import (
     ACTIVATION,
-    CHANNELS,
     CONVOLUTION,
-    HEIGHT,
-    KERNEL_HEIGHT,
-    KERNEL_WIDTH,
     KIND,
     OUT_CHANNELS,
     OUT_HEIGHT,
     OUT_WIDTH,
-    PAD_LEFT,
-    PAD_TOP,
-    STRIDE_HEIGHT,
-    STRIDE_WIDTH,
-    VECTOR,
-    WEIGHT,
-    WIDTH,
-    bias_panels,
-    panel_count,
-    panel_width,
 )  # fmt: skip
 from .map_edges import (
     answer_activation,
@@ -67,52 +35,12 @@ from .map_edges import (
     answer_to,
     backward_from,
     backward_to,
+    finish_samples,
     forward_from,
     forward_to,
 )  # fmt: skip
 
 TOGETHER = 4  # samples that pass one panel of weights after another
-
-
-class Geometry(NamedTuple):
-    """Sizes of the large and of the small map, and how the kernel joins them."""
-
-    height: int
-    width: int
-    channels: int
-    small_height: int
-    small_width: int
-    filters: int
-    kernel_height: int
-    kernel_width: int
-    stride_height: int
-    stride_width: int
-    top: int
-    left: int
-
-
-@jit
-def geometry(table, layer):
-    """The geometry of a convolution or of a transposed one."""
-    row = table[layer]
-    kernel = (row[KERNEL_HEIGHT], row[KERNEL_WIDTH], row[STRIDE_HEIGHT], row[STRIDE_WIDTH], row[PAD_TOP], row[PAD_LEFT])
-    first, second = (row[HEIGHT], row[WIDTH], row[CHANNELS]), (row[OUT_HEIGHT], row[OUT_WIDTH], row[OUT_CHANNELS])
-    if row[KIND] == CONVOLUTION:
-        return Geometry(*first, *second, *kernel)
-    return Geometry(*second, *first, *kernel)
-
-
-@jit
-def taps(phase, kernel, stride):
-    """Taps of a kernel that reach the pixels of a phase."""
-    return (kernel - phase + stride - 1) // stride if phase < kernel else 0
-
-
-@jit
-def least(phase, pad, stride):
-    """The first pixel of a phase: the smallest that is 0 or more."""
-    first = phase - pad
-    return first if first >= 0 else first + (-first + stride - 1) // stride * stride
 
 
 def needs(table: np.ndarray, layer: int, training: bool) -> Needs:
@@ -124,222 +52,14 @@ def needs(table: np.ndarray, layer: int, training: bool) -> Needs:
         max(0, (g.small_height - 1) * g.stride_height + g.kernel_height - g.height - g.top),
         max(0, (g.small_width - 1) * g.stride_width + g.kernel_width - g.width - g.left),
     )
-    above, below = _reach(g.height, g.small_height, g.kernel_height, g.stride_height, g.top)
-    before, after = _reach(g.width, g.small_width, g.kernel_width, g.stride_width, g.left)
+    above, below = reach(g.height, g.small_height, g.kernel_height, g.stride_height, g.top)
+    before, after = reach(g.width, g.small_width, g.kernel_width, g.stride_width, g.left)
     small = Margins(above, before, below, after)
-    fixed = turned_size.py_func(g) + (SHARDS * shard_size.py_func(table, layer) if training else 0)
+    fixed = dots_at.py_func(g) + dots_size.py_func(g)
+    if training:
+        fixed += SHARDS * (shard_size.py_func(table, layer) + shifted_size.py_func(g))
     inputs, outputs = (large, small) if table[layer, KIND] == CONVOLUTION else (small, large)
     return Needs(inputs, outputs, 0, int(fixed))
-
-
-def _reach(large: int, small: int, kernel: int, stride: int, pad: int) -> tuple[int, int]:
-    """How far `spread` looks beyond the border of the small map, before its first pixel and after its last."""
-    before = after = 0
-    for phase in range(stride):
-        n = taps.py_func(phase, kernel, stride)
-        first = least.py_func(phase, pad, stride)
-        if n and first < large:
-            last = first + (large - 1 - first) // stride * stride
-            before = max(before, n - 1 - (first + pad) // stride)
-            after = max(after, (last + pad) // stride - (small - 1))
-    return max(0, before), max(0, after)
-
-
-# ---- from the large map to the small one -----------------------------------------------------------------------------
-
-
-@linked(VECTOR, VECTOR, intp, VECTOR, intp, intp, intp)
-def place_row(scratch, bias, has_bias, maps, at, n_pixels, channels):
-    """Pixels of a map from ``at`` on = rows of ``scratch`` (n_pixels * PANEL,), a panel of the ``channels``, plus the biases."""
-    width = bias.shape[0]
-    for x in range(n_pixels):
-        place = at + x * channels
-        pixel, row = maps[place : place + width], scratch[x * PANEL : x * PANEL + width]
-        if has_bias:
-            for c in range(width):
-                pixel[c] = row[c] + bias[c]
-        else:
-            for c in range(width):
-                pixel[c] = row[c]
-
-
-@linked(NET, intp, intp, intp, intp, intp, intp)
-def convolve(net, layer, source, target, kind, first, stop):
-    """Maps ``target`` = convolution of maps ``source``, of outputs with the biases or of deltas without, for some samples."""
-    g = geometry(net.table, layer)
-    scratch, from_pitch, to_pitch = net.scratch[get_thread_id()].reshape(net.scratch[0].size), net.map_table[source, PITCH], net.map_table[target, PITCH]  # fmt: skip
-    segment, depth = g.kernel_width * g.channels, g.kernel_height * g.kernel_width * g.channels
-    most, is_forward = scratch.size // PANEL, 1 if kind == OUTPUT else 0
-    biases = bias_panels(net.table, layer, net.params)
-    for panel in range(panel_count(g.filters)):
-        width, weights = panel_width(panel, g.filters), net.table[layer, WEIGHT] + panel * depth * PANEL
-        bias = biases[panel if is_forward else 0, :width]
-        for sample in range(first, stop):
-            large, small = map_at(net, source, kind, sample), map_at(net, target, kind, sample)
-            for y in range(g.small_height):
-                row = large + (y * g.stride_height - g.top) * from_pitch - g.left * g.channels
-                for x in range(0, g.small_width, most):
-                    n, stride = min(most, g.small_width - x), g.stride_width * g.channels
-                    product_rows(
-                        net.maps,
-                        row + x * stride,
-                        stride,
-                        n,
-                        from_pitch,
-                        segment,
-                        depth,
-                        net.params,
-                        weights,
-                        width,
-                        scratch,
-                    )
-                    at = small + y * to_pitch + x * g.filters + panel * PANEL
-                    place_row(scratch, bias, is_forward, net.maps, at, n, g.filters)
-
-
-# ---- from the small map to the large one -----------------------------------------------------------------------------
-
-
-@jit
-def turned_size(g):
-    """Numbers of the turned weights."""
-    return panel_count(g.channels) * g.kernel_height * g.kernel_width * g.filters * PANEL
-
-
-@jit
-def turned_at(g, vertical, horizontal):
-    """Where the turned weights of a phase begin, counted from those of the first one, and their rows."""
-    before = 0
-    for v in range(g.stride_height):
-        for h in range(g.stride_width):
-            n = taps(v, g.kernel_height, g.stride_height) * taps(h, g.kernel_width, g.stride_width) * g.filters
-            if v == vertical and h == horizontal:
-                return before * panel_count(g.channels) * PANEL, n
-            before += n
-    return 0 * before, 0 * before
-
-
-@linked(NET, intp, intp, intp)
-def turn_tap(net, layer, p, q):
-    """Write the weights of tap (p, q), transposed, where `spread` reads them: see there."""
-    g = geometry(net.table, layer)
-    v, h = p % g.stride_height, q % g.stride_width
-    high, wide = taps(v, g.kernel_height, g.stride_height), taps(h, g.kernel_width, g.stride_width)
-    begin, n_rows = turned_at(g, v, h)
-    begin += net.map_table[layer, FIXED_AT]
-    first = ((high - 1 - p // g.stride_height) * wide + wide - 1 - q // g.stride_width) * g.filters
-    depth, own = g.kernel_height * g.kernel_width * g.channels, (p * g.kernel_width + q) * g.channels
-    weights = net.table[layer, WEIGHT]
-    for panel in range(panel_count(g.channels)):
-        for f in range(g.filters):
-            row = begin + (panel * n_rows + first + f) * PANEL
-            column = weights + (f // PANEL * depth + own + panel * PANEL) * PANEL + f % PANEL
-            for c in range(panel_width(panel, g.channels)):
-                net.maps[row + c] = net.params[column + c * PANEL]
-
-
-@linked(NET, intp, parallel=True)
-def turn(net, layer):
-    """Turn the weights for `spread`."""
-    n_columns = net.table[layer, KERNEL_WIDTH]
-    for tap in prange(net.table[layer, KERNEL_HEIGHT] * n_columns):
-        turn_tap(net, layer, tap // n_columns, tap % n_columns)
-
-
-@linked(NET, intp, intp, intp, intp, intp, intp)
-def spread(net, layer, source, target, kind, first, stop):
-    """Maps ``target`` = transposed convolution of maps ``source``, of outputs with the biases or of deltas without."""
-    g = geometry(net.table, layer)
-    scratch, turned = net.scratch[get_thread_id()].reshape(net.scratch[0].size), net.map_table[layer, FIXED_AT]
-    from_pitch, to_pitch, is_forward = (
-        net.map_table[source, PITCH],
-        net.map_table[target, PITCH],
-        1 if kind == OUTPUT else 0,
-    )
-    biases = bias_panels(net.table, layer, net.params)
-    for panel in range(panel_count(g.channels)):
-        width = panel_width(panel, g.channels)
-        bias = biases[panel if is_forward else 0, :width]
-        for sample in range(first, stop):
-            small, large = map_at(net, source, kind, sample), map_at(net, target, kind, sample) + panel * PANEL
-            for v in range(g.stride_height):
-                for h in range(g.stride_width):
-                    spread_phase(
-                        net,
-                        g,
-                        v,
-                        h,
-                        small,
-                        large,
-                        from_pitch,
-                        to_pitch,
-                        turned,
-                        panel,
-                        width,
-                        bias,
-                        is_forward,
-                        scratch,
-                    )
-
-
-@jit
-def spread_phase(net, g, v, h, small, large, from_pitch, to_pitch, turned, panel, width, bias, is_forward, scratch):
-    """The pixels of one phase of one sample, of a panel of the channels."""
-    high, wide = taps(v, g.kernel_height, g.stride_height), taps(h, g.kernel_width, g.stride_width)
-    begin, depth = turned_at(g, v, h)
-    weights, most = turned + begin + panel * depth * PANEL, scratch.size // PANEL
-    y0, x0 = least(v, g.top, g.stride_height), least(h, g.left, g.stride_width)
-    n_pixels = (g.width - x0 + g.stride_width - 1) // g.stride_width if x0 < g.width else 0
-    if depth == 0 and n_pixels:
-        scratch[: min(most, n_pixels) * PANEL] = 0
-    for y in range(y0, g.height, g.stride_height):
-        i, j = (y + g.top) // g.stride_height - (high - 1), (x0 + g.left) // g.stride_width - (wide - 1)
-        row = small + i * from_pitch + j * g.filters
-        for x in range(0, n_pixels, most):
-            n = min(most, n_pixels - x)
-            if depth:
-                product_rows(
-                    net.maps, row + x * g.filters, g.filters, n, from_pitch, wide * g.filters, depth, net.maps, weights, width,
-                    scratch,
-                )  # fmt: skip
-            at = large + y * to_pitch + (x0 + x * g.stride_width) * g.channels
-            place_row(scratch, bias, is_forward, net.maps, at, n, g.stride_width * g.channels)
-
-
-# ---- the gradient ----------------------------------------------------------------------------------------------------
-
-
-@linked(NET, intp, intp, intp, intp, intp, intp, intp, intp)
-def accumulate(net, layer, large_index, large_kind, small_index, small_kind, shards_at, shard, n_rows):
-    """One share of the gradient of the weights and of the biases."""
-    g = geometry(net.table, layer)
-    first, stop = shard_bounds(shard, n_rows)
-    begin = shards_at + shard * shard_size(net.table, layer)
-    large_pitch, small_pitch = net.map_table[large_index, PITCH], net.map_table[small_index, PITCH]
-    segment, depth = g.kernel_width * g.channels, g.kernel_height * g.kernel_width * g.channels
-    if first == stop:
-        net.maps[begin : begin + shard_size(net.table, layer)] = 0
-    for sample in range(first, stop):
-        large, small = map_at(net, large_index, large_kind, sample), map_at(net, small_index, small_kind, sample)
-        keep = 1 if sample > first else 0
-        for p in range(g.kernel_height):
-            gradient_rows(
-                net.maps, large + (p - g.top) * large_pitch - g.left * g.channels, g.stride_width * g.channels,
-                g.stride_height * large_pitch, segment, small, g.filters, small_pitch, g.small_width,
-                g.small_height * g.small_width, g.filters, net.maps, begin + p * segment * PANEL, depth * PANEL, keep,
-            )  # fmt: skip
-        biases_at = begin + bias_shard(net.table, layer)
-        if net.table[layer, KIND] == CONVOLUTION:
-            sum_pixels(net.maps, small, small_pitch, g.small_height, g.small_width, g.filters, biases_at, keep)
-        else:
-            sum_pixels(net.maps, large, large_pitch, g.height, g.width, g.channels, biases_at, keep)
-
-
-@linked(NET, intp, intp, intp, intp, intp, intp, intp, parallel=True)
-def accumulate_all(net, layer, large_index, large_kind, small_index, small_kind, shards_at, n_rows):
-    """All shares of the gradient."""
-    for shard in prange(SHARDS):
-        accumulate(net, layer, large_index, large_kind, small_index, small_kind, shards_at, shard, n_rows)
 
 
 @linked(NET, intp, OBJECTIVE, BATCH)
@@ -347,7 +67,8 @@ def write(net, layer, objective, batch):
     """Write the gradient of a convolution or of a transposed one."""
     n_rows = batch.positions.shape[0]
     backward_from(net, layer, n_rows, layer == 0)
-    shards_at = net.map_table[layer, FIXED_AT] + turned_size(geometry(net.table, layer))
+    g = geometry(net.table, layer)
+    shards_at = net.map_table[layer, FIXED_AT] + dots_at(g) + dots_size(g)
     if net.table[layer, KIND] == CONVOLUTION:
         accumulate_all(net, layer, layer, OUTPUT, layer + 1, DELTA, shards_at, n_rows)
     else:
@@ -391,14 +112,14 @@ def deltas_of_all(net, layer, n_rows):
             spread(net, layer, layer + 1, layer, DELTA, first, stop)
         else:
             convolve(net, layer, layer + 1, layer, DELTA, first, stop)
+        finish_samples(net, layer, first, stop)
 
 
 @linked(NET, intp, OBJECTIVE, BATCH)
 def forward(net, layer, objective, batch):
     """Outputs of one layer."""
     n_rows = batch.positions.shape[0]
-    if net.table[layer, KIND] != CONVOLUTION:
-        turn(net, layer)
+    prepare_products(net, layer, net.table[layer, KIND] == CONVOLUTION)
     forward_from(net, layer, n_rows)
     outputs_of_all(net, layer, answer_activation(net, layer, objective.loss), n_rows)
     forward_to(net, layer, n_rows)
@@ -408,8 +129,7 @@ def forward(net, layer, objective, batch):
 def backward(net, layer, objective, batch):
     """Delta of the layer below."""
     n_rows = batch.positions.shape[0]
-    if net.table[layer, KIND] == CONVOLUTION:
-        turn(net, layer)
+    prepare_products(net, layer, net.table[layer, KIND] != CONVOLUTION)
     backward_from(net, layer, n_rows, True)
     deltas_of_all(net, layer, n_rows)
     backward_to(net, layer, objective.terms, n_rows)
@@ -426,5 +146,4 @@ def answer(net, layer, block, n_rows):
 @linked(NET, intp)
 def ready(net, layer):
     """Prepare weights that do not change any more for `answer`."""
-    if net.table[layer, KIND] != CONVOLUTION:
-        turn(net, layer)
+    prepare_products(net, layer, net.table[layer, KIND] == CONVOLUTION)

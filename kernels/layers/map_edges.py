@@ -1,4 +1,4 @@
-"""Where a layer on maps meets the others: what it takes from panels and gives back to them, going forward and backward (`engine.maps`)."""
+"""Where a layer on maps meets the others: what it takes from panels and gives back to them, forward and backward (`maps`)."""
 
 from numba import intp, prange
 
@@ -54,21 +54,20 @@ def finish_panels(net, layer, terms, n_rows):
         finish_delta(net, layer, terms, job // n_panels, job % n_panels, n_rows)
 
 
-@linked(NET, intp, intp, parallel=True)
-def finish_maps(net, index, n_rows):
-    """Finish deltas ``index`` that stay in maps."""
-    for sample in prange(n_rows):
-        differentiate_map(net, index, sample)
+@jit
+def finish_samples(net, layer, first, stop):
+    """From the derivatives for a layer's inputs to the deltas of the layer below, for some samples, where these stay in maps."""
+    if not is_open(net, layer):
+        for sample in range(first, stop):
+            differentiate_map(net, layer, sample)
 
 
 @jit
 def backward_to(net, layer, terms, n_rows):
-    """From the derivative for a layer's inputs to the delta of the layer below, where that one looks for it."""
+    """The same for a minibatch where the layer below looks for its delta in panels."""
     if is_open(net, layer):
         spread_rows(net, layer, DELTA, n_rows)
         finish_panels(net, layer - 1, terms, n_rows)
-    else:
-        finish_maps(net, layer, n_rows)
 
 
 @jit

@@ -1,14 +1,13 @@
 """Pooling, its opposites, and their steps on maps, in panels. None has parameters.
 
-    pooling      the largest number of each window of KERNEL pixels, channel by channel; windows do not overlap, the last ones may be cut
-    upsampling   every pixel as often as its window has pixels
+    pooling      the largest number of each window of KERNEL pixels, channel by channel; windows do not overlap, the last ones may
+    be cut upsampling   every pixel as often as its window has pixels
     unpooling    every number where the pooling layer PARTNER found the largest one of its window, 0 elsewhere; of equal numbers the
                  first counts, row by row (Zeiler et al. 2011)
 
-Each joins a large map with a small one, of which a pixel is a window of the large one. Here are the windows, and pooling.
+Each joins a large map with a small one, of which a pixel is a window of the large one (`engine.windows`).
 """
 
-import numpy as np
 from numba import intp, prange
 
 from .._jit import jit, linked
@@ -16,58 +15,8 @@ from ..arithmetic.objective import BATCH, OBJECTIVE
 from ..engine.maps import PITCH, map_at, map_shape
 from ..engine.packed_network import DELTA, NET, OUTPUT
 from ..engine.panels import KERNEL_HEIGHT, KERNEL_WIDTH
-from .map_edges import answer_from, answer_to, backward_from, backward_to, forward_from, forward_to
-
-LARGEST, COPIES, SUMS, CHOSEN, PLACED = range(5)  # what is done with a window
-
-
-@jit
-def one_window(what, maps, large, pitch, high, wide, channels, small, chosen, chosen_pitch, taken):
-    """One window of ``high`` x ``wide`` pixels from ``large`` on, and the pixel ``small``.
-
-    LARGEST: small = the largest of large. COPIES: large = small. SUMS: small = sum of large. CHOSEN: small = the number of large at the
-    place where the window from ``chosen`` on, of another map, has its largest; PLACED: large = small there, 0 elsewhere.
-    """
-    pixel = maps[small : small + channels]
-    if what == SUMS or what == CHOSEN:
-        pixel[:] = 0
-    if what >= CHOSEN:
-        taken[:] = maps[chosen : chosen + channels]
-        for y in range(high):
-            for x in range(wide):
-                at = chosen + y * chosen_pitch + x * channels
-                for c in range(channels):
-                    taken[c] = max(taken[c], maps[at + c])
-    for y in range(high):
-        for x in range(wide):
-            at = large + y * pitch + x * channels
-            own = maps[at : at + channels]
-            if what == LARGEST:
-                first = y == 0 and x == 0
-                for c in range(channels):
-                    pixel[c] = own[c] if first else max(pixel[c], own[c])
-            elif what == COPIES:
-                for c in range(channels):
-                    own[c] = pixel[c]
-            elif what == SUMS:
-                for c in range(channels):
-                    pixel[c] += own[c]
-            else:
-                there = chosen + y * chosen_pitch + x * channels
-                choose(what, maps[there : there + channels], taken, own, pixel)
-
-
-@jit
-def choose(what, numbers, taken, own, pixel):
-    """One pixel of a window, of which ``taken`` (C,) holds the largest numbers; where it was found that becomes infinite."""
-    zero, never = np.float32(0), np.float32(np.inf)
-    for c in range(taken.shape[0]):
-        found = numbers[c] == taken[c]
-        if what == CHOSEN:
-            pixel[c] = own[c] if found else pixel[c]
-        else:
-            own[c] = pixel[c] if found else zero
-        taken[c] = never if found else taken[c]
+from ..engine.windows import LARGEST, PLACED, one_window
+from .map_edges import answer_from, answer_to, backward_from, backward_to, finish_samples, forward_from, forward_to
 
 
 @linked(NET, intp, intp, intp, intp, intp, intp, intp)
@@ -79,13 +28,12 @@ def windows(net, what, layer, large_index, small_index, kind, chosen_index, samp
     large, small = map_at(net, large_index, kind, sample), map_at(net, small_index, kind, sample)
     pitch, small_pitch = net.map_table[large_index, PITCH], net.map_table[small_index, PITCH]
     chosen, chosen_pitch = map_at(net, chosen_index, OUTPUT, sample), net.map_table[chosen_index, PITCH]
-    taken = np.empty(channels, np.float32)
     for i in range(small_height):
         for j in range(small_width):
             y, x = i * high, j * wide
             one_window(
                 what, net.maps, large + y * pitch + x * channels, pitch, min(high, height - y), min(wide, width - x), channels,
-                small + i * small_pitch + j * channels, chosen + y * chosen_pitch + x * channels, chosen_pitch, taken,
+                small + i * small_pitch + j * channels, chosen + y * chosen_pitch + x * channels, chosen_pitch,
             )  # fmt: skip
 
 
@@ -94,6 +42,8 @@ def all_windows(net, what, layer, large_index, small_index, kind, chosen_index, 
     """All windows of a minibatch."""
     for sample in prange(n_rows):
         windows(net, what, layer, large_index, small_index, kind, chosen_index, sample)
+        if kind == DELTA:
+            finish_samples(net, layer, sample, sample + 1)
 
 
 @jit

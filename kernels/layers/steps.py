@@ -1,7 +1,8 @@
 """The kinds of layers that there are besides dense ones, and their steps: what a program's instructions about such a layer run.
 
-A packed network carries the addresses of the steps of its kinds (`equip`), which are compiled when the first such network is packed:
-nobody waits for kinds that his network has not. A kind is a file that names its kernels as `Kind` has them, and its line in KINDS.
+A packed network carries the addresses of the steps of its kinds (`equip`), which are compiled when the first such network is
+packed: nobody waits for kinds that his network has not. A kind is a file that names its kernels as `Kind` has them, and its line in
+KINDS.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,8 +37,8 @@ class Kind(NamedTuple):
     """The kernels of a kind, each `linked`, and what a layer of it asks of the maps.
 
     forward, backward and write (net, layer, objective, batch) for a minibatch: outputs; the finished delta of the layer below; the
-    gradient of weights and biases, in ``net.gradient``. answer (net, layer, block, n_rows): outputs for one block of rows once it is
-    trained, on one thread; ready (net, layer) comes before, where weights have another form to be read in.
+    gradient of weights and biases, in ``net.gradient``. answer (net, layer, block, n_rows): outputs for one block of rows once it
+    is trained, on one thread; ready (net, layer) comes before, where weights have another form to be read in.
     """
 
     forward: Any

@@ -1,4 +1,4 @@
-"""Unpooling on maps, in panels: every number goes where the pooling layer PARTNER found the largest one of its window (`pooling`)."""
+"""Unpooling on maps, in panels: every number goes where the pooling layer PARTNER found its window's largest (`pooling`)."""
 
 from numba import intp
 
@@ -6,7 +6,8 @@ from .._jit import linked
 from ..arithmetic.objective import BATCH, OBJECTIVE
 from ..engine.packed_network import NET
 from ..engine.panels import PARTNER
-from .pooling import CHOSEN, PLACED, give_answer, go_backward, go_forward
+from ..engine.windows import CHOSEN, PLACED
+from .pooling import give_answer, go_backward, go_forward
 
 
 @linked(NET, intp, OBJECTIVE, BATCH)

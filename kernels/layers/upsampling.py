@@ -5,7 +5,8 @@ from numba import intp
 from .._jit import linked
 from ..arithmetic.objective import BATCH, OBJECTIVE
 from ..engine.packed_network import NET
-from .pooling import COPIES, SUMS, give_answer, go_backward, go_forward
+from ..engine.windows import COPIES, SUMS
+from .pooling import give_answer, go_backward, go_forward
 
 
 @linked(NET, intp, OBJECTIVE, BATCH)

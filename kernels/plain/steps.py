@@ -1,7 +1,7 @@
 """The steps of all kinds of layers in plain form, in any dtype: gradient checks, line searches and float64 run on them.
 
-``params`` and ``gradient`` are flat vectors; rows (B, n) are C-contiguous. Layers on maps have their steps in files of their own; as in
-`layers.steps` these are compiled when a network asks for their addresses. ``addresses`` (kinds, 3) holds them.
+``params`` and ``gradient`` are flat vectors; rows (B, n) are C-contiguous. Layers on maps have their steps in files of their own;
+as in `layers.steps` these are compiled when a network asks for their addresses. ``addresses`` (kinds, 3) holds them.
 """
 
 from functools import cache
@@ -40,7 +40,11 @@ FORWARD, BACKWARD, GRADIENT = range(3)  # columns of the addresses
 # parameters, gradient (table, layer, params, below, outputs, delta, gradient), which is added to.
 MAP_KINDS: dict[int, tuple[Any, ...]] = {
     CONVOLUTION: (convolution.forward, convolution.backward, convolution.gradient),
-    TRANSPOSED_CONVOLUTION: (convolution.transposed_forward, convolution.transposed_backward, convolution.transposed_gradient),
+    TRANSPOSED_CONVOLUTION: (
+        convolution.transposed_forward,
+        convolution.transposed_backward,
+        convolution.transposed_gradient,
+    ),
     POOLING: (pooling.forward, pooling.backward),
     UPSAMPLING: (pooling.upsample, pooling.upsample_backward),
     UNPOOLING: (pooling.unpool, pooling.unpool_backward),
@@ -123,7 +127,8 @@ def partner(table, layer):
 def forward(addresses, table, layer, params, activation, below, other, noise, out):
     """out (B, n_out) = a layer's outputs for ``below`` (B, n_in).
 
-    noise (B, K) is what all stochastic layers draw, side by side; other (B, n) are the inputs of the layer that it names as PARTNER.
+    noise (B, K) is what all stochastic layers draw, side by side; other (B, n) are the inputs of the layer that it names as
+    PARTNER.
     """
     if is_map_layer(table, layer):
         if not addresses[table[layer, KIND], FORWARD]:

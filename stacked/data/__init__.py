@@ -3,6 +3,7 @@
 from .builtin import BUILTIN_NAMES
 from .convert import as_rows
 from .h5rows import H5Rows
+from .lengths import lengths_of
 from .readers import open_data, open_data_for
 from .rows import BLOCK_ROWS, ArrayRows, Rows
 from .sparse import SparseRows
@@ -20,6 +21,7 @@ __all__ = [
     "TableRows",
     "as_rows",
     "fingerprint",
+    "lengths_of",
     "open_data",
     "open_data_for",
     "summarize",

@@ -19,9 +19,10 @@ from ..errors import DataError
 from ..text import one_line
 from . import memory
 from .files import MAX_DEFLATE_RATIO, check_declared, read_exactly, reading
-from .keys import Shape, choose_data, choose_labels, label_keys, listing
+from .keys import LENGTHS, VALUES, Shape, choose_data, choose_labels, holds_sequences, label_keys, listing
 from .labels import optional_labels
 from .rows import ArrayRows, Rows
+from .sequences import sequence_rows
 
 _METHODS = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: MAX_DEFLATE_RATIO}  # how many times they may inflate
 _LONGEST_HEADER = 10_000  # NumPy's own limit, which it applies to what it has read already
@@ -53,21 +54,32 @@ def read_npy(path: Path, name: str) -> np.ndarray:
 def open_npz(path: Path, key: str | None, name: str) -> Rows:
     """The rows of an .npz file: the array ``key``, or the one that `choose_data` finds, with the labels beside it.
 
-    A file that SciPy's ``save_npz`` wrote gives `SparseRows`.
+    A file that SciPy's ``save_npz`` wrote gives `SparseRows`, one of ``values`` (S, D) and ``lengths`` (N,) sequences.
     """
     with _members(path, name) as members:
         if key is None and {"format", "shape", "data"} <= members.names:
             from .sparse import PARTS, rows_from_members
 
             return rows_from_members(members.arrays(members.names & PARTS), name)
-        key = choose_data(members.shapes(), name) if key is None else key
-        rows = ArrayRows(members.array(key), name)
-        for candidate in label_keys(key):
-            if rows.labels is None and candidate in members.names:
-                shape = members.header(candidate).shape
-                if shape[:1] == (rows.n_rows,) and math.prod(shape) == rows.n_rows:
-                    rows.labels = optional_labels(members.array(candidate), rows.n_rows, name)
+        if key is None and holds_sequences(members.shapes()):
+            key = VALUES
+            rows = sequence_rows(ArrayRows(members.array(VALUES), name), members.array(LENGTHS), name)
+        else:
+            key = choose_data(members.shapes(), name) if key is None else key
+            rows = ArrayRows(members.array(key), name)
+        rows.labels = _labels_beside(members, key, rows.n_rows, name)
         return rows
+
+
+def _labels_beside(members: "_Members", key: str, n_rows: int, name: str) -> np.ndarray | None:
+    for candidate in label_keys(key):
+        if candidate in members.names:
+            shape = members.header(candidate).shape
+            if shape[:1] == (n_rows,) and math.prod(shape) == n_rows:
+                labels = optional_labels(members.array(candidate), n_rows, name)
+                if labels is not None:
+                    return labels
+    return None
 
 
 def read_npz_labels(path: Path, key: str | None, name: str) -> np.ndarray:

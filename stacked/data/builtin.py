@@ -1,9 +1,11 @@
-"""Built-in data sets: scikit-learn's digits, and three that are drawn on the spot from a seed.
+"""Built-in data sets: scikit-learn's digits, and others that are drawn on the spot from a seed.
 
 ``curves`` follows G. E. Hinton and R. R. Salakhutdinov, "Reducing the dimensionality of data with neural networks",
 Science 313 (2006), supporting material: three random points with increasing x, a cubic spline through them, inked into
 28 x 28 pixels, so that six numbers describe each image. ``blocks`` counts: one to four rectangles on 16 x 16 pixels.
 ``rectangles`` has two degrees of freedom: the height and the width of one white rectangle in the middle of 28 x 28 pixels.
+``movies`` are sequences of 16 frames of 24 x 24 pixels, in which one of the digits bounces off the borders, and ``symbols`` ones of
+10 to 30 symbols out of eight, each drawn by itself.
 Row i depends on the seed and i alone, so a smaller set is the start of a larger one.
 """
 
@@ -12,13 +14,15 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..errors import DataError
+from . import builtin_sequences as sequences
 from .files import exists
 from .memory import require_memory
 from .rows import BLOCK_ROWS, ArrayRows, Rows
 
-BUILTIN_NAMES = ("digits", "curves", "blocks", "rectangles")
+BUILTIN_NAMES = ("digits", "curves", "blocks", "rectangles", "movies", "symbols")
 
-_CURVES, _BLOCKS, _RECTANGLES = 1, 2, 3  # second half of the Philox key, so that sets of equal seeds share no numbers
+# Second half of the Philox key, so that sets of equal seeds share no numbers.
+_CURVES, _BLOCKS, _RECTANGLES, _MOVIES, _SYMBOLS = 1, 2, 3, 4, 5
 _CURVE_SIZE, _MARGIN, _MIN_GAP = 28, 3.0, 4.0  # pixels
 _SAMPLES = 128  # points along a curve
 _BRUSH = 0.8  # standard deviation of the brush, pixels
@@ -35,19 +39,19 @@ def is_builtin(spec: str) -> bool:
 
 
 def open_builtin(spec: str) -> Rows:
-    """The rows of ``digits``, or of ``curves``, ``blocks`` or ``rectangles`` with [:N[:SEED]]; `DataError` for other arguments."""
+    """The rows of ``digits``, or of another of `BUILTIN_NAMES` with [:N[:SEED]]; `DataError` for other arguments."""
     name, *arguments = spec.split(":")
     if name == "digits" and not arguments:
         return _digits()
     usage = f"{spec}: expected {name}" + ("" if name == "digits" else "[:N[:SEED]] with N from 1 and SEED from 0")
     if name == "digits" or len(arguments) > 2 or not all(word.isascii() and word.isdigit() for word in arguments):
         raise DataError(f"{usage}, found {spec!r}")
-    draw, default, size = _DRAWN[name]
+    draw, default, row_bytes = _DRAWN[name]
     numbers = [int(word[:25]) for word in arguments]  # longer ones are out of range just the same
     n_rows, seed = (*numbers, *(default, 0)[len(numbers) :])
     if n_rows < 1 or seed >= 2**64:
         raise DataError(f"{usage}, found {spec!r}")
-    require_memory(spec, n_rows * size * size)
+    require_memory(spec, n_rows * row_bytes)
     return draw(n_rows, seed, spec)
 
 
@@ -145,6 +149,28 @@ def _rectangles(n_rows: int, seed: int, name: str) -> Rows:
     return ArrayRows(images, name)
 
 
+def _movies(n_rows: int, seed: int, name: str) -> Rows:
+    """(n_rows, 16, 576) uint8 with the digits' labels 0..9."""
+    digits = _digits()
+    assert digits.labels is not None
+    images = digits.read(0, digits.n_rows).reshape(-1, *digits.sample_shape)
+    frames = np.empty((n_rows, sequences.N_FRAMES, sequences.FRAME_SIZE**2), np.uint8)
+    labels = np.empty(n_rows, np.int64)
+    for start, uniform in _blocks_of_uniform(n_rows, sequences.MOVIE_NUMBERS, seed, _MOVIES):
+        stop = start + len(uniform)
+        frames[start:stop], chosen = sequences.movies(uniform, images)
+        labels[start:stop] = digits.labels[chosen]
+    return ArrayRows(frames, name, labels)
+
+
+def _symbols(n_rows: int, seed: int, name: str) -> Rows:
+    """(n_rows, 30, 8) float32, no labels."""
+    table = np.empty((n_rows, sequences.LONGEST, sequences.ALPHABET), np.float32)
+    for start, uniform in _blocks_of_uniform(n_rows, sequences.SYMBOL_NUMBERS, seed, _SYMBOLS):
+        table[start : start + len(uniform)] = sequences.symbols(uniform)
+    return ArrayRows(table, name)
+
+
 def _blocks_of_uniform(n_rows: int, width: int, seed: int, purpose: int) -> Iterator[tuple[int, np.ndarray]]:
     """(start, numbers in [0, 1) of shape (B, width)) for blocks of rows."""
     generator = np.random.Generator(np.random.Philox(key=np.array([seed, purpose], np.uint64)))
@@ -154,7 +180,9 @@ def _blocks_of_uniform(n_rows: int, width: int, seed: int, purpose: int) -> Iter
 
 _Draw = Callable[[int, int, str], Rows]
 _DRAWN: dict[str, tuple[_Draw, int, int]] = {
-    "curves": (_curves, 20_000, _CURVE_SIZE),
-    "blocks": (_blocks, 5_000, _BLOCK_SIZE),
-    "rectangles": (_rectangles, 20_000, _RECTANGLE_SIZE),
+    "curves": (_curves, 20_000, _CURVE_SIZE**2),
+    "blocks": (_blocks, 5_000, _BLOCK_SIZE**2),
+    "rectangles": (_rectangles, 20_000, _RECTANGLE_SIZE**2),
+    "movies": (_movies, 5_000, sequences.N_FRAMES * sequences.FRAME_SIZE**2),
+    "symbols": (_symbols, 10_000, 4 * sequences.LONGEST * sequences.ALPHABET),
 }

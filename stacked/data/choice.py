@@ -18,18 +18,21 @@ class ColumnError(DataError):
 class Choice(NamedTuple):
     """What the user says of a table's columns: names or, where there is no header, numbers counted from 1.
 
-    ``label_column`` None goes by the usual names, "none" takes no column for labels.
+    ``label_column`` None goes by the usual names, "none" takes no column for labels. ``sequence_column`` names the sequence that a
+    row is a step of.
     """
 
     label_column: str | None = None
     drop: tuple[str, ...] = ()
     columns: tuple[str, ...] | None = None
+    sequence_column: str | None = None
 
     @property
     def names(self) -> list[str]:
         """All that must be there."""
         label = [] if self.label_column in (None, NO_LABELS) else [str(self.label_column)]
-        return [*label, *self.drop, *(self.columns or ())]
+        sequence = [] if self.sequence_column is None else [self.sequence_column]
+        return [*sequence, *label, *self.drop, *(self.columns or ())]
 
 
 class Selected(NamedTuple):
@@ -40,9 +43,11 @@ class Selected(NamedTuple):
     by_name: bool  # the label column was found by its name alone
 
 
-def choice_of(label_column: str | None, drop: Iterable[str], columns: Iterable[str] | None) -> Choice:
+def choice_of(
+    label_column: str | None, drop: Iterable[str], columns: Iterable[str] | None, sequence_column: str | None = None
+) -> Choice:
     """A `Choice` of what callers pass; one name may stand for a list of one."""
-    return Choice(label_column, _listed(drop), None if columns is None else _listed(columns))
+    return Choice(label_column, _listed(drop), None if columns is None else _listed(columns), sequence_column)
 
 
 def _listed(names: Iterable[str]) -> tuple[str, ...]:

@@ -1,9 +1,11 @@
 """What the columns of a table are like, each for itself: what scaling by column goes by."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from .lengths import block_lengths
 from .rows import Rows
 
 
@@ -36,13 +38,30 @@ class Columns:
 
 def describe_columns(rows: Rows) -> Columns:
     """The statistics in one pass, merged block by block (Chan, Golub & LeVeque 1979), the same bits for rows kept anywhere."""
-    n_columns = rows.n_columns
+    return _describe((rows.read(start, stop) for start, stop in rows.slices()), rows.n_columns)
+
+
+def describe_channels(rows: Rows) -> Columns:
+    """Those of the numbers of a step (D,), over all steps of rows whose samples are sequences (T, D)."""
+    return _describe(_steps(rows), rows.sample_shape[1])
+
+
+def _steps(rows: Rows) -> Iterator[np.ndarray]:
+    """Blocks of the steps (n, D) that are there."""
+    n_steps, width = rows.sample_shape
+    for start, stop in rows.slices():
+        block = rows.read(start, stop)
+        there = np.arange(n_steps) < block_lengths(block, n_steps)[:, None]
+        yield block.reshape(-1, n_steps, width)[there]
+
+
+def _describe(blocks: Iterator[np.ndarray], n_columns: int) -> Columns:
     minimum, maximum = np.full(n_columns, np.inf), np.full(n_columns, -np.inf)
     mean, squares, zeros = np.zeros((3, n_columns))
     products, whole, count = np.zeros(max(n_columns - 1, 0)), np.ones(n_columns, bool), 0
     with np.errstate(over="ignore", invalid="ignore"):  # finite values near the limit may have an infinite spread
-        for start, stop in rows.slices():
-            block = rows.read(start, stop).astype(np.float64)
+        for table in blocks:
+            block = table.astype(np.float64)
             minimum, maximum = np.minimum(minimum, block.min(axis=0)), np.maximum(maximum, block.max(axis=0))
             zeros += (block == 0).sum(axis=0)
             if whole.any():

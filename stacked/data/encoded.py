@@ -22,6 +22,14 @@ class EncodedRows(Rows):
         self.sample_shape = (n_columns,) if shape is None else shape
         self.in_memory = False
 
+    def _ends_early(self) -> bool:
+        """Steps end where those below do; what has fewer steps below ends early, or is a code of something else."""
+        same = len(self.below.sample_shape) == 2 and self.below.sample_shape[0] == self.sample_shape[0]
+        return self.below.ragged if same else super()._ends_early()
+
+    def close(self) -> None:
+        self.below.close()
+
     @classmethod
     def over(
         cls, below: Rows, encode: Encode, n_columns: int, dtype: np.dtype, shape: tuple[int, ...] | None = None

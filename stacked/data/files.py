@@ -24,7 +24,7 @@ from ..text import one_line
 from . import memory
 
 SUPPORTED = (
-    "IDX (.gz or not), .npy, .npz[:key], .h5[:/path], .csv or .tsv (.gz or not), .parquet, a folder of images, "
+    "IDX (.gz or not), .npy, .npz[:key], .h5[:/path], .csv or .tsv (.gz or not), .parquet, a folder of images or of CSV files, "
     "a SciPy sparse .npz, or a built-in set by name"
 )
 MAX_DEFLATE_RATIO = 1032  # zlib's technical notes: one bit of DEFLATE cannot give more than 129 bytes
@@ -79,6 +79,12 @@ def reading(name: str, what: str) -> Iterator[None]:
             ) from error
         detail = one_line(error) or type(error).__name__
         raise DataError(f"{name}: expected {what}, found a damaged one ({detail})") from error
+
+
+def is_table_name(path: Path) -> bool:
+    """Whether a file is called as tables of text are: .csv or .tsv, .gz behind it or not."""
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    return bool({*suffixes[-1:]} & {".csv", ".tsv"}) or (suffixes[-1:] == [".gz"] and suffixes[0] in (".csv", ".tsv"))
 
 
 def is_gzip(path: Path) -> bool:

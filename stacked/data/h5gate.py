@@ -6,6 +6,7 @@ bounds what those make of a chunk.
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from ..errors import DataError
@@ -41,6 +42,20 @@ def dataset_at(file: Any, path: str, name: str) -> Any:
         raise DataError(f"{name}: expected a dataset with numbers at {path!r}, found an empty one")
     _check_filters(node, path, name)
     return node
+
+
+def holds(file: Any, path: str, names: Iterable[str]) -> bool:
+    """Whether hard links lead to a group at ``path`` in which there are things of all these names."""
+    import h5py
+
+    node = file
+    for part in filter(None, path.split("/")):
+        if not isinstance(node, h5py.Group) or not node.id.links.exists(part.encode()):
+            return False
+        if node.id.links.get_info(part.encode()).type != h5py.h5l.TYPE_HARD:
+            return False
+        node = node[part]
+    return isinstance(node, h5py.Group) and all(node.id.links.exists(name.encode()) for name in names)
 
 
 def _check_filters(node: Any, path: str, name: str) -> None:

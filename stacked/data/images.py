@@ -10,6 +10,7 @@ from ..errors import DataError
 from ..text import one_line
 from . import memory
 from .files import reading
+from .folders import labels_of, members_of
 from .rows import ArrayRows, Rows
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".ppm", ".pbm", ".tif", ".tiff", ".webp"}
@@ -39,7 +40,13 @@ def open_images(folder: Path, name: str) -> Rows:
             f"{name}: expected Pillow to be there to read images, found that it is not: pip install pillow"
         ) from error
     with reading(name, "a folder of images"):
-        files = _list(folder, name)
+        files = members_of(folder, name, is_image, "images")
+        if not files:
+            kinds = " ".join(sorted(_SUFFIXES))
+            raise DataError(
+                f"{name}: expected a folder of images ({kinds}), of sequences (.csv .tsv), or of one folder a class, found no"
+                " images"
+            )
         array: np.ndarray | None = None
         for i, path in enumerate(files):
             pixels = _decode(Image, path, array)
@@ -48,27 +55,12 @@ def open_images(folder: Path, name: str) -> Rows:
                 array = np.empty((len(files), *pixels.shape), pixels.dtype)
             array[i] = pixels
     assert array is not None
-    labels = None if files[0].parent == folder else [path.parent.name for path in files]
-    return ArrayRows(array, name, labels)
+    return ArrayRows(array, name, labels_of(files, folder))
 
 
-def _list(folder: Path, name: str) -> list[Path]:
-    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    flat = [entry for entry in entries if _is_image(entry)]
-    nested = [file for entry in entries if entry.is_dir() for file in sorted(entry.iterdir()) if _is_image(file)]
-    if flat and nested:
-        raise DataError(
-            f"{name}: expected images or folders of images, found both: {one_line(flat[0].name)} and "
-            f"{one_line(nested[0].parent.name)}/"
-        )
-    if not flat and not nested:
-        kinds = " ".join(sorted(_SUFFIXES))
-        raise DataError(f"{name}: expected a folder of images ({kinds}) or of one folder a class, found no images")
-    return flat or nested
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
+def is_image(path: Path) -> bool:
+    """Whether a file has the suffix of an image."""
+    return path.suffix.lower() in _SUFFIXES
 
 
 def _decode(image: Any, path: Path, others: np.ndarray | None) -> np.ndarray:

@@ -10,6 +10,7 @@ Shape = tuple[int, ...]
 _DATA_KEYS = ("X", "x", "data", "x_train", "X_train", "train_x", "train_images", "images", "features", "train", "arr_0")
 _LABEL_KEYS = ("y", "labels", "label")
 _PARTNERS = (("x", "y"), ("X", "y"), ("images", "labels"), ("data", "labels"))
+VALUES, LENGTHS = "values", "lengths"  # of sequences: the steps of all, one after another, and how many each has
 _SHOWN = 12
 
 
@@ -25,6 +26,12 @@ def choose_labels(shapes: Mapping[str, Shape], name: str) -> str:
     columns = [key for key, shape in shapes.items() if len(shape) == 1] or [key for key in shapes]
     usual = [key for key in (*_LABEL_KEYS, "y_train", "train_labels") if key in shapes]
     return _choose(columns, usual, shapes, name, "column of labels")
+
+
+def holds_sequences(shapes: Mapping[str, Shape]) -> bool:
+    """Whether the arrays are the values and lengths of sequences, and none beside them has a usual name for data."""
+    usual = any(len(shapes[key]) >= 2 for key in _DATA_KEYS if key in shapes)
+    return VALUES in shapes and LENGTHS in shapes and not usual
 
 
 def label_keys(key: str) -> list[str]:

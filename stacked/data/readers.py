@@ -17,25 +17,28 @@ from ..text import one_line
 from .arrays import open_npz, read_npy, read_npz_labels
 from .builtin import BUILTIN_NAMES, is_builtin, open_builtin
 from .choice import Choice, choice_of, refuse_choice
-from .files import SUPPORTED, exists, first_bytes, is_gzip, reading
+from .files import SUPPORTED, exists, first_bytes, is_gzip, is_table_name, reading
+from .folders import members_of
 from .hdf5 import open_hdf5, read_hdf5_labels
 from .idx import is_idx, read_idx
-from .images import open_images
+from .images import is_image, open_images
 from .labels import as_labels, check_count
 from .parquet import MAGIC, open_parquet
 from .recipe import Recipe
 from .rows import ArrayRows, Rows
+from .shapes import check_samples
 from .spool import STANDARD_INPUT, Spool, spooled
 from .table import Table
 from .table_labels import read_table_labels
 from .table_rows import fitted_rows, table_rows
+from .table_sequences import open_sequence_folder, sequence_files, table_sequences
 from .tables import TextTable
 
 
 class _Format(NamedTuple):
     """How a form is read: (path, key, name) -> rows, and -> a column; and in which of the two it takes a key.
 
-    A table has named columns, (path, name) -> `Table`, of which its rows are made.
+    A table has named columns, (path, name) -> `Table`, of which its rows are made; so has each of a folder of ``tables``.
     """
 
     rows: Callable[[Path, str | None, str], Rows] | None
@@ -43,6 +46,7 @@ class _Format(NamedTuple):
     keyed_rows: bool = False
     keyed_column: bool = False
     table: Callable[[Path, str], Table] | None = None
+    tables: Callable[[Path, Choice, str], Rows] | None = None
 
 
 def _images_column(path: Path, key: str | None, name: str) -> np.ndarray:
@@ -67,6 +71,9 @@ _PARQUET = _Format(
     table=open_parquet,
 )
 _IMAGES = _Format(lambda path, key, name: open_images(path, name), _images_column)
+_SEQUENCES = _Format(
+    None, lambda path, key, name: _labels_of(open_sequence_folder(path, Choice(), name)), tables=open_sequence_folder
+)
 
 _MAGIC = ((b"\x93NUMPY", _NPY), (b"PK\x03\x04", _NPZ), (b"PK\x05\x06", _NPZ), (b"\x89HDF\r\n\x1a\n", _HDF5),
           (MAGIC, _PARQUET))  # fmt: skip
@@ -78,8 +85,11 @@ def open_data(
     label_column: str | None = None,
     drop: Iterable[str] = (),
     columns: Iterable[str] | None = None,
+    sequence_column: str | None = None,
+    shape: Iterable[int] | None = None,
 ) -> Rows:
-    """Open DATA: IDX, .npy, .npz[:key], .h5[:/path], .csv, .tsv, .parquet, a folder of images, a sparse .npz, or a built-in name.
+    """Open DATA: IDX, .npy, .npz[:key], .h5[:/path], .csv, .tsv, .parquet, a folder of images or of tables, a sparse .npz, or a
+    built-in name.
 
     ``labels`` is another DATA that gives one column, integers or text, one a row; without it the rows have the labels
     that their own file carries, if any. Every expected failure is a `DataError` of one line that names the file, what
@@ -91,8 +101,15 @@ def open_data(
     ``label_column`` names the column of labels; None takes one called label, class, target or y, and "none" takes none. Those
     called in ``drop`` are left out, and with ``columns`` all others are. Without a header columns are called by their number,
     from 1.
+
+    Sequences become rows (N, T * D) of samples (T, D), T the length of the longest, NaN after the end of others: those of a table
+    whose ``sequence_column`` names the sequence that a row is a step of; of a folder of .csv or .tsv files, one a sequence; and
+    of an .npz, or a group of an .h5, that holds ``values`` (S, D), the steps of all, and ``lengths`` (N,). Columns of tables are
+    then numbers, and none is taken for labels by its name alone.
+
+    ``shape`` says what shape samples have where DATA does not, as a table of images (28, 28).
     """
-    return _open(spec, labels, choice_of(label_column, drop, columns), fitted_rows)
+    return _open(spec, labels, choice_of(label_column, drop, columns, sequence_column), fitted_rows, shape)
 
 
 def open_data_for(
@@ -102,13 +119,15 @@ def open_data_for(
     label_column: str | None = None,
     drop: Iterable[str] = (),
     columns: Iterable[str] | None = None,
+    sequence_column: str | None = None,
+    shape: Iterable[int] | None = None,
 ) -> Rows:
     """As `open_data`, with a table's columns made by the recipe of a trained model, its ``table_``.
 
     With None, that of a model of nothing but numbers, a table must be nothing else.
     """
-    choice = choice_of(label_column, drop, columns)
-    return _open(spec, labels, choice, lambda table, choice: table_rows(table, choice, recipe))
+    choice = choice_of(label_column, drop, columns, sequence_column)
+    return _open(spec, labels, choice, lambda table, choice: table_rows(table, choice, recipe), shape)
 
 
 def _open(
@@ -116,6 +135,7 @@ def _open(
     labels: str | os.PathLike[str] | None,
     choice: Choice,
     rows_of: Callable[[Table, Choice], Rows],
+    shape: Iterable[int] | None,
 ) -> Rows:
     spec = os.fspath(spec)
     name = spec if spec.isprintable() else one_line(spec)
@@ -128,19 +148,24 @@ def _open(
         place = _locate(spec, name)
         rows = _read(place, choice, rows_of)
         rows.spool = place.spool
-    if labels is not None:
-        try:
+    try:
+        if shape is not None:
+            rows.sample_shape, rows._ragged = check_samples(rows, shape), None
+        if labels is not None:
             rows.labels = _open_labels(os.fspath(labels), rows)
-        except BaseException:
-            rows.close()
-            raise
+    except BaseException:
+        rows.close()
+        raise
     return rows
 
 
 def _read(place: "_Place", choice: Choice, rows_of: Callable[[Table, Choice], Rows]) -> Rows:
     found = _format(place, for_rows=True)
+    if found.tables is not None and choice.sequence_column is None:
+        return found.tables(place.path, choice, place.name)
     if found.table is not None:
-        return rows_of(found.table(place.path, place.name), choice)
+        table = found.table(place.path, place.name)
+        return rows_of(table, choice) if choice.sequence_column is None else table_sequences(table, choice)
     refuse_choice(choice, place.name)
     assert found.rows is not None
     return found.rows(place.path, place.key, place.name)
@@ -191,12 +216,18 @@ def _locate(spec: str, name: str) -> _Place:
 
 def _format(place: _Place, for_rows: bool) -> _Format:
     with reading(place.name, "data"):
-        found = _IMAGES if place.path.is_dir() else _file_format(place)
+        found = _folder_format(place) if place.path.is_dir() else _file_format(place)
     if place.key is not None and not (found.keyed_rows if for_rows else found.keyed_column):
         raise DataError(
             f"{place.name}: expected no key behind this kind of file, found {place.key!r}; .npz and .h5 take one"
         )
     return found
+
+
+def _folder_format(place: _Place) -> _Format:
+    """A folder of images may hold tables, too, such as one of their labels."""
+    images = members_of(place.path, place.name, is_image, "images")
+    return _IMAGES if images or not sequence_files(place.path, place.name) else _SEQUENCES
 
 
 def _file_format(place: _Place) -> _Format:
@@ -215,9 +246,6 @@ def _file_format(place: _Place) -> _Format:
                 return found
         if suffixes and suffixes[-1] in (".h5", ".hdf5"):  # with a user block the signature is further on
             return _HDF5
-    is_table = suffixes and (
-        suffixes[-1] in (".csv", ".tsv") or (suffixes[-1] == ".gz" and suffixes[0] in (".csv", ".tsv"))
-    )
-    if is_table or place.spool is not None:
+    if is_table_name(path) or place.spool is not None:
         return _TABLE
     raise DataError(f"{name}: expected {SUPPORTED}, found a file that starts with {start.hex(' ') or 'nothing'}")

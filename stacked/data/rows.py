@@ -34,6 +34,8 @@ class Rows(ABC):
     ``dtype`` (uint8, float32 or float64, native byte order), ``sample_shape`` (its product is ``n_columns``),
     ``labels`` ((n_rows,) int64 or unicode, or None), ``in_memory``, ``table`` (how the columns were made of a table's, see
     `recipe`, or None), and ``spool``, what keeps the file there as long as the rows are.
+
+    Samples of two dimensions (T, D) may be sequences of T steps, of which a shorter one ends in steps of NaN: see `ragged`.
     """
 
     name: str
@@ -45,6 +47,8 @@ class Rows(ABC):
     in_memory: bool = True
     table: dict[str, Any] | None = None
     spool: Any = None
+    _ragged: bool | None = None
+    _value_dtype: np.dtype | None = None
 
     def _describe(self, name: str, shape: tuple[int, ...], dtype: np.dtype, labels: Any) -> None:
         self.name, self.n_rows, self.sample_shape, self.dtype = name, shape[0], tuple(shape[1:]), dtype
@@ -70,6 +74,21 @@ class Rows(ABC):
         step = block_rows(self.n_columns)
         for start in range(0, self.n_rows, step):
             yield start, min(start + step, self.n_rows)
+
+    @property
+    def ragged(self) -> bool:
+        """Whether samples are sequences some of which end early. All rows may have to be read for it, once."""
+        if self._ragged is None:
+            self._ragged = len(self.sample_shape) == 2 and self.dtype.kind == "f" and self._ends_early()
+        return self._ragged
+
+    def _ends_early(self) -> bool:
+        return any(bool(np.isnan(self.read(start, stop)[:, -1]).any()) for start, stop in self.slices())
+
+    @property
+    def value_dtype(self) -> np.dtype:
+        """The dtype that tells what values mean: uint8 for bytes that are read as floats to leave room for NaN, else `dtype`."""
+        return self.dtype if self._value_dtype is None else self._value_dtype
 
     @property
     def nbytes(self) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import DataError
+from .finite import values_there
 from .rows import BLOCK_ROWS, Rows, block_rows
 
 _HASH_ALL_BYTES = 64 << 20
@@ -20,7 +20,10 @@ _HASH_BLOCKS = 64
 
 @dataclass(frozen=True)
 class Summary:
-    """Statistics of all raw values; ``std`` is the population's, ``column_mean`` is (n_columns,) float64."""
+    """Statistics of all raw values; ``std`` is the population's, ``column_mean`` is (n_columns,) float64.
+
+    Of sequences that end early the values are those of the steps that are there; the mean of a column without any is 0.
+    """
 
     minimum: float
     maximum: float
@@ -29,31 +32,38 @@ class Summary:
     column_mean: np.ndarray
     n_rows: int
     constant: bool
+    ragged: bool = False  # sequences, of which some end early
 
 
-def summarize(rows: Rows) -> Summary:
+def summarize(rows: Rows, sequences: bool = False) -> Summary:
     """Range, mean and spread of the raw values in one pass, accumulated in float64.
 
-    `DataError` names the rows, and the first row and column (counted from 0), when a value is NaN or infinite.
+    With ``sequences``, samples (T, D) may end in steps of NaN. `DataError` names the rows, and the first row and column (counted
+    from 0), when any other value is NaN or infinite.
     """
-    column_sum = np.zeros(rows.n_columns)
+    column_sum, column_count = np.zeros((2, rows.n_columns))
     minimum, maximum, count, mean, squares = math.inf, -math.inf, 0, 0.0, 0.0
     with np.errstate(over="ignore", invalid="ignore"):  # finite values near the limit may have an infinite spread
         for start, stop in rows.slices():
             block = rows.read(start, stop)
-            if block.dtype != np.uint8:
-                _check_finite(block, start, rows.name)
-            minimum, maximum = min(minimum, float(block.min())), max(maximum, float(block.max()))
-            block_sum = block.sum(axis=0, dtype=np.float64)
+            there = values_there(rows, block, start, sequences)
+            size = block.size if there is None else int(there.sum())
+            lowest, highest = (block.min(), block.max()) if there is None else (np.nanmin(block), np.nanmax(block))
+            minimum, maximum = min(minimum, float(lowest)), max(maximum, float(highest))
+            block_sum = (block if there is None else np.where(there, block, 0)).sum(axis=0, dtype=np.float64)
             column_sum += block_sum
-            block_mean = float(block_sum.sum()) / block.size
+            column_count += len(block) if there is None else there.sum(axis=0)
+            block_mean = float(block_sum.sum()) / size
             deviation = block - np.float64(block_mean)
-            delta, total = block_mean - mean, count + block.size
-            squares += float(np.square(deviation, out=deviation).sum()) + delta * delta * count / total * block.size
-            mean += delta * block.size / total
+            if there is not None:
+                deviation[~there] = 0
+            delta, total = block_mean - mean, count + size
+            squares += float(np.square(deviation, out=deviation).sum()) + delta * delta * count / total * size
+            mean += delta * size / total
             count = total
     std = 0.0 if minimum == maximum else math.sqrt(squares / count)
-    return Summary(minimum, maximum, mean, std, column_sum / rows.n_rows, rows.n_rows, minimum == maximum)
+    ragged, column_mean = count < rows.n_rows * rows.n_columns, column_sum / np.maximum(column_count, 1)
+    return Summary(minimum, maximum, mean, std, column_mean, rows.n_rows, minimum == maximum, ragged)
 
 
 def fingerprint(rows: Rows) -> str:
@@ -73,13 +83,3 @@ def fingerprint(rows: Rows) -> str:
         for at in range(start, stop, step):
             digest.update(rows.read(at, min(at + step, stop)).data)
     return digest.hexdigest()
-
-
-def _check_finite(block: np.ndarray, start: int, name: str) -> None:
-    finite = np.isfinite(block)
-    if not finite.all():
-        row, column = np.unravel_index(int(np.argmin(finite)), block.shape)
-        value = "NaN" if np.isnan(block[row, column]) else f"{block[row, column]:+}"
-        raise DataError(
-            f"{name}: expected finite numbers, found {value} at row {start + row}, column {column} (counted from 0)"
-        )

@@ -85,11 +85,15 @@ class Labels:
             if is_no_label(cell):
                 found = f"found {shown(cell, 40)}" if cell.strip() else "found an empty cell"
                 where = f"{self.table.name}: {self.table.place(line, self.at)}"
-                raise DataError(
-                    f"{where}: expected a label, {found}; to train without labels {self.table.leave_out(self.at)}"
-                )
+                raise DataError(f"{where}: {self._expected()}, {found}{self._advice()}")
         self._texts += cells
         self.nbytes += sum(map(len, cells))
+
+    def _expected(self) -> str:
+        return "expected a label"
+
+    def _advice(self) -> str:
+        return f"; to train without labels {self.table.leave_out(self.at)}"
 
     def values(self) -> np.ndarray:
         """The labels (n,), int64 or text."""

@@ -37,7 +37,10 @@ class TableRows(ArrayRows):
         """The rows of the same table as another recipe has them, or with None those of a table that is nothing but numbers."""
         if same_columns(self.table, recipe) or (recipe is None and self._complete):
             return self
-        return table_rows(self._source, self._choice, recipe)
+        made = table_rows(self._source, self._choice, recipe)
+        if made.n_columns == self.n_columns:
+            made.sample_shape = self.sample_shape
+        return made
 
 
 def fitted_rows(table: Table, choice: Choice) -> TableRows:

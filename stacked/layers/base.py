@@ -27,11 +27,13 @@ class Layer:
     ``kind`` is its name in files, ``code`` its number in the kernels' table, and ``ATTRIBUTES`` are its fields that a file keeps,
     with their types. ``activation`` is that of the outputs: a loss on logits, and whoever models them, asks for it. A tied layer
     has no weights of its own: ``tied_to`` is the index in its chain of the earlier layer whose weights it uses transposed.
+    A kind that ``takes_sequences`` knows what to do with inputs that end early, with NaN after the last step.
     """
 
     kind: ClassVar[str]
     code: ClassVar[int]
     ATTRIBUTES: ClassVar[dict[str, type]] = {"n_in": int, "n_out": int}
+    takes_sequences: ClassVar[bool] = False
 
     n_in: int
     n_out: int

@@ -33,10 +33,13 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     X is an array (n_samples, n_features) or whatever `rows_for` takes, a frame or `open_data`'s rows of a table with text and gaps
     among them. Such a table is encoded by a recipe, the fitted attribute ``table_`` (else None), and found again by the names of
-    its columns; n_features and ``n_features_in_`` then count the encoded columns.
+    its columns; n_features and ``n_features_in_`` then count the encoded columns. Samples keep their shape: images are an array
+    (n_samples, height, width[, channels]), sequences (n_samples, steps, numbers), NaN after the end of shorter ones, or a list of
+    arrays (steps, numbers); n_features is the product.
     """
 
     kind: str  # in the model file
+    takes_sequences: bool = False  # samples (T, D) are sequences, which may end early, in steps of NaN
     n_threads: int | None
     verbose: int
     precision: str
@@ -141,10 +144,10 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "network_")
         rows, scaling = rows_for(self, X, reset=False), self.scaling_
-        floats = rows.dtype.kind == "f" and scaling.unit_range and scaling.mode in ("auto", "none")
+        floats = rows.value_dtype.kind == "f" and scaling.unit_range and scaling.mode in ("auto", "none")
         if not (floats and scaling.method in (AS_IS, IMAGES)):
-            return scaling.in_use(rows, self.network_.params.dtype)
-        data = summarize(rows)
+            return scaling.in_use(rows, self.network_.params.dtype, sequences=self.takes_sequences)
+        data = summarize(rows, self.takes_sequences)
         rows, scaled = scaling.in_use(rows, self.network_.params.dtype, data)
         if self.visible_activation == "sigmoid":
             check_range("sigmoid", scaled, data, rows.name, fitted=True)

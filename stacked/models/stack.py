@@ -135,6 +135,11 @@ class Stack(AskedUnits, Model):
         return self.templates[0].output_activation
 
     @property
+    def takes_sequences(self) -> bool:  # type: ignore[override]
+        """Whether the bottom unit does."""
+        return bool(self.templates[0].takes_sequences)
+
+    @property
     def _built(self) -> Any:
         """The templates that the network is made of: the lower ones, where pretraining did not come to the others."""
         ends = accumulate(len(halves.encoder) for halves in chained(self.templates, self._sample_shape))
@@ -178,10 +183,10 @@ class Stack(AskedUnits, Model):
         if reset:
             given, rows = rows, shaped(rows, self.templates[0].shape_of(rows))
             tell_shape(given, rows)
-        data, dtype = summarize(rows), precision_dtype(self.precision)
+        data, dtype = summarize(rows, self.takes_sequences), precision_dtype(self.precision)
         check_varies(rows, data)
         if reset:
-            self.scaling_ = fit_scaling(self.scaling, rows, data, dtype, self._is_bounded)
+            self.scaling_ = fit_scaling(self.scaling, rows, data, dtype, self._is_bounded, self.takes_sequences)
             tell_scaling(rows.name, self.scaling_)
         as_trained = self.scaling_.method in (AS_IS, IMAGES) and self.scaling_.unit_range
         prepared = self.scaling_.for_training(rows, data, dtype)
@@ -233,7 +238,7 @@ class Stack(AskedUnits, Model):
                 scaled, scaling = (1.0, 0.0), identity(below.sample_shape, below.dtype.name)
             if index < first:
                 continue
-            statistics = summarize(below) if index else statistics
+            statistics = summarize(below, template.takes_sequences) if index else statistics
             paired = index > 0 and self.units_[index - 1].codes_in_pairs
             source = Source(below, scaled, statistics, self.seed_, index, paired=paired)
             self.units_.append(self._clone(template))

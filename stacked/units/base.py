@@ -79,8 +79,9 @@ class Unit(Reconstructor):
         given = rows_for(self, X, reset=True)
         rows = shaped(given, self.shape_of(given))
         tell_shape(given, rows)
-        summary, dtype = summarize(rows), precision_dtype(self.precision)
-        scaling = fit_scaling(self.scaling, rows, summary, dtype, self.output_activation == "sigmoid")
+        summary, dtype = summarize(rows, self.takes_sequences), precision_dtype(self.precision)
+        bounded = self.output_activation == "sigmoid"
+        scaling = fit_scaling(self.scaling, rows, summary, dtype, bounded, self.takes_sequences)
         tell_scaling(rows.name, scaling)
         prepared = scaling.for_training(rows, summary, dtype)
         check_range(self.output_activation, prepared.scaled, prepared.data, f"{rows.name}, {type(self).__name__}")

@@ -44,7 +44,7 @@ def go_on(unit: "Unit", X: Any, plan: Plan) -> tuple[Phase, Progress]:
     """The next pass of a fitted unit over X (n_samples, n_features), in a copy of its network, which becomes the unit's."""
     unit._check_unchanged()
     rows, scaled = unit._fitted_rows(X)
-    source = Source(rows, scaled, summarize(rows), unit.seed_, 0)
+    source = Source(rows, scaled, summarize(rows, unit.takes_sequences), unit.seed_, 0)
     plan, network = plan.on(rows.n_rows, unit.usual_rate(rows.n_columns)), unit.network_.at(unit.precision)
     unit.network_ = replace(network, params=network.params.copy())
     trainee = unit.trainee(unit.network_, source, plan)
