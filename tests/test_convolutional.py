@@ -160,7 +160,7 @@ def test_flat_rows_are_signals_unless_they_are_told_to_be_images(images, small, 
     caplog.set_level(logging.INFO, CHOICES)
     signals = ConvolutionalAutoencoder(3, random_state=0, **SHORT).fit(small)
     assert signals.network_.layers[0].shape_in == (1, 64, 1) and signals.scaling_.sample_shape == (1, 64, 1)
-    assert "sample_shape=None takes flat rows of 64 numbers for signals, maps of 1 x 64" in caplog.text
+    assert "flat rows of 64 numbers are taken for signals, maps of 1 x 64; images need sample_shape" in caplog.text
     caplog.clear()
     told = ConvolutionalAutoencoder(3, random_state=0, sample_shape=(8, 8), **SHORT).fit(small)
     given = ConvolutionalAutoencoder(3, random_state=0, **SHORT).fit(images)

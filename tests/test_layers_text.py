@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from stacked import Autoencoder, ConvolutionalAutoencoder, SettingError, StackedAutoencoder
@@ -143,6 +144,20 @@ def test_a_bare_number_is_of_the_kind_of_unit(tmp_path):
     found = pretrained(tmp_path, "--layers", "4-3", "--unit", "convolutional", "--stride", "2,1")
     assert [unit["kind"] for unit in found["units"]] == ["ConvolutionalAutoencoder"] * 2
     assert [layer["stride_width"] for layer in found["layers"]] == [2, 1, 1, 2]
+
+
+def test_flat_rows_of_the_command_line_are_signals_or_have_a_shape(small, tmp_path):
+    np.savetxt(tmp_path / "x.csv", small, delimiter=",", fmt="%.4f")
+    flags = ("pretrain", tmp_path / "x.csv", "-o", tmp_path / "m.h5", "--layers", "c3p2", "--epochs", 1, "--force")
+    line = "x.csv: flat rows of 64 numbers are taken for signals, maps of 1 x 64; images need --shape"
+    assert line in run_well(*flags).stderr
+    assert json.loads(run_well("info", tmp_path / "m.h5", "--json").stdout)["input"]["sample_shape"] == [1, 64, 1]
+    assert "signals" not in run_well(*flags, "--shape", "8x8").stderr
+    info = run_well("info", tmp_path / "m.h5").stdout
+    assert "encoder     8x8x1 -> 8x8x3 relu kind=convolution kernel=3x3 stride=1x1 pad=1x1" in info
+    assert "encoder     8x8x3 -> 4x4x3 kind=pooling kernel=2x2" in info
+    result = run_well("encode", tmp_path / "m.h5", tmp_path / "x.csv", "-o", tmp_path / "codes.npy")
+    assert np.load(tmp_path / "codes.npy").shape == (300, 48) and not result.exception
 
 
 @pytest.mark.parametrize(
