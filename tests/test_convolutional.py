@@ -20,6 +20,7 @@ from stacked import network as network_module
 from stacked.choices import CHOICES
 from stacked.data import ArrayRows
 from stacked.data import encoded as encoded_module
+from stacked.kernels.engine.bfloat16 import obstacle
 from stacked.layers import Convolution, Dense, Pooling, TransposedConvolution, Unpooling
 from stacked.layers.base import Layer
 from stacked.training.checkpoint import Checkpointer, load_checkpoint
@@ -231,6 +232,18 @@ def test_line_searches_and_float64(images):
     for own in ({"optimizer": "lbfgs"}, {"precision": "float64", "pool": 2}):
         unit = ConvolutionalAutoencoder(3, random_state=0, epochs=2, **own).fit(images)
         assert np.isfinite(unit.score(images)) and unit.history_[-1].loss < unit.history_[0].loss
+
+
+@pytest.mark.skipif(obstacle() is not None, reason="bfloat16: this CPU cannot")
+def test_products_of_convolutions_stay_float32(images):
+    one, two = (
+        ConvolutionalAutoencoder(3, precision=name, random_state=0, **SHORT).fit(images)
+        for name in ("float32", "bfloat16")
+    )
+    np.testing.assert_array_equal(one.network_.params, two.network_.params)
+    stack = StackedAutoencoder(stack_units(), precision="bfloat16", finetune_epochs=1, random_state=0).fit(images)
+    other = StackedAutoencoder(stack_units(), finetune_epochs=1, random_state=0).fit(images)
+    assert 0 < np.abs(stack.network_.params - other.network_.params).max() < 0.1
 
 
 def test_codes_of_switches_are_not_decoded_alone(images):
