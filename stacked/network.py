@@ -26,6 +26,7 @@ from .kernels.cpu import max_threads
 from .kernels.engine import panels
 from .kernels.engine.instructions import PANEL
 from .layers.base import Layer, Shapes
+from .layers.maps import MapLayer
 from .settings import check_bfloat16, precision_dtype
 from .text import one_line
 
@@ -278,8 +279,9 @@ def _require_memory(layers: Sequence[Layer], nbytes: int) -> None:
 
 
 def require_room(layers: Sequence[Layer], n_rows: int, itemsize: int) -> None:
-    """SettingError where so many rows, with what all layers answer to each, do not fit into the memory that is available."""
-    nbytes, available = n_rows * itemsize * sum(layer.n_in + layer.n_out for layer in layers), available_memory()
+    """SettingError where the maps of so many rows do not fit into the memory that is available; nothing else is as large."""
+    sizes = [layer.n_in + layer.n_out for layer in layers if isinstance(layer, MapLayer)]
+    nbytes, available = n_rows * itemsize * sum(sizes), available_memory()
     if nbytes > available:
         largest = max(layer.n_out for layer in layers)
         raise SettingError(
