@@ -21,7 +21,7 @@ from ._jit import jit, runs_in_panels
 from .arithmetic.corruption import emphasis_row, emphasises
 from .arithmetic.losses import SOFTMAX_CROSS_ENTROPY, forward_activation, loss_and_delta
 from .arithmetic.penalties import needs_norms
-from .arithmetic.samples import load_batch, load_rows
+from .arithmetic.samples import end_emphasis, end_row, load_batch, load_rows, row_length
 from .arithmetic.terms import KIND as PENALTY
 from .arithmetic.terms import (
     LAYER,
@@ -36,7 +36,7 @@ from .arithmetic.terms import (
 )  # fmt: skip
 from .arithmetic.updates import add_penalty, apply_update
 from .engine import fused_network, inference, packed_network
-from .engine.panels import ACTIVATION, N_IN, N_OUT
+from .engine.panels import ACTIVATION, CHANNELS, N_IN, N_OUT
 from .layers import steps as layer_steps
 from .plain import steps
 from .plain.steps import layer_weight
@@ -53,7 +53,7 @@ class Workspace(NamedTuple):
     deltas: np.ndarray  # (B * sum of n_out,)
     gradient: np.ndarray  # (P,)
     measured: Measured  # of the terms
-    plain: np.ndarray  # (kinds, 3) addresses of plain steps
+    plain: steps.Plain
     packed: packed_network.Packed  # of the fused trainer
 
 
@@ -67,12 +67,13 @@ def workspace(
     gradient: bool = False,
     measured_layers: Sequence[int] = (),
     plain: bool = False,
+    ragged: bool = False,
 ) -> Workspace:
     """Allocate the scratch for a layer table and minibatches of at most ``batch_size`` rows.
 
     With ``bfloat16`` the products of the fused trainer round what they multiply; dtype is float32 then. ``emphasis`` makes room for
     weights of single losses, ``gradient`` for `fused_network.write_gradient`. ``measured_layers`` are those with terms
-    on their outputs. ``plain`` says that `loss_gradient` will be asked in float32.
+    on their outputs. ``plain`` says that `loss_gradient` will be asked in float32, ``ragged`` that rows are sequences which end where NaN begins.
     """
     n_visible, width = int(table[0, N_IN]), int(table[:, N_OUT].sum())
     rows = np.zeros((2, batch_size, n_visible), dtype)
@@ -80,15 +81,16 @@ def workspace(
     layers = np.zeros((2, batch_size * width), dtype)
     noise = np.zeros((batch_size, steps.noise_columns.py_func(table)), dtype)
     if runs_in_panels(dtype):
-        packed = packed_network.pack_network(table, batch_size, bfloat16, True, emphasis, gradient, measured_layers)
+        packed = packed_network.pack_network(
+            table, batch_size, bfloat16, True, emphasis, gradient, measured_layers, ragged=ragged
+        )
         packed = layer_steps.equip(packed)
     else:
         packed = packed_network.pack_network(np.array([[1, 1, 0, 0, 1, 0, 0]]), 1)
     found = measured(int(table[:, N_OUT].max()))
-    places = steps.addresses(table, dtype) if plain or not runs_in_panels(dtype) else steps.NO_ADDRESSES
-    return Workspace(
-        rows[0], rows[1], weights, noise, layers[0], layers[1], np.zeros(n_params, dtype), found, places, packed
-    )
+    own = steps.plain_steps(table, dtype, plain or not runs_in_panels(dtype), batch_size if ragged else 0)
+    flat = np.zeros(n_params, dtype)
+    return Workspace(rows[0], rows[1], weights, noise, layers[0], layers[1], flat, found, own, packed)
 
 
 @jit
@@ -106,10 +108,18 @@ def inputs_of(table, layer, inputs, outputs):
 
 
 @jit
+def other_of(plain, table, layer, inputs, outputs):
+    """(B, n) what a layer needs besides its inputs: the lengths of the rows' sequences, or the inputs of its partner."""
+    if steps.is_recurrent(table, layer):
+        return plain.lengths[: inputs.shape[0]]
+    return inputs_of(table, steps.partner(table, layer), inputs, outputs)
+
+
+@jit
 def forward(plain, table, params, loss, inputs, noise, outputs):
     """Fill ``outputs`` with every layer's output for ``inputs`` (B, V); under a loss on logits the last layer stays linear.
 
-    noise (B, K) is what the stochastic layers draw, (B, 0) where there are none; plain are addresses of steps.
+    noise (B, K) is what the stochastic layers draw, (B, 0) where there are none.
     """
     below = inputs
     last = table.shape[0] - 1
@@ -118,8 +128,8 @@ def forward(plain, table, params, loss, inputs, noise, outputs):
         if layer == last:
             activation = forward_activation(loss, activation)
         out = layer_rows(table, layer, inputs.shape[0], outputs)
-        other = inputs_of(table, steps.partner(table, layer), inputs, outputs)
-        steps.forward(plain, table, layer, params, activation, below, other, noise, out)
+        other = other_of(plain, table, layer, inputs, outputs)
+        steps.forward(plain.addresses, table, layer, params, activation, below, other, noise, out)
         below = out
 
 
@@ -156,12 +166,11 @@ def backward(plain, table, params, terms, inputs, outputs, found, deltas, gradie
     for step in range(table.shape[0]):
         layer = table.shape[0] - 1 - step
         own, delta = layer_rows(table, layer, n_rows, outputs), layer_rows(table, layer, n_rows, deltas)
-        below = inputs_of(table, layer, inputs, outputs)
-        steps.add_gradient(plain, table, layer, params, below, own, delta, gradient)
+        below, other = inputs_of(table, layer, inputs, outputs), other_of(plain, table, layer, inputs, outputs)
+        steps.add_gradient(plain.addresses, table, layer, params, below, other, own, delta, gradient)
         if layer:
             activation, out = table[layer - 1, ACTIVATION], layer_rows(table, layer - 1, n_rows, deltas)
-            other = inputs_of(table, steps.partner(table, layer), inputs, outputs)
-            steps.backward(plain, table, layer, params, delta, below, activation, other, own, out)
+            steps.backward(plain.addresses, table, layer, params, delta, below, activation, other, own, out)
             add_slopes(terms, layer - 1, activation, below, 0, out.shape[1], found, out)
         for term in range(terms.places.shape[0]):
             if changes_weights(terms, term, layer):
@@ -204,6 +213,13 @@ def load_minibatch(table, objective, samples, positions, row_ids, key, epoch, wo
     if emphasises(objective.corruption):
         for r in range(n_rows):
             emphasis_row(objective.corruption, key, epoch, row_ids[r], work.emphasis[r])
+    if objective.ragged:
+        for r in range(n_rows):
+            length = row_length(samples, positions[r], table[0, CHANNELS])
+            end, work.plain.lengths[r, 0] = length * table[0, CHANNELS], length
+            clean[r, end:], corrupted[r, end:] = 0, 0
+            if work.emphasis.shape[0]:
+                end_emphasis(emphasises(objective.corruption), end, work.emphasis[r])
     work.noise[:n_rows] = 0
     if objective.n_samples and work.noise.shape[1]:
         for r in range(n_rows):
@@ -284,23 +300,30 @@ def infer_plain(table, params, plain, samples, positions, out):
     """`infer` in any dtype, one layer after the other."""
     inputs = np.empty((positions.shape[0], table[0, N_IN]), params.dtype)
     load_rows(samples, positions, inputs)
+    if plain.lengths.shape[0]:
+        plain = steps.Plain(plain.addresses, np.empty((positions.shape[0], 1), params.dtype))
+        for r in range(positions.shape[0]):
+            plain.lengths[r, 0] = end_row(inputs[r], table[0, CHANNELS])
     outputs = np.empty(positions.shape[0] * table[:, N_OUT].sum(), params.dtype)
     for layer in range(table.shape[0]):
         below = inputs_of(table, layer, inputs, outputs)
-        other = inputs_of(table, steps.partner(table, layer), inputs, outputs)
+        other = other_of(plain, table, layer, inputs, outputs)
         answer = layer_rows(table, layer, positions.shape[0], outputs)
-        steps.answer(plain, table, layer, params, table[layer, ACTIVATION], below, other, answer)
+        steps.answer(plain.addresses, table, layer, params, table[layer, ACTIVATION], below, other, answer)
     out[:] = layer_rows(table, table.shape[0] - 1, positions.shape[0], outputs)
 
 
-Prepared = packed_network.Packed | np.ndarray
+Prepared = packed_network.Packed | steps.Plain
 
 
-def prepare(table: np.ndarray, params: np.ndarray, bfloat16: bool = False) -> Prepared:
-    """What `infer` can do once for many calls: the packed weights in float32, else the addresses of plain steps."""
+def prepare(table: np.ndarray, params: np.ndarray, bfloat16: bool = False, ragged: bool = False) -> Prepared:
+    """What `infer` can do once for many calls: the packed weights in float32, else the addresses of plain steps.
+
+    Rows are sequences that end where NaN begins if they are ``ragged``.
+    """
     if runs_in_panels(params.dtype):
-        return inference.prepare(table, params, bfloat16)
-    return steps.addresses(table, params.dtype)
+        return inference.prepare(table, params, bfloat16, ragged)
+    return steps.plain_steps(table, params.dtype, n_rows=1 if ragged else 0)
 
 
 def infer(table, params, prepared, samples, positions, out):

@@ -72,6 +72,53 @@ def load_packed(samples, index, out):
     load_row(samples, index, out)
 
 
+@jit
+def row_length(samples, index, n_channels):
+    """Steps of ``n_channels`` numbers in row ``index`` before its trailing NaN; at least 1."""
+    row = samples.bytes[index]
+    if samples.dtype_code == UINT8:
+        return row.shape[0] // n_channels
+    if samples.dtype_code == FLOAT32:
+        return _steps_before_nan(row.view(np.float32), n_channels)
+    return _steps_before_nan(row.view(np.float64), n_channels)
+
+
+@jit
+def _steps_before_nan(row, n_channels):
+    length = row.shape[0] // n_channels
+    while length > 1 and np.isnan(row[(length - 1) * n_channels]):
+        length -= 1
+    return length
+
+
+@jit
+def end_row(row, n_channels):
+    """Write 0 where a sequence ``row`` (T * n_channels,) has ended; its steps."""
+    length = _steps_before_nan(row, n_channels)
+    row[length * n_channels :] = 0
+    return length
+
+
+@jit
+def end_emphasis(is_given, n, weights):
+    """Weights (V,) of the losses of a sequence of ``n`` numbers: 1 unless they are given, and 0 where it has ended."""
+    if not is_given:
+        weights[:n] = 1
+    weights[n:] = 0
+
+
+@jit
+def longest_first(samples, positions, n_channels, lengths):
+    """The order (B,) of rows ``positions`` by their steps, the longest first, as they come if equal; lengths (B,) become theirs."""
+    found = np.empty(positions.shape[0], np.int64)
+    for r in range(positions.shape[0]):
+        found[r] = -row_length(samples, positions[r], n_channels)
+    order = np.argsort(found, kind="mergesort")
+    for r in range(positions.shape[0]):
+        lengths[r] = -found[order[r]]
+    return order
+
+
 @parallel_jit
 def load_rows(samples, positions, out):
     """out (n, V) = rows ``positions`` (n,) of the table, scaled."""

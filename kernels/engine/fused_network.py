@@ -9,17 +9,17 @@ import numpy as np
 from numba import intp, prange
 
 from .._jit import jit, linked
-from ..arithmetic.corruption import NOISE, corrupt_packed, emphasis_packed
+from ..arithmetic.corruption import NOISE, corrupt_packed, emphasis_packed, emphasises
 from ..arithmetic.objective import Batch
 from ..arithmetic.random import KEY
-from ..arithmetic.samples import SAMPLES, load_packed
+from ..arithmetic.samples import SAMPLES, end_emphasis, load_packed, longest_first
 from ..arithmetic.updates import ADAM, Update
 from ..layers import dense, steps
 from ..program import BACKWARD, FORWARD, LOAD, MEASURE, OUTPUT, ROW_LOSSES
 from .packed_network import DELTA, NET, block_panels, keep_rows
 from .packed_network import OUTPUT as OUTPUTS
 from .panel_objective import measure, output_layer, row_losses
-from .panels import DENSE, KIND, N_IN, NUMBERS, PACK, UNPACK, copy_vector, scatter_row
+from .panels import CHANNELS, DENSE, KIND, N_IN, NUMBERS, PACK, UNPACK, copy_vector, scatter_row
 from .words import pack_params
 
 NO_UPDATE = Update(0, 0.0, 0, 0.0, 0.0, 0.0)
@@ -33,11 +33,17 @@ def load(net, samples, positions, row_ids, corruption, key, epoch):
     for r in prange(positions.shape[0]):
         clean, noisy = np.empty(n_visible, np.float32), np.empty(n_visible, np.float32)
         load_packed(samples, positions[r], clean)
+        end = net.lengths[r] * net.table[0, CHANNELS] if net.lengths.shape[0] else n_visible
+        clean[end:] = 0
         corrupt_packed(corruption, key, epoch, row_ids[r], clean, noisy)
+        noisy[end:] = 0
         scatter_row(clean, target[r // net.rows], r % net.rows)
         scatter_row(noisy, inputs[r // net.rows], r % net.rows)
         if emphasis.shape[0]:
-            emphasis_packed(corruption, key, epoch, row_ids[r], noisy)
+            given = emphasises(corruption)
+            if given:
+                emphasis_packed(corruption, key, epoch, row_ids[r], noisy)
+            end_emphasis(given, end, noisy)
             scatter_row(noisy, emphasis[r // net.rows], r % net.rows)
 
 
@@ -61,6 +67,16 @@ def carry_out(operation, place, net, objective, update, step, batch):
     else:
         dense.change(net, place, operation, objective.terms, update, step, n_rows)
     return 0.0
+
+
+@jit
+def ordered(net, batch):
+    """A minibatch with the longest sequences first, where they have several lengths, which the network notes."""
+    if net.lengths.shape[0] == 0:
+        return batch
+    order = longest_first(batch.samples, batch.positions, net.table[0, CHANNELS], net.lengths)
+    positions, row_ids = batch.positions[order], batch.row_ids[order]
+    return Batch(batch.samples, batch.labels, positions, row_ids, batch.key, batch.epoch, batch.share)
 
 
 @jit
@@ -105,7 +121,7 @@ def train(
     sums = np.zeros(2)
     for start in range(0, positions.shape[0], batch_size):
         chosen, ids = positions[start : start + batch_size], row_ids[start : start + batch_size]
-        batch = Batch(samples, labels, chosen, ids, key, epoch, 1.0 / chosen.shape[0])
+        batch = ordered(net, Batch(samples, labels, chosen, ids, key, epoch, 1.0 / chosen.shape[0]))
         sums += execute(program, net, objective, update, step, batch)
         step += 1
     copy_state(table, params, velocity, squares, update, net, UNPACK)
@@ -137,7 +153,7 @@ def evaluate(program, table, params, objective, samples, labels, positions, row_
     sums = np.zeros(2)
     for start in range(0, positions.shape[0], batch_size):
         chosen, ids = positions[start : start + batch_size], row_ids[start : start + batch_size]
-        batch = Batch(samples, labels, chosen, ids, key, epoch, 1.0 / chosen.shape[0])
+        batch = ordered(net, Batch(samples, labels, chosen, ids, key, epoch, 1.0 / chosen.shape[0]))
         sums += execute(program, net, objective, NO_UPDATE, 0, batch)
     return sums
 
@@ -149,7 +165,7 @@ def write_gradient(program, table, params, objective, batch, gradient, net):
     The program is in the gradient form. Tiles are those of `train`, written where it would apply them.
     """
     pack_params(table, params, net)
-    sums = execute(program, net, objective, NO_UPDATE, 0, batch)
+    sums = execute(program, net, objective, NO_UPDATE, 0, ordered(net, batch))
     copy_vector(table, net.table, gradient, net.gradient, UNPACK)
     return sums
 

@@ -67,6 +67,7 @@ class Packed(NamedTuple):
     scratch: np.ndarray  # (threads, GROUP, CHUNK, PANEL)
     map_table: np.ndarray  # see `maps`
     maps: np.ndarray
+    lengths: np.ndarray  # (samples,) steps of a minibatch's sequences, which never grow from one to the next; (0,): all have all
     steps: np.ndarray  # (kinds, operations) addresses of kernels, see `layers.steps`
     bfloat16: int  # whether products read words
     word_table: np.ndarray  # see `words`; matrix 2 i is the outputs of layer i - 1, matrix 2 i + 1 its deltas
@@ -82,12 +83,14 @@ def pack_network(
     gradient: bool = False,
     measured_layers: Sequence[int] = (),
     most_rows: int = ROWS,
+    ragged: bool = False,
 ) -> Packed:
     """Allocate the packed form of a network and of minibatches of at most ``batch_size`` rows; `layers.steps` gives it maps.
 
     With ``bfloat16`` products read words (`words`) in place of transposes; without ``training`` only outputs are kept.
     ``emphasis`` makes room for weights of single inputs, ``gradient`` for the gradient form. ``measured_layers`` are those with
-    terms on their outputs, ``most_rows`` the height of a block.
+    terms on their outputs, ``most_rows`` the height of a block. Sequences of ``ragged``
+    data end where NaN begins.
     """
     packed, n_params = packed_table(table)
     maps = [bool(is_map_layer.py_func(table, layer)) for layer in range(len(table))]
@@ -130,6 +133,7 @@ def pack_network(
         scratch=aligned_zeros(max_threads(), GROUP, CHUNK, PANEL),
         map_table=np.full((len(widths), 8), -1, np.int64),
         maps=aligned_zeros(0),
+        lengths=np.zeros(n_blocks * rows if ragged else 0, np.int64),
         steps=np.zeros((N_KINDS, N_OPERATIONS), np.int64),
         bfloat16=int(bfloat16),
         word_table=word_table,

@@ -31,6 +31,7 @@ OWN = 7  # column from which on the kind has its own, up to N_COLUMNS; tables of
 HEIGHT, WIDTH, CHANNELS, OUT_HEIGHT, OUT_WIDTH, OUT_CHANNELS = range(OWN, OWN + 6)
 KERNEL_HEIGHT, KERNEL_WIDTH, STRIDE_HEIGHT, STRIDE_WIDTH, PAD_TOP, PAD_LEFT, PARTNER = range(OWN + 6, OWN + 13)
 N_COLUMNS = OWN + 13
+BACKWARDS = STRIDE_HEIGHT  # of recurrent layers: whether they read the steps from the last to the first
 # Kinds of layers: the first two on rows, those from CONVOLUTION on from maps to maps.
 DENSE, GAUSSIAN, CONVOLUTION, TRANSPOSED_CONVOLUTION, POOLING, UPSAMPLING, UNPOOLING, GRU, LSTM = range(9)
 N_KINDS = 9

@@ -20,7 +20,9 @@ from ..engine.panels import (
     CONVOLUTION,
     DENSE,
     GAUSSIAN,
+    GRU,
     KIND,
+    LSTM,
     N_KINDS,
     POOLING,
     TRANSPOSED_CONVOLUTION,
@@ -30,7 +32,7 @@ from ..engine.panels import (
     is_map_layer,
 )  # fmt: skip
 from ..program import BACKWARD, FORWARD, OUTPUT, UPDATE, WRITE
-from . import convolution, dense, gaussian, pooling, unpooling, upsampling
+from . import convolution, dense, gaussian, pooling, recurrent, unpooling, upsampling
 
 
 class Kind(NamedTuple):
@@ -60,6 +62,8 @@ KINDS = {
     POOLING: _kind(pooling),
     UPSAMPLING: _kind(upsampling),
     UNPOOLING: _kind(unpooling),
+    GRU: _kind(recurrent),
+    LSTM: _kind(recurrent),
 }
 _TRAINING, _ANSWERING = ("forward", "backward", "write"), ("answer", "ready")
 _FORWARD, _BACKWARD, _WRITE, _ANSWER, _READY = range(5)  # columns of ``net.steps``
