@@ -34,9 +34,9 @@ from .arithmetic.terms import (
     sum_squares,
     sum_statistics,
 )  # fmt: skip
-from .arithmetic.updates import add_penalty, apply_update
+from .arithmetic.updates import add_penalty, apply_update, clip_gradient
 from .engine import fused_network, inference, packed_network
-from .engine.panels import ACTIVATION, CHANNELS, N_IN, N_OUT
+from .engine.panels import ACTIVATION, CHANNELS, N_IN, N_OUT, OUT_CHANNELS, answers_end
 from .layers import steps as layer_steps
 from .plain import steps
 from .plain.steps import layer_weight
@@ -232,7 +232,7 @@ def train_plain(
     squares, work,
 ):  # fmt: skip
     """`train` by gradient form and update, in any dtype."""
-    sums = np.zeros(2)
+    sums = np.zeros(3 if update.clip_norm > 0 else 2)
     classify = objective.loss == SOFTMAX_CROSS_ENTROPY
     for start in range(0, positions.shape[0], batch_size):
         chosen = positions[start : start + batch_size]
@@ -240,7 +240,9 @@ def train_plain(
         load_minibatch(table, objective, samples, chosen, row_ids[start : start + batch_size], key, epoch, work)
         goal = labels[chosen] if classify else labels
         inputs, target = work.corrupted[:n_rows], work.clean[:n_rows]
-        sums += batch_gradient(table, params, objective, inputs, target, goal, work)
+        sums[:2] += batch_gradient(table, params, objective, inputs, target, goal, work)
+        if update.clip_norm > 0:
+            sums[2] += clip_gradient(update.clip_norm, work.gradient)
         apply_update(update, step, objective.n_weights, work.gradient, params, velocity, squares)
         step += 1
     return sums
@@ -254,9 +256,13 @@ def train(
 
     params, velocity, squares (P,) are modified in place: in float32 by the fused trainer, otherwise by `train_plain`. labels (N,)
     int64 is indexed like the samples, or (0,). row_ids (n,) are the rows' numbers in the whole data set; step is the number of
-    minibatches taken before. Returns the sums over the rows of losses and of terms, (2,), taken just before each update.
+    minibatches taken before. Returns the sums over the rows of losses and of terms, (2,), taken just before each update; where
+    gradients are clipped, (3,), followed by the number of those that were. In float32 that needs a workspace with a gradient.
     """
     data = (table, params, objective, update, samples, labels, positions, row_ids, batch_size, key, epoch, step)
+    if runs_in_panels(params.dtype) and update.clip_norm > 0:
+        steps = (program.program_for(table, objective, form) for form in (program.GRADIENT, program.STEP))
+        return fused_network.train_clipped(*steps, *data, velocity, squares, work.packed)
     if runs_in_panels(params.dtype):
         steps = program.program_for(table, objective, program.TRAIN)
         form = fused_network.train_dense if fused_network.is_plain(steps, table) else fused_network.train
@@ -311,6 +317,8 @@ def infer_plain(table, params, plain, samples, positions, out):
         answer = layer_rows(table, layer, positions.shape[0], outputs)
         steps.answer(plain.addresses, table, layer, params, table[layer, ACTIVATION], below, other, answer)
     out[:] = layer_rows(table, table.shape[0] - 1, positions.shape[0], outputs)
+    for r in range(plain.lengths.shape[0] if answers_end(table) else 0):
+        out[r, np.int64(plain.lengths[r, 0]) * table[table.shape[0] - 1, OUT_CHANNELS] :] = np.nan
 
 
 Prepared = packed_network.Packed | steps.Plain
@@ -329,7 +337,7 @@ def prepare(table: np.ndarray, params: np.ndarray, bfloat16: bool = False, ragge
 def infer(table, params, prepared, samples, positions, out):
     """out (n, n_out) = the network's answer to rows ``positions`` (n,) of ``samples``; ``prepared`` comes from `prepare`.
 
-    A row's answer does not depend on the rows beside it.
+    A row's answer does not depend on the rows beside it. Of a sequence that ends early, an answer a step ends, too: in NaN.
     """
     if runs_in_panels(params.dtype):
         inference.infer(prepared, samples, positions, out)

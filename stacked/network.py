@@ -153,7 +153,8 @@ class Network:
         require_room(self.layers[first:last], PANEL * max_threads(), self.params.itemsize)
         if logits_of is not None:
             table[-1, panels.ACTIVATION] = forward_activation(LOSSES[logits_of], table[-1, panels.ACTIVATION])
-        return Answerer(table, self.params, backprop.prepare(table, self.params, self.bfloat16))
+        ragged = self.layers[first].takes_sequences
+        return Answerer(table, self.params, backprop.prepare(table, self.params, self.bfloat16, ragged))
 
     def _slice(self, first: int, last: int | None) -> np.ndarray:
         """The table of some layers; SettingError where one of them needs what a layer before them was given."""
@@ -188,8 +189,9 @@ class Network:
             answer(as_samples(block), np.arange(n), outputs)
             goal = np.zeros(0, np.int64) if labels is None else labels[numbers_of(start, n, rows, subset)]
             target = block if labels is None else no_target
+            weights = _without_ended(outputs, target) if self.takes_sequences and labels is None else no_target
             activation = self.table[-1, panels.ACTIVATION]
-            total += loss_and_delta(code, activation, outputs, target, goal, no_target, np.empty_like(outputs))
+            total += loss_and_delta(code, activation, outputs, target, goal, weights, np.empty_like(outputs))
             count += n
         return total / count
 
@@ -246,6 +248,15 @@ def read_finite(rows: Rows, start: int, stop: int, sequences: bool = False) -> n
 def _ends_early(table: np.ndarray, answers: np.ndarray) -> bool:
     """Whether answers (n, n_out) that are no finite numbers may be those of sequences that end early in the table (n, V)."""
     return table.dtype.kind == "f" and bool(np.isnan(table).any()) and not np.isinf(answers).any()
+
+
+def _without_ended(outputs: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Weights of single losses, 0 where sequences have ended, (0, 0) if none has; NaN gives way to 0 there."""
+    ended = np.isnan(target)
+    if not ended.any():
+        return target[:0, :0]
+    outputs[ended], target[ended] = 0, 0
+    return (~ended).astype(target.dtype)
 
 
 def numbers_of(start: int, n: int, rows: Rows, subset: np.ndarray | None) -> np.ndarray:

@@ -13,7 +13,7 @@ from ..arithmetic.corruption import NOISE, corrupt_packed, emphasis_packed, emph
 from ..arithmetic.objective import Batch
 from ..arithmetic.random import KEY
 from ..arithmetic.samples import SAMPLES, end_emphasis, load_packed, longest_first
-from ..arithmetic.updates import ADAM, Update
+from ..arithmetic.updates import ADAM, Update, clip_gradient
 from ..layers import dense, steps
 from ..program import BACKWARD, FORWARD, LOAD, MEASURE, OUTPUT, ROW_LOSSES
 from .packed_network import DELTA, NET, block_panels, keep_rows
@@ -141,6 +141,29 @@ def train_dense(
         batch = Batch(samples, labels, chosen, ids, key, epoch, 1.0 / chosen.shape[0])
         for number in range(program.shape[0]):
             sums[0] += carry_out(program[number, 0], program[number, 1], net, objective, update, step, batch)
+        step += 1
+    copy_state(table, params, velocity, squares, update, net, UNPACK)
+    return sums
+
+
+@jit
+def train_clipped(
+    program, finish, table, params, objective, update, samples, labels, positions, row_ids, batch_size, key, epoch, step, velocity,
+    squares, net,
+):  # fmt: skip
+    """`train` by gradients of a norm of at most ``update.clip_norm``; in the sums, (3,), the number of longer ones follows.
+
+    The program is in the gradient form; what it wrote is clipped and then applied by the program ``finish``.
+    """
+    copy_state(table, params, velocity, squares, update, net, PACK)
+    sums = np.zeros(3)
+    for start in range(0, positions.shape[0], batch_size):
+        chosen, ids = positions[start : start + batch_size], row_ids[start : start + batch_size]
+        batch = ordered(net, Batch(samples, labels, chosen, ids, key, epoch, 1.0 / chosen.shape[0]))
+        sums[:2] += execute(program, net, objective, update, step, batch)
+        sums[2] += clip_gradient(update.clip_norm, net.gradient)
+        for number in range(finish.shape[0]):
+            dense.apply(net, finish[number, 1], update, step)
         step += 1
     copy_state(table, params, velocity, squares, update, net, UNPACK)
     return sums

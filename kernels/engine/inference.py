@@ -14,7 +14,9 @@ from .panels import (
     MATRIX,
     N_IN,
     NUMBERS,
+    OUT_CHANNELS,
     ROWS,
+    answers_end,
     gather_row,
     is_map_layer,
     panel_count,
@@ -49,7 +51,10 @@ def infer(net, samples, positions, out):
         for layer in range(n_layers):
             steps.answer(net, layer, thread, n)
         for r in range(n):
-            gather_row(outputs[thread], r, out[first + order[r]])
+            answer = out[first + order[r]]
+            gather_row(outputs[thread], r, answer)
+            if net.lengths.shape[0] and answers_end(net.table):
+                answer[net.lengths[thread * net.rows + r] * net.table[n_layers - 1, OUT_CHANNELS] :] = np.nan
 
 
 def prepare(table: np.ndarray, params: np.ndarray, bfloat16: bool, ragged: bool = False) -> Packed:

@@ -77,6 +77,15 @@ def is_map_layer(table, layer):
 
 
 @jit
+def answers_end(table):
+    """Whether the last layer answers with a step for each step of a sequence that the first one reads, and so ends with it."""
+    last = table.shape[0] - 1
+    if not is_map_layer(table, 0) or not is_map_layer(table, last) or table[last, OUT_HEIGHT] != 1:
+        return False
+    return table[last, OUT_WIDTH] == table[0, WIDTH]
+
+
+@jit
 def weight_shape(table, layer):
     """Rows and columns of the one matrix that holds a layer's weights, as it is stored; (0, 0) without any.
 

@@ -39,6 +39,7 @@ class Recurrent(MapLayer):
 
     ATTRIBUTES: ClassVar[dict[str, type]] = {**MapLayer.ATTRIBUTES, "backwards": int}
     GATES: ClassVar[int]
+    takes_sequences: ClassVar[bool] = True
 
     backwards: int
     activation: str = field(default="tanh", init=False)  # states lie in its range; what it is made of is the cell's own

@@ -118,7 +118,10 @@ class DenseTrainee:
         self.network, self.loss, self.plan, self.params = network, loss, plan, network.params
         self.source, self._stochastic = source, stochastic
         self._key = stream_key(source.seed, CORRUPTION, source.stream)
-        self.objective = Objective(LOSSES[loss], corruption, network.n_weights, terms, stochastic.n_samples)
+        ragged = network.takes_sequences and source.data.ragged
+        self.objective = Objective(
+            LOSSES[loss], corruption, network.n_weights, terms, stochastic.n_samples, int(ragged)
+        )
         self._check_terms()
         self._squares = np.zeros_like(self.params) if plan.optimizer == "adam" else np.zeros(0, self.params.dtype)
         self.arrays = {"params": self.params}
@@ -129,14 +132,16 @@ class DenseTrainee:
         self._scratch = _Scratch(self._workspace)
 
     def _workspace(self, size: int) -> backprop.Workspace:
-        emphasis = emphasises.py_func(self.objective.corruption)
+        ragged, has_target = bool(self.objective.ragged), self.loss != "softmax_cross_entropy"
+        emphasis = emphasises.py_func(self.objective.corruption) or (ragged and has_target)
         form = (self.params.dtype, self.network.bfloat16, emphasis)
         measured = [int(layer) for layer in self._objective(1.0).terms.places[:, LAYER]]
         n_rows = size * self._repeats
         require_room(self.network.layers, n_rows, self.params.itemsize)
         return backprop.workspace(
-            self.network.table, len(self.params), n_rows, *form, measured_layers=measured, plain=self._by_line_search
-        )
+            self.network.table, len(self.params), n_rows, *form, measured_layers=measured, plain=self._by_line_search,
+            ragged=ragged,
+        )  # fmt: skip
 
     @property
     def _by_line_search(self) -> bool:
