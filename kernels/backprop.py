@@ -21,7 +21,7 @@ from ._jit import jit, runs_in_panels
 from .arithmetic.corruption import emphasis_row, emphasises
 from .arithmetic.losses import SOFTMAX_CROSS_ENTROPY, forward_activation, loss_and_delta
 from .arithmetic.penalties import needs_norms
-from .arithmetic.samples import end_emphasis, end_row, load_batch, load_rows, row_length
+from .arithmetic.samples import end_emphasis, end_row, has_targets, load_batch, load_row, load_rows, row_length
 from .arithmetic.terms import KIND as PENALTY
 from .arithmetic.terms import (
     LAYER,
@@ -36,7 +36,7 @@ from .arithmetic.terms import (
 )  # fmt: skip
 from .arithmetic.updates import add_penalty, apply_update, clip_gradient
 from .engine import fused_network, inference, packed_network
-from .engine.panels import ACTIVATION, CHANNELS, N_IN, N_OUT, OUT_CHANNELS, answers_end
+from .engine.panels import ACTIVATION, CHANNELS, FORCING, KIND, N_IN, N_OUT, OUT_CHANNELS, answers_end, is_recurrent, step_width
 from .layers import steps as layer_steps
 from .plain import steps
 from .plain.steps import layer_weight
@@ -47,7 +47,7 @@ class Workspace(NamedTuple):
 
     clean: np.ndarray  # (B, V)
     corrupted: np.ndarray  # (B, V)
-    emphasis: np.ndarray  # (B, V) weights of single losses
+    emphasis: np.ndarray  # (B, V or n_out, whichever are more) weights of single losses
     noise: np.ndarray  # (B, K) of the stochastic layers
     outputs: np.ndarray  # (B * sum of n_out,)
     deltas: np.ndarray  # (B * sum of n_out,)
@@ -68,16 +68,17 @@ def workspace(
     measured_layers: Sequence[int] = (),
     plain: bool = False,
     ragged: bool = False,
+    targets: bool = False,
 ) -> Workspace:
     """Allocate the scratch for a layer table and minibatches of at most ``batch_size`` rows.
 
     With ``bfloat16`` the products of the fused trainer round what they multiply; dtype is float32 then. ``emphasis`` makes room for
     weights of single losses, ``gradient`` for `fused_network.write_gradient`. ``measured_layers`` are those with terms
-    on their outputs. ``plain`` says that `loss_gradient` will be asked in float32, ``ragged`` that rows are sequences which end where NaN begins.
+    on their outputs. ``plain`` says that `loss_gradient` will be asked in float32, ``ragged`` that rows are sequences, or have targets that are, which end where NaN begins; ``targets`` that they have some.
     """
     n_visible, width = int(table[0, N_IN]), int(table[:, N_OUT].sum())
     rows = np.zeros((2, batch_size, n_visible), dtype)
-    weights = np.zeros((batch_size if emphasis else 0, n_visible), dtype)
+    weights = np.zeros((batch_size if emphasis else 0, int(table[-1, N_OUT])), dtype)
     layers = np.zeros((2, batch_size * width), dtype)
     noise = np.zeros((batch_size, steps.noise_columns.py_func(table)), dtype)
     if runs_in_panels(dtype):
@@ -88,7 +89,10 @@ def workspace(
     else:
         packed = packed_network.pack_network(np.array([[1, 1, 0, 0, 1, 0, 0]]), 1)
     found = measured(int(table[:, N_OUT].max()))
-    own = steps.plain_steps(table, dtype, plain or not runs_in_panels(dtype), batch_size if ragged else 0)
+    n_targets = batch_size if targets or (table[:, KIND] == FORCING).any() else 0
+    own = steps.plain_steps(
+        table, dtype, plain or not runs_in_panels(dtype), batch_size if ragged else 0, n_targets
+    )
     flat = np.zeros(n_params, dtype)
     return Workspace(rows[0], rows[1], weights, noise, layers[0], layers[1], flat, found, own, packed)
 
@@ -109,9 +113,11 @@ def inputs_of(table, layer, inputs, outputs):
 
 @jit
 def other_of(plain, table, layer, inputs, outputs):
-    """(B, n) what a layer needs besides its inputs: the lengths of the rows' sequences, or the inputs of its partner."""
-    if steps.is_recurrent(table, layer):
+    """(B, n) what a layer needs besides its inputs: the lengths of the rows' sequences, their target, or the inputs of its partner."""
+    if is_recurrent(table, layer):
         return plain.lengths[: inputs.shape[0]]
+    if table[layer, KIND] == FORCING:
+        return plain.target[: inputs.shape[0]]
     return inputs_of(table, steps.partner(table, layer), inputs, outputs)
 
 
@@ -205,6 +211,24 @@ def loss_gradient(table, params, objective, l1, l2, inputs, target, labels, work
 
 
 @jit
+def load_targets(table, objective, targets, positions, work):
+    """Load the targets of rows ``positions`` (B,) into the workspace, and the weights of their losses where they may end early."""
+    width = step_width(table)
+    for r in range(positions.shape[0]):
+        load_row(targets, positions[r], work.plain.target[r])
+        if objective.ragged:
+            end = row_length(targets, positions[r], width) * width
+            work.plain.target[r, end:] = 0
+            end_emphasis(False, end, work.emphasis[r])
+
+
+@jit
+def target_of(samples, work, n_rows):
+    """(B, n_out) what a minibatch that was loaded should be answered with."""
+    return work.plain.target[:n_rows] if has_targets(samples) else work.clean[:n_rows]
+
+
+@jit
 def load_minibatch(table, objective, samples, positions, row_ids, key, epoch, work):
     """Load rows ``positions`` (B,) into the workspace: clean, corrupted, weights of their losses, and noise for them."""
     n_rows = positions.shape[0]
@@ -218,8 +242,12 @@ def load_minibatch(table, objective, samples, positions, row_ids, key, epoch, wo
             length = row_length(samples, positions[r], table[0, CHANNELS])
             end, work.plain.lengths[r, 0] = length * table[0, CHANNELS], length
             clean[r, end:], corrupted[r, end:] = 0, 0
-            if work.emphasis.shape[0]:
+            if work.emphasis.shape[0] and not has_targets(samples):
                 end_emphasis(emphasises(objective.corruption), end, work.emphasis[r])
+    if has_targets(samples):
+        load_targets(table, objective, samples.targets, positions, work)
+    elif work.plain.target.shape[0]:
+        work.plain.target[:n_rows] = clean
     work.noise[:n_rows] = 0
     if objective.n_samples and work.noise.shape[1]:
         for r in range(n_rows):
@@ -239,7 +267,7 @@ def train_plain(
         n_rows = chosen.shape[0]
         load_minibatch(table, objective, samples, chosen, row_ids[start : start + batch_size], key, epoch, work)
         goal = labels[chosen] if classify else labels
-        inputs, target = work.corrupted[:n_rows], work.clean[:n_rows]
+        inputs, target = work.corrupted[:n_rows], target_of(samples, work, n_rows)
         sums[:2] += batch_gradient(table, params, objective, inputs, target, goal, work)
         if update.clip_norm > 0:
             sums[2] += clip_gradient(update.clip_norm, work.gradient)
@@ -286,7 +314,8 @@ def evaluate_plain(table, params, objective, samples, labels, positions, row_ids
         logits, delta = layer_rows(table, last, n_rows, work.outputs), layer_rows(table, last, n_rows, work.deltas)
         goal = labels[chosen] if objective.loss == SOFTMAX_CROSS_ENTROPY else labels
         activation, emphasis = table[last, ACTIVATION], work.emphasis[:n_rows]
-        sums[0] += loss_and_delta(objective.loss, activation, logits, work.clean[:n_rows], goal, emphasis, delta)
+        target = target_of(samples, work, n_rows)
+        sums[0] += loss_and_delta(objective.loss, activation, logits, target, goal, emphasis, delta)
     return sums
 
 
@@ -307,7 +336,7 @@ def infer_plain(table, params, plain, samples, positions, out):
     inputs = np.empty((positions.shape[0], table[0, N_IN]), params.dtype)
     load_rows(samples, positions, inputs)
     if plain.lengths.shape[0]:
-        plain = steps.Plain(plain.addresses, np.empty((positions.shape[0], 1), params.dtype))
+        plain = steps.Plain(plain.addresses, np.empty((positions.shape[0], 1), params.dtype), plain.target)
         for r in range(positions.shape[0]):
             plain.lengths[r, 0] = end_row(inputs[r], table[0, CHANNELS])
     outputs = np.empty(positions.shape[0] * table[:, N_OUT].sum(), params.dtype)
@@ -331,7 +360,7 @@ def prepare(table: np.ndarray, params: np.ndarray, bfloat16: bool = False, ragge
     """
     if runs_in_panels(params.dtype):
         return inference.prepare(table, params, bfloat16, ragged)
-    return steps.plain_steps(table, params.dtype, n_rows=1 if ragged else 0)
+    return steps.plain_steps(table, params.dtype, n_lengths=1 if ragged else 0)
 
 
 def infer(table, params, prepared, samples, positions, out):

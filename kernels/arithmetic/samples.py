@@ -16,13 +16,26 @@ UINT8, FLOAT32, FLOAT64 = range(3)
 DTYPE_CODES = {"uint8": UINT8, "float32": FLOAT32, "float64": FLOAT64}
 
 
+class Targets(NamedTuple):
+    """A table of what the rows of another should be answered with, and what turns its raw values into that; or of no rows."""
+
+    bytes: np.ndarray  # (N, n_out * itemsize) uint8, C-contiguous
+    dtype_code: int
+    scale: float
+    offset: float
+
+
 class Samples(NamedTuple):
-    """A table of N rows and what turns a raw value into the model's input: ``raw * scale + offset``."""
+    """A table of N rows and what turns a raw value into the model's input: ``raw * scale + offset``.
+
+    Without rows among the ``targets`` the model should answer with its input.
+    """
 
     bytes: np.ndarray  # (N, V * itemsize) uint8, C-contiguous
     dtype_code: int
     scale: float
     offset: float
+    targets: Targets
 
 
 class _Memory:
@@ -38,19 +51,27 @@ def declared_writable(array: np.ndarray) -> np.ndarray:
     return array if array.flags.writeable else np.asarray(_Memory(array))
 
 
-def as_samples(array: np.ndarray, scale: float = 1.0, offset: float = 0.0) -> Samples:
-    """View of ``array`` (N, V), C-contiguous uint8, float32 or float64, as a `Samples` table; nothing is copied or written."""
+def as_targets(array: np.ndarray, scale: float = 1.0, offset: float = 0.0) -> Targets:
+    """View of ``array`` (N, n_out), C-contiguous uint8, float32 or float64, as a `Targets` table; nothing is copied or written."""
     code = DTYPE_CODES[array.dtype.name]
     table = array.view(np.uint8).reshape(array.shape[0], array.shape[1] * array.itemsize)
-    return Samples(declared_writable(table), code, float(scale), float(offset))
+    return Targets(declared_writable(table), code, float(scale), float(offset))
 
 
-SAMPLES = typeof(as_samples(np.zeros((1, 1), np.uint8)))
+NO_TARGETS = as_targets(np.zeros((0, 1), np.uint8))
+
+
+def as_samples(array: np.ndarray, scale: float = 1.0, offset: float = 0.0, targets: Targets = NO_TARGETS) -> Samples:
+    """The same for ``array`` (N, V), as a `Samples` table; ``targets`` have as many rows, or none."""
+    return Samples(*as_targets(array, scale, offset), targets)
+
+
+SAMPLES, TARGETS = typeof(as_samples(np.zeros((1, 1), np.uint8))), typeof(NO_TARGETS)
 
 
 @jit
 def load_row(samples, index, out):
-    """out (V,) = row ``index``, scaled."""
+    """out (V,) = row ``index`` of a table of samples or of targets, scaled."""
     row = samples.bytes[index]
     scale, offset = out.dtype.type(samples.scale), out.dtype.type(samples.offset)
     if samples.dtype_code == UINT8:
@@ -70,6 +91,12 @@ def load_row(samples, index, out):
 def load_packed(samples, index, out):
     """`load_row` in float32."""
     load_row(samples, index, out)
+
+
+@jit
+def has_targets(samples):
+    """Whether the rows should be answered with other ones."""
+    return samples.targets.bytes.shape[0] > 0
 
 
 @jit

@@ -12,17 +12,42 @@ from .._jit import jit, linked
 from ..arithmetic.corruption import NOISE, corrupt_packed, emphasis_packed, emphasises
 from ..arithmetic.objective import Batch
 from ..arithmetic.random import KEY
-from ..arithmetic.samples import SAMPLES, end_emphasis, load_packed, longest_first
+from ..arithmetic.samples import (
+    SAMPLES,
+    TARGETS,
+    end_emphasis,
+    has_targets,
+    load_packed,
+    load_row,
+    longest_first,
+    row_length,
+)  # fmt: skip
 from ..arithmetic.updates import ADAM, Update, clip_gradient
 from ..layers import dense, steps
 from ..program import BACKWARD, FORWARD, LOAD, MEASURE, OUTPUT, ROW_LOSSES
 from .packed_network import DELTA, NET, block_panels, keep_rows
 from .packed_network import OUTPUT as OUTPUTS
 from .panel_objective import measure, output_layer, row_losses
-from .panels import CHANNELS, DENSE, KIND, N_IN, NUMBERS, PACK, UNPACK, copy_vector, scatter_row
+from .panels import CHANNELS, DENSE, KIND, N_IN, N_OUT, NUMBERS, PACK, UNPACK, copy_vector, scatter_row, step_width
 from .words import pack_params
 
 NO_UPDATE = Update(0, 0.0, 0, 0.0, 0.0, 0.0)
+
+
+@linked(NET, TARGETS, intp, intp)
+def load_target(net, targets, position, r):
+    """Row ``r`` of a minibatch's target, and the weights of its losses where sequences may have ended."""
+    block, row, width = r // net.rows, r % net.rows, step_width(net.table)
+    values = np.empty(net.table[net.table.shape[0] - 1, N_OUT], np.float32)
+    load_row(targets, position, values)
+    if net.emphasis.shape[0]:
+        end = row_length(targets, position, width) * width
+        values[end:] = 0
+        scatter_row(values, net.target[block], row)
+        end_emphasis(False, end, values)
+        scatter_row(values, net.emphasis[block], row)
+    else:
+        scatter_row(values, net.target[block], row)
 
 
 @linked(NET, SAMPLES, NUMBERS, NUMBERS, NOISE, KEY, intp, parallel=True)
@@ -37,9 +62,12 @@ def load(net, samples, positions, row_ids, corruption, key, epoch):
         clean[end:] = 0
         corrupt_packed(corruption, key, epoch, row_ids[r], clean, noisy)
         noisy[end:] = 0
-        scatter_row(clean, target[r // net.rows], r % net.rows)
         scatter_row(noisy, inputs[r // net.rows], r % net.rows)
-        if emphasis.shape[0]:
+        if has_targets(samples):
+            load_target(net, samples.targets, positions[r], r)
+        else:
+            scatter_row(clean, target[r // net.rows], r % net.rows)
+        if emphasis.shape[0] and not has_targets(samples):
             given = emphasises(corruption)
             if given:
                 emphasis_packed(corruption, key, epoch, row_ids[r], noisy)

@@ -57,7 +57,7 @@ class Packed(NamedTuple):
     n_blocks: int
     offsets: np.ndarray
     activations: np.ndarray
-    target: np.ndarray  # (blocks, panels, rows, PANEL)
+    target: np.ndarray  # (blocks, panels, rows, PANEL) of the inputs or of the outputs, whichever are more
     emphasis: np.ndarray  # (blocks, panels, rows, PANEL) weights of the losses of single inputs, or no blocks
     losses: np.ndarray  # one a job of the output layer
     values: np.ndarray  # what `terms.Measured` holds of the terms
@@ -125,8 +125,8 @@ def pack_network(
         n_blocks=n_blocks,
         offsets=offsets,
         activations=aligned_zeros(position),
-        target=aligned_zeros(n_blocks, panels[0], rows, PANEL),
-        emphasis=aligned_zeros(n_blocks if emphasis else 0, panels[0], rows, PANEL),
+        target=aligned_zeros(n_blocks, max(panels[0], panels[-1]), rows, PANEL),
+        emphasis=aligned_zeros(n_blocks if emphasis else 0, max(panels[0], panels[-1]), rows, PANEL),
         losses=np.zeros(max(n_blocks * panels[-1], n_blocks * rows)),
         **measured(max(widths))._asdict(),
         gradient=aligned_zeros(n_params if gradient or (training and any(maps)) else 0),

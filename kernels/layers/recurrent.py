@@ -7,7 +7,7 @@ states before and one for the inputs. Everything that a step leaves behind stays
 gradient of the weights is one product over all steps and samples, cut into fixed shares of the steps (`map_products`).
 
 A minibatch of sequences of several lengths comes sorted, the longest first: step t takes the samples that have one. Where a
-sequence has ended, outputs and deltas are 0. A layer that reads BACKWARDS begins with a sequence's last step and still answers
+sequence has ended, outputs and deltas are 0. A layer that is WHOLE takes all steps of all samples. A layer that reads BACKWARDS begins with a sequence's last step and still answers
 in the order of the data, so that the last state is the one beside the first step.
 """
 
@@ -20,7 +20,7 @@ from ..engine.map_products import SHARDS, shard_bounds
 from ..engine.maps import SIZE, map_at, map_shape
 from ..engine.microkernel import tile_of_columns, tile_of_rows
 from ..engine.packed_network import DELTA, NET, OUTPUT
-from ..engine.panels import BACKWARDS, GRU, KIND, VECTOR, WIDTH, panel_width
+from ..engine.panels import BACKWARDS, GRU, KIND, VECTOR, WHOLE, WIDTH, panel_width
 from ..engine.products import sum_rows, vector_count
 from .map_edges import answer_from, answer_to, backward_from, backward_to, finish_samples, forward_from, forward_to
 from .recurrent_cells import gru_backward, gru_forward, lstm_backward, lstm_forward
@@ -64,9 +64,15 @@ def vector(net, begin, n_rows):
 
 
 @jit
-def count_at(net, step, first, stop):
+def ends_early(net, layer):
+    """Whether sequences may end before a layer's last step."""
+    return net.lengths.shape[0] > 0 and net.table[layer, WHOLE] == 0
+
+
+@jit
+def count_at(net, layer, step, first, stop):
     """Samples of those from first to stop that have a step."""
-    if net.lengths.shape[0]:
+    if ends_early(net, layer):
         while stop > first and net.lengths[stop - 1] <= step:
             stop -= 1
     return stop - first
@@ -98,7 +104,7 @@ def join_pixels(net, what, layer, index, kind, step, at, jump, first, n_rows):
     """
     _, steps, n_channels = map_shape(net.table, index)
     begin, size, backwards = map_at(net, index, kind, first), net.map_table[index, SIZE], net.table[layer, BACKWARDS]
-    is_ragged, pixel = net.lengths.shape[0] > 0, max(step, 0)
+    is_ragged, pixel = ends_early(net, layer), max(step, 0)
     if backwards and step >= 0:
         pixel = steps - 1 - step
     n_panels, rest = n_channels // PANEL, n_channels % PANEL
@@ -127,7 +133,7 @@ def join_states(net, what, layer, kind, step, at, jump, first, n_rows, ended):
 @linked(NET, intp, intp, intp, intp, intp, intp)
 def clear_ended(net, layer, index, kind, n_channels, first, stop):
     """Zeros in maps ``index``, inputs or outputs of a layer, where sequences have ended."""
-    if net.lengths.shape[0]:
+    if ends_early(net, layer):
         for sample in range(first, stop):
             place = map_at(net, index, kind, sample)
             begin, end = net.lengths[sample] * n_channels, net.table[layer, WIDTH] * n_channels
@@ -200,10 +206,10 @@ def run(net, layer, first, stop):
         if net.table[layer, KIND] != GRU:
             vector(net, p.cells + begin, stop - first)[:] = 0
     for step in range(s.steps):
-        n_rows = count_at(net, step, first, stop)
+        n_rows = count_at(net, layer, step, first, stop)
         if n_rows == 0:
             break
-        ended = n_rows - (count_at(net, step + 1, first, stop) if step + 1 < s.steps else 0)
+        ended = n_rows - (count_at(net, layer, step + 1, first, stop) if step + 1 < s.steps else 0)
         inputs, _, _, after, _, _ = slots_of(net, layer, step)
         join_pixels(net, READ, layer, layer, OUTPUT, step, inputs + first * PANEL, p.slot, first, n_rows)
         for panel in range(s.panels):
@@ -267,7 +273,7 @@ def run_back(net, layer, below, first, stop):
     later = 0
     for back in range(s.steps):
         step = s.steps - 1 - back
-        n_rows = count_at(net, step, first, stop)
+        n_rows = count_at(net, layer, step, first, stop)
         if n_rows == 0:
             continue
         join_states(net, ADD, layer, DELTA, step, p.state_deltas + first * PANEL, p.slot, first, n_rows, n_rows - later)
@@ -302,7 +308,7 @@ def accumulate(net, layer, shard, panel, n_rows):
         begin = share + bias_share_at(s, gate, panel)
         net.maps[begin : begin + PANEL] = 0
     for step in range(first, stop):
-        n = count_at(net, step, 0, n_rows)
+        n = count_at(net, layer, step, 0, n_rows)
         inputs, gates, before, _, _, _ = slots_of(net, layer, step)
         for gate in range(GATES if n else 0):
             deltas = gates + (gate * s.panels + panel) * p.slot

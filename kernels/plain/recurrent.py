@@ -7,7 +7,7 @@ The way back and the gradient run forward again for what they need. ``other`` (B
 import numpy as np
 
 from .._jit import jit
-from ..engine.panels import BACKWARDS, BIAS, CHANNELS, GRU, KIND, OUT_CHANNELS, OUT_WIDTH, WIDTH
+from ..engine.panels import BACKWARDS, BIAS, CHANNELS, GRU, KIND, OUT_CHANNELS, OUT_WIDTH, WHOLE, WIDTH
 from ..layers.recurrent_cells import gru_backward, gru_forward, lstm_backward, lstm_forward
 from ..layers.recurrent_places import GATES
 from .convolution import product, weights_of
@@ -24,7 +24,8 @@ def biases_of(table, layer, vector):
 @jit
 def pixel_of(table, layer, other, sample, step):
     """Where in a sample a step is; -1 if its sequence has ended before."""
-    length = np.int64(other[sample, 0]) if other.shape[0] else table[layer, WIDTH]
+    is_ragged = other.shape[0] > 0 and table[layer, WHOLE] == 0
+    length = np.int64(other[sample, 0]) if is_ragged else table[layer, WIDTH]
     if step >= length:
         return -1
     return length - 1 - step if table[layer, BACKWARDS] else step

@@ -15,6 +15,7 @@ from ..arithmetic.activations import differentiate
 from ..engine.panels import (
     BIAS,
     CONVOLUTION,
+    FORCING,
     GAUSSIAN,
     GRU,
     KIND,
@@ -33,12 +34,12 @@ from ..engine.panels import (
     weight_shape,
 )  # fmt: skip
 from ..layers import gaussian
-from . import convolution, pooling, recurrent
+from . import convolution, forcing, pooling, recurrent
 from .blas import column_sums, layer_backward, layer_forward, weight_gradient
 
 FORWARD, BACKWARD, GRADIENT = range(3)  # columns of the addresses
 # A kind: forward (table, layer, params, activation, below, other, out), of outputs (B, n_out), other (B, n) being the inputs of its
-# PARTNER or, for recurrent ones, lengths of the sequences; backward (table, layer, params, delta, below, other, outputs, out), of the
+# PARTNER or, for recurrent ones, lengths of the sequences, for forcing ones the target; backward (table, layer, params, delta, below, other, outputs, out), of the
 # derivative (B, n_in) for its inputs; and, with parameters, gradient (table, layer, params, below, other, outputs, delta, gradient), which
 # is added to.
 MAP_KINDS: dict[int, tuple[Any, ...]] = {
@@ -53,14 +54,20 @@ MAP_KINDS: dict[int, tuple[Any, ...]] = {
     UNPOOLING: (pooling.unpool, pooling.unpool_backward),
     GRU: (recurrent.forward, recurrent.backward, recurrent.gradient),
     LSTM: (recurrent.forward, recurrent.backward, recurrent.gradient),
+    FORCING: (forcing.forward, forcing.backward),
 }
 
 
 class Plain(NamedTuple):
-    """Addresses (kinds, 3) of plain steps, and steps of the sequences of a minibatch, (B, 1) of the parameters' dtype; (0, 1): all."""
+    """Addresses (kinds, 3) of plain steps, and what some need besides their inputs, of the parameters' dtype.
+
+    ``lengths`` are the steps of the sequences of a minibatch, (B, 1), or (0, 1): all; ``target`` (B, n_out) or (0, n_out) is what it
+    should be answered with, where that is not its input or a layer is forced.
+    """
 
     addresses: np.ndarray
     lengths: np.ndarray
+    target: np.ndarray
 
 
 def _signatures(dtype: Any) -> tuple[tuple, tuple, tuple]:
@@ -76,13 +83,15 @@ _SIGNATURES = {"float32": _signatures(float32), "float64": _signatures(float64)}
 _forward, _backward, _gradient = (Step(*pair) for pair in zip(*_SIGNATURES.values(), strict=True))
 
 
-def plain_steps(table: np.ndarray, dtype: np.dtype, asked: bool = True, n_rows: int = 0) -> Plain:
-    """The steps of a table's layers on maps, in one dtype, if they are ``asked`` for; room for the lengths of ``n_rows`` sequences."""
+def plain_steps(
+    table: np.ndarray, dtype: np.dtype, asked: bool = True, n_lengths: int = 0, n_targets: int = 0
+) -> Plain:
+    """The steps of a table's layers on maps, in one dtype, if they are ``asked`` for; room for so many lengths and targets."""
     found = np.zeros((N_KINDS, 3), np.int64)
     for kind in sorted({int(kind) for kind in table[:, KIND]} & set(MAP_KINDS)) if asked else ():
         for column, function in enumerate(MAP_KINDS[kind]):
             found[kind, column] = _address(function, _SIGNATURES[dtype.name][column])
-    return Plain(found, np.zeros((n_rows, 1), dtype))
+    return Plain(found, np.zeros((n_lengths, 1), dtype), np.zeros((n_targets, int(table[-1, N_OUT])), dtype))
 
 
 @cache
@@ -130,12 +139,6 @@ def fill_noise(table, key, epoch, row_id, sample, out):
 def partner(table, layer):
     """The layer whose inputs a layer needs besides its own: itself, unless it names another."""
     return table[layer, PARTNER] if table[layer, KIND] == UNPOOLING else layer
-
-
-@jit
-def is_recurrent(table, layer):
-    """Whether a layer goes from step to step."""
-    return table[layer, KIND] in (GRU, LSTM)
 
 
 @jit
