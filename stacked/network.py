@@ -93,7 +93,12 @@ class Network:
     @property
     def takes_sequences(self) -> bool:
         """Whether samples may end early, with NaN after the last step."""
-        return self.layers[0].takes_sequences
+        return self._reads_sequences(0)
+
+    def _reads_sequences(self, first: int, last: int | None = None) -> bool:
+        """Whether what layer ``first`` reads may end early: it is recurrent, and all such up to ``last`` have as many steps."""
+        layers = [layer for layer in self.layers[first:last] if layer.takes_sequences]
+        return self.layers[first].takes_sequences and len({layer.shape_in[:2] for layer in layers}) == 1
 
     def weight(self, index: int) -> np.ndarray:
         """View of the weights of a layer that has one array of them; a dense one's are (n_in, n_out)."""
@@ -136,7 +141,7 @@ class Network:
         out = np.empty((rows.n_rows, answer.n_out), self.params.dtype)
         for start in range(0, rows.n_rows, _ANSWERED_ROWS):
             stop = min(start + _ANSWERED_ROWS, rows.n_rows)
-            table = read_finite(rows, start, stop, self.layers[first].takes_sequences)
+            table = read_finite(rows, start, stop, self._reads_sequences(first, last))
             part = out[start : start + len(table)]
             answer(as_samples(table, scale, offset), np.arange(len(table)), part)
             if not (sums_up(part) or _ends_early(table, part)):
@@ -153,8 +158,8 @@ class Network:
         require_room(self.layers[first:last], PANEL * max_threads(), self.params.itemsize)
         if logits_of is not None:
             table[-1, panels.ACTIVATION] = forward_activation(LOSSES[logits_of], table[-1, panels.ACTIVATION])
-        ragged = self.layers[first].takes_sequences
-        return Answerer(table, self.params, backprop.prepare(table, self.params, self.bfloat16, ragged))
+        prepared = backprop.prepare(table, self.params, self.bfloat16, self._reads_sequences(first, last))
+        return Answerer(table, self.params, prepared)
 
     def _slice(self, first: int, last: int | None) -> np.ndarray:
         """The table of some layers; SettingError where one of them needs what a layer before them was given."""

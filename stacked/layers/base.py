@@ -51,6 +51,11 @@ class Layer:
         return (self.n_out,)
 
     @property
+    def code_shape(self) -> SampleShape:
+        """`shape_out` as the shape of samples for what is trained on such codes."""
+        return self.shape_out
+
+    @property
     def weights(self) -> Shapes:
         """The weights that the layer uses, which decay; a tied layer owns none of them."""
         return {}

@@ -24,7 +24,7 @@ import numpy as np
 from ..kernels.arithmetic.activations import LINEAR
 from ..kernels.arithmetic.random import Key, fill_uniform_matrix
 from ..kernels.engine import panels
-from .base import Shapes
+from .base import SampleShape, Shapes
 from .maps import MapLayer, Shape
 
 Self = TypeVar("Self", bound="Recurrent")
@@ -49,6 +49,11 @@ class Recurrent(MapLayer):
         """The layer on sequences (1, T, D): all states, or the ``last`` one."""
         out = (1, 1 if last else shape[1], n_hidden)
         return cls(shape[0] * shape[1] * shape[2], out[1] * n_hidden, *shape, *out, 1, 1, int(backwards))
+
+    @property
+    def code_shape(self) -> SampleShape:
+        """A sequence (T, H) of states, or the last one (H,)."""
+        return (self.out_channels,) if self.out_width == 1 else (self.out_width, self.out_channels)
 
     @property
     def own(self) -> tuple[int, ...]:

@@ -26,6 +26,7 @@ from ..kernels.arithmetic.corruption import NO_CORRUPTION, Corruption
 from ..kernels.arithmetic.terms import NO_TERMS, Terms
 from ..layers import Layer
 from ..network import Network, fill
+from ..parameters import value_of
 from ..progress import reporting
 from ..registry import UNIT_NAMES
 from ..scaling import AS_IS, IMAGES, InputScaling, Prepared, identity
@@ -159,7 +160,7 @@ class Stack(AskedUnits, Model):
             self._clone(unit).validate()
         check_chain(list(units))
         self._loss()
-        return plan
+        return replace(plan, clip_norm=max(value_of(unit, "clip_norm") if hasattr(unit, "clip_norm") else 0.0 for unit in units))
 
     def snapshot(self, unit: int | None, params: np.ndarray, history: list[Record]) -> "Stack":
         """A copy as it stands during training: unit number ``unit``, or with None the whole network, has these parameters."""
@@ -326,5 +327,5 @@ class Stack(AskedUnits, Model):
 def _codes(below: Rows, unit: Unit, scaled: tuple[float, float], precision: str) -> Rows:
     """The data of the next unit: the clean codes of ``unit``, whose own data are ``below``."""
     network = unit.network_.at(precision)
-    answer, shape = network.answerer(0, unit.n_code_layers_), network.layers[unit.n_code_layers_ - 1].shape_out
+    answer, shape = network.answerer(0, unit.n_code_layers_), network.layers[unit.n_code_layers_ - 1].code_shape
     return encoded(below, lambda table: answer.block(table, *scaled), answer.n_out, network.params.dtype, shape)

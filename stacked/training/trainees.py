@@ -68,7 +68,7 @@ class RBMTrainee:
         n_chains: int,
     ):
         self.network, self.machine, self.params = network, machine, network.params
-        self.loss = "squared_error"
+        self.loss, self.n_clipped = "squared_error", 0
         self.source = source
         self._key = stream_key(source.seed, SAMPLING, source.stream)
         self._chain_key = stream_key(source.seed, CHAINS, source.stream)
@@ -130,6 +130,7 @@ class DenseTrainee:
         if plan.optimizer == "adam":
             self.arrays["squares"] = self._squares
         self._scratch = _Scratch(self._workspace)
+        self.n_clipped = 0
 
     def _workspace(self, size: int) -> backprop.Workspace:
         ragged, has_target = bool(self.objective.ragged), self.loss != "softmax_cross_entropy"
@@ -181,12 +182,18 @@ class DenseTrainee:
         if self._by_line_search:
             return self._line_searches(objective, window, rows, batch_size, epoch)
         positions, row_ids = (np.repeat(numbers[rows], self._repeats) for numbers in (window.positions, window.row_ids))
-        loss, terms = backprop.train(
-            self.network.table, self.params, objective, update, window.samples, window.labels, positions, row_ids,
+        loss, terms, *clipped = backprop.train(
+            self.network.table, self.params, objective, self._of_sums(update), window.samples, window.labels, positions, row_ids,
             batch_size * self._repeats, self._key, epoch, step, self.arrays["velocity"], self._squares,
             self._scratch.get(batch_size),
-        ) / self._repeats  # fmt: skip
-        return float(loss), float(terms)
+        )  # fmt: skip
+        self.n_clipped += int(sum(clipped))
+        return float(loss) / self._repeats, float(terms) / self._repeats
+
+    def _of_sums(self, update: Update) -> Update:
+        """Settings whose longest gradient is that of a loss summed over the outputs, not of its mean over them."""
+        n_out = 1 if self.loss == "softmax_cross_entropy" else self.network.layers[-1].n_out
+        return update._replace(clip_norm=update.clip_norm * n_out)
 
     def _line_searches(
         self, objective: Objective, window: Window, rows: slice, batch_size: int, epoch: int

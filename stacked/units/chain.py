@@ -30,8 +30,8 @@ class Halves(NamedTuple):
 
     @property
     def code_shape(self) -> SampleShape:
-        """Shape of the code: of feature maps (height, width, channels)."""
-        return self.encoder[-1].shape_out
+        """Shape of the code: of feature maps (height, width, channels), of states (steps, numbers)."""
+        return self.encoder[-1].code_shape
 
     def untied(self) -> "Halves":
         """The same, every layer with weights of its own."""

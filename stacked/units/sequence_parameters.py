@@ -1,0 +1,23 @@
+"""The parameters of `SequenceAutoencoder`."""
+
+from ..parameters import Flag, Sizes, declared, parameter
+from .parameters import Run, Searched, Trained
+from .recurrent_parameters import Recurring, building_of
+
+
+@declared
+class Sequencing(Recurring):
+    """What leads to one code a sequence and back."""
+
+    hidden_layers: tuple[int, ...] = parameter(
+        (), Sizes(), "hidden units of the layers between data and code, and of those back.", metavar="SIZES"
+    )
+    reverse: bool = parameter(True, Flag(), "reconstruct the steps from the last to the first.")
+
+
+@declared
+class SequenceAutoencoderParameters(Run, Searched, Trained, Sequencing):
+    """All of them, in the order of the signature."""
+
+
+BUILDING = building_of({"G": "gru", "L": "lstm"})
