@@ -21,7 +21,16 @@ from ._jit import jit, runs_in_panels
 from .arithmetic.corruption import emphasis_row, emphasises
 from .arithmetic.losses import SOFTMAX_CROSS_ENTROPY, forward_activation, loss_and_delta
 from .arithmetic.penalties import needs_norms
-from .arithmetic.samples import end_emphasis, end_row, has_targets, load_batch, load_row, load_rows, row_length
+from .arithmetic.samples import (
+    end_emphasis,
+    end_row,
+    has_targets,
+    load_batch,
+    load_row,
+    load_rows,
+    row_length,
+    targets_of,
+)
 from .arithmetic.terms import KIND as PENALTY
 from .arithmetic.terms import (
     LAYER,
@@ -36,7 +45,18 @@ from .arithmetic.terms import (
 )  # fmt: skip
 from .arithmetic.updates import add_penalty, apply_update, clip_gradient
 from .engine import fused_network, inference, packed_network
-from .engine.panels import ACTIVATION, CHANNELS, FORCING, KIND, N_IN, N_OUT, OUT_CHANNELS, answers_end, is_recurrent, step_width
+from .engine.panels import (
+    ACTIVATION,
+    CHANNELS,
+    FORCING,
+    KIND,
+    N_IN,
+    N_OUT,
+    OUT_CHANNELS,
+    answers_end,
+    is_recurrent,
+    step_width,
+)
 from .layers import steps as layer_steps
 from .plain import steps
 from .plain.steps import layer_weight
@@ -74,7 +94,8 @@ def workspace(
 
     With ``bfloat16`` the products of the fused trainer round what they multiply; dtype is float32 then. ``emphasis`` makes room for
     weights of single losses, ``gradient`` for `fused_network.write_gradient`. ``measured_layers`` are those with terms
-    on their outputs. ``plain`` says that `loss_gradient` will be asked in float32, ``ragged`` that rows are sequences, or have targets that are, which end where NaN begins; ``targets`` that they have some.
+    on their outputs. ``plain`` says that `loss_gradient` will be asked in float32, ``targets`` that rows are not to be answered
+    with themselves, ``ragged`` that they, or their targets, are sequences which end where NaN begins.
     """
     n_visible, width = int(table[0, N_IN]), int(table[:, N_OUT].sum())
     rows = np.zeros((2, batch_size, n_visible), dtype)
@@ -90,9 +111,7 @@ def workspace(
         packed = packed_network.pack_network(np.array([[1, 1, 0, 0, 1, 0, 0]]), 1)
     found = measured(int(table[:, N_OUT].max()))
     n_targets = batch_size if targets or (table[:, KIND] == FORCING).any() else 0
-    own = steps.plain_steps(
-        table, dtype, plain or not runs_in_panels(dtype), batch_size if ragged else 0, n_targets
-    )
+    own = steps.plain_steps(table, dtype, plain or not runs_in_panels(dtype), batch_size if ragged else 0, n_targets)
     flat = np.zeros(n_params, dtype)
     return Workspace(rows[0], rows[1], weights, noise, layers[0], layers[1], flat, found, own, packed)
 
@@ -113,7 +132,7 @@ def inputs_of(table, layer, inputs, outputs):
 
 @jit
 def other_of(plain, table, layer, inputs, outputs):
-    """(B, n) what a layer needs besides its inputs: the lengths of the rows' sequences, their target, or the inputs of its partner."""
+    """(B, n) what a layer needs besides its inputs: lengths of the rows' sequences, their target, or the inputs of its partner."""
     if is_recurrent(table, layer):
         return plain.lengths[: inputs.shape[0]]
     if table[layer, KIND] == FORCING:
@@ -245,7 +264,7 @@ def load_minibatch(table, objective, samples, positions, row_ids, key, epoch, wo
             if work.emphasis.shape[0] and not has_targets(samples):
                 end_emphasis(emphasises(objective.corruption), end, work.emphasis[r])
     if has_targets(samples):
-        load_targets(table, objective, samples.targets, positions, work)
+        load_targets(table, objective, targets_of(samples), positions, work)
     elif work.plain.target.shape[0]:
         work.plain.target[:n_rows] = clean
     work.noise[:n_rows] = 0

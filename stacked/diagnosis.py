@@ -12,6 +12,7 @@ import numpy as np
 
 from .baseline import sample_rows
 from .data import ArrayRows
+from .decoding import forcing_in
 from .network import Network
 from .settings import LINE_SEARCHES
 from .training.loop import Phase, Progress
@@ -59,7 +60,8 @@ def findings(phase: Phase, progress: Progress, n_code_layers: int) -> list[str]:
 def _answers(network: Network, sample: np.ndarray) -> list[np.ndarray]:
     """The answers (n, width) of each layer, in float64."""
     inputs = [sample.astype(network.params.dtype)]
-    for index, layer in enumerate(network.layers):
+    forced = forcing_in(network.layers)
+    for index, layer in enumerate(network.layers[:forced]):
         first = layer.needs_from(index)
         inputs.append(network.apply(ArrayRows(inputs[first]), first=first, last=index + 1))
     return [table.astype(np.float64) for table in inputs[1:]]
@@ -100,6 +102,8 @@ def _pinned(kind: str, table: np.ndarray) -> float:
 def _of_outputs(phase: Phase, progress: Progress, sample: np.ndarray, answers: Sequence[np.ndarray]) -> Iterator[str]:
     """Of a network that decodes: reconstructions that are all alike."""
     outputs = answers[-1]
+    if len(answers) < len(phase.trainee.network.layers) or phase.feed.goal is not None:
+        return  # nothing is told, or targets are other rows
     if outputs.shape != sample.shape or phase.trainee.network.layers[-1].activation == "softmax":
         return
     if outputs.var(axis=0).sum() <= ALIKE * sample.astype(np.float64).var(axis=0).sum():

@@ -9,19 +9,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from math import prod
-from typing import NamedTuple
 
 import numpy as np
 
+from .answers import Answerer
 from .checks import check_width
 from .data import BLOCK_ROWS, Rows
 from .data.finite import sums_up, values_there
 from .data.memory import available_memory
+from .decoding import Decoder, Goal, decoder_of, forcing_in, taught_loss
 from .errors import DataError, SettingError
 from .kernels import backprop
 from .kernels.arithmetic.losses import LOSSES, forward_activation, loss_and_delta
 from .kernels.arithmetic.random import WEIGHTS, stream_key
-from .kernels.arithmetic.samples import Samples, as_samples, load_rows
+from .kernels.arithmetic.samples import as_samples, load_rows
 from .kernels.cpu import max_threads
 from .kernels.engine import panels
 from .kernels.engine.instructions import PANEL
@@ -48,6 +49,7 @@ class Network:
     def __post_init__(self) -> None:
         for index, layer in enumerate(self.layers):  # kernels check no bounds
             layer.check_after(self.layers[:index])
+            layer.check_before(self.layers[-1])
         self.table, self.n_weights = _layer_table(self.layers)
         expected = _n_params(self.layers)
         if self.params.shape != (expected,):
@@ -150,16 +152,36 @@ class Network:
                 )
         return out
 
-    def answerer(self, first: int = 0, last: int | None = None, logits_of: str | None = None) -> "Answerer":
-        """Layers ``first`` to ``last`` (exclusive), ready for many calls; the last stays linear under a loss on logits."""
+    def answerer(self, first: int = 0, last: int | None = None, logits_of: str | None = None) -> Answerer | Decoder:
+        """Layers ``first`` to ``last`` (exclusive), ready for many calls; the last stays linear under a loss on logits.
+
+        With one among them that is given what the network should answer, these go step by step by what they answered before.
+        """
         if self.bfloat16:
             check_bfloat16()
+        forced = forcing_in(self.layers[first:last])
+        if forced is not None:
+            return self._decoder(first, first + forced, last)
         table = self._slice(first, last)
         require_room(self.layers[first:last], PANEL * max_threads(), self.params.itemsize)
         if logits_of is not None:
             table[-1, panels.ACTIVATION] = forward_activation(LOSSES[logits_of], table[-1, panels.ACTIVATION])
         prepared = backprop.prepare(table, self.params, self.bfloat16, self._reads_sequences(first, last))
         return Answerer(table, self.params, prepared)
+
+    def _decoder(self, first: int, forced: int, last: int | None) -> Decoder:
+        """Layers ``first`` to the last one, that at ``forced`` being given the answers; SettingError for an end before that."""
+        if len(self.layers[:last]) < len(self.layers):
+            raise SettingError(
+                f"layers: expected all up to layer {len(self.layers) - 1}, whose answers layer {forced} is given, found layers"
+                f" up to {len(self.layers[:last]) - 1}; ask for those below layer {forced}, or for all"
+            )
+        below = self.answerer(first, forced) if first < forced else None
+        assert below is None or isinstance(below, Answerer)
+        require_room(self.layers[forced:], PANEL * max_threads(), self.params.itemsize)
+        ended = self.layers[first].takes_sequences and self.layers[forced + 1].takes_sequences
+        ends = self.layers[first].shape_in[-1] if ended else 0
+        return decoder_of(self.layers[forced], below, self._slice(forced + 1, None), self.params, self.bfloat16, ends)
 
     def _slice(self, first: int, last: int | None) -> np.ndarray:
         """The table of some layers; SettingError where one of them needs what a layer before them was given."""
@@ -182,10 +204,19 @@ class Network:
         loss: str,
         labels: np.ndarray | None = None,
         subset: np.ndarray | None = None,
+        goal: Goal | None = None,
     ) -> float:
-        """Mean loss per row over all rows, or over those in ``subset`` (sorted row numbers), without corruption."""
+        """Mean loss per row over all rows, or over those in ``subset`` (sorted row numbers), without corruption.
+
+        Rows should be answered with those of the ``goal``, if there is one. Layers that are given what the network should answer
+        are given it here, too.
+        """
         total, count, code = 0.0, 0, LOSSES[loss]
         check_width(rows, self.layers[0].n_in)
+        if goal is not None or forcing_in(self.layers) is not None:
+            blocks = self.blocks(rows, scale, offset, subset)
+            told = ((numbers_of(start, len(block), rows, subset), block) for start, block in blocks)
+            return taught_loss(self.table, self.n_weights, self.params, self.bfloat16, code, told, goal)
         no_target = np.zeros((0, 0), self.params.dtype)
         answer = self.answerer(logits_of=loss)
         for start, block in self.blocks(rows, scale, offset, subset):
@@ -218,29 +249,6 @@ class Network:
             block = np.empty((len(chosen), rows.n_columns), self.params.dtype)
             load_rows(as_samples(table, scale, offset), chosen, block)
             yield start, block
-
-
-class Answerer(NamedTuple):
-    """Some layers of a network with what their kernel can prepare once."""
-
-    table: np.ndarray
-    params: np.ndarray
-    prepared: backprop.Prepared
-
-    @property
-    def n_out(self) -> int:
-        """Numbers in an answer."""
-        return int(self.table[-1, panels.N_OUT])
-
-    def block(self, table: np.ndarray, scale: float, offset: float) -> np.ndarray:
-        """Answers (n, n_out) to raw rows (n, V)."""
-        out = np.empty((len(table), self.n_out), self.params.dtype)
-        self(as_samples(table, scale, offset), np.arange(len(table)), out)
-        return out
-
-    def __call__(self, samples: Samples, positions: np.ndarray, out: np.ndarray) -> None:
-        """out (n, n_out) = the layers' answer to rows ``positions`` (n,) of ``samples``."""
-        backprop.infer(self.table, self.params, self.prepared, samples, positions, out)
 
 
 def read_finite(rows: Rows, start: int, stop: int, sequences: bool = False) -> np.ndarray:

@@ -17,7 +17,10 @@ DTYPE_CODES = {"uint8": UINT8, "float32": FLOAT32, "float64": FLOAT64}
 
 
 class Targets(NamedTuple):
-    """A table of what the rows of another should be answered with, and what turns its raw values into that; or of no rows."""
+    """A table of what the rows of another should be answered with, and what turns a raw value into that.
+
+    Without rows the others should be answered with themselves.
+    """
 
     bytes: np.ndarray  # (N, n_out * itemsize) uint8, C-contiguous
     dtype_code: int
@@ -28,14 +31,17 @@ class Targets(NamedTuple):
 class Samples(NamedTuple):
     """A table of N rows and what turns a raw value into the model's input: ``raw * scale + offset``.
 
-    Without rows among the ``targets`` the model should answer with its input.
+    Beside it lie the fields of its `Targets` (Numba's parallel loops take no tuple in a tuple).
     """
 
     bytes: np.ndarray  # (N, V * itemsize) uint8, C-contiguous
     dtype_code: int
     scale: float
     offset: float
-    targets: Targets
+    target_bytes: np.ndarray
+    target_code: int
+    target_scale: float
+    target_offset: float
 
 
 class _Memory:
@@ -63,7 +69,7 @@ NO_TARGETS = as_targets(np.zeros((0, 1), np.uint8))
 
 def as_samples(array: np.ndarray, scale: float = 1.0, offset: float = 0.0, targets: Targets = NO_TARGETS) -> Samples:
     """The same for ``array`` (N, V), as a `Samples` table; ``targets`` have as many rows, or none."""
-    return Samples(*as_targets(array, scale, offset), targets)
+    return Samples(*as_targets(array, scale, offset), *targets)
 
 
 SAMPLES, TARGETS = typeof(as_samples(np.zeros((1, 1), np.uint8))), typeof(NO_TARGETS)
@@ -96,7 +102,13 @@ def load_packed(samples, index, out):
 @jit
 def has_targets(samples):
     """Whether the rows should be answered with other ones."""
-    return samples.targets.bytes.shape[0] > 0
+    return samples.target_bytes.shape[0] > 0
+
+
+@jit
+def targets_of(samples):
+    """The table of what the rows should be answered with."""
+    return Targets(samples.target_bytes, samples.target_code, samples.target_scale, samples.target_offset)
 
 
 @jit

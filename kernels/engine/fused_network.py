@@ -21,6 +21,7 @@ from ..arithmetic.samples import (
     load_row,
     longest_first,
     row_length,
+    targets_of,
 )  # fmt: skip
 from ..arithmetic.updates import ADAM, Update, clip_gradient
 from ..layers import dense, steps
@@ -64,7 +65,7 @@ def load(net, samples, positions, row_ids, corruption, key, epoch):
         noisy[end:] = 0
         scatter_row(noisy, inputs[r // net.rows], r % net.rows)
         if has_targets(samples):
-            load_target(net, samples.targets, positions[r], r)
+            load_target(net, targets_of(samples), positions[r], r)
         else:
             scatter_row(clean, target[r // net.rows], r % net.rows)
         if emphasis.shape[0] and not has_targets(samples):

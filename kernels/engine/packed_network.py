@@ -67,7 +67,7 @@ class Packed(NamedTuple):
     scratch: np.ndarray  # (threads, GROUP, CHUNK, PANEL)
     map_table: np.ndarray  # see `maps`
     maps: np.ndarray
-    lengths: np.ndarray  # (samples,) steps of a minibatch's sequences, which never grow from one to the next; (0,): all have all
+    lengths: np.ndarray  # (samples,) steps of a minibatch's sequences, the longest first; (0,): all have all
     steps: np.ndarray  # (kinds, operations) addresses of kernels, see `layers.steps`
     bfloat16: int  # whether products read words
     word_table: np.ndarray  # see `words`; matrix 2 i is the outputs of layer i - 1, matrix 2 i + 1 its deltas

@@ -7,8 +7,9 @@ states before and one for the inputs. Everything that a step leaves behind stays
 gradient of the weights is one product over all steps and samples, cut into fixed shares of the steps (`map_products`).
 
 A minibatch of sequences of several lengths comes sorted, the longest first: step t takes the samples that have one. Where a
-sequence has ended, outputs and deltas are 0. A layer that is WHOLE takes all steps of all samples. A layer that reads BACKWARDS begins with a sequence's last step and still answers
-in the order of the data, so that the last state is the one beside the first step.
+sequence has ended, outputs and deltas are 0. A layer that is WHOLE takes all steps of all samples. A layer that reads BACKWARDS
+begins with a sequence's last step and still answers in the order of the data, so that the last state is the one beside the first
+step.
 """
 
 from numba import intp, prange

@@ -39,9 +39,9 @@ from .blas import column_sums, layer_backward, layer_forward, weight_gradient
 
 FORWARD, BACKWARD, GRADIENT = range(3)  # columns of the addresses
 # A kind: forward (table, layer, params, activation, below, other, out), of outputs (B, n_out), other (B, n) being the inputs of its
-# PARTNER or, for recurrent ones, lengths of the sequences, for forcing ones the target; backward (table, layer, params, delta, below, other, outputs, out), of the
-# derivative (B, n_in) for its inputs; and, with parameters, gradient (table, layer, params, below, other, outputs, delta, gradient), which
-# is added to.
+# PARTNER or, for recurrent ones, lengths of the sequences, for forcing ones the target; backward (table, layer, params, delta,
+# below, other, outputs, out), of the derivative (B, n_in) for its inputs; and, with parameters, gradient (table, layer, params,
+# below, other, outputs, delta, gradient), which is added to.
 MAP_KINDS: dict[int, tuple[Any, ...]] = {
     CONVOLUTION: (convolution.forward, convolution.backward, convolution.gradient),
     TRANSPOSED_CONVOLUTION: (
@@ -61,8 +61,8 @@ MAP_KINDS: dict[int, tuple[Any, ...]] = {
 class Plain(NamedTuple):
     """Addresses (kinds, 3) of plain steps, and what some need besides their inputs, of the parameters' dtype.
 
-    ``lengths`` are the steps of the sequences of a minibatch, (B, 1), or (0, 1): all; ``target`` (B, n_out) or (0, n_out) is what it
-    should be answered with, where that is not its input or a layer is forced.
+    ``lengths`` are the steps of the sequences of a minibatch, (B, 1), or (0, 1): all; ``target`` (B, n_out) or (0, n_out) is what
+    it should be answered with, where that is not its input or a layer is forced.
     """
 
     addresses: np.ndarray

@@ -34,21 +34,30 @@ Self = TypeVar("Self", bound="Recurrent")
 class Recurrent(MapLayer):
     """What both cells have. ``out_width`` is T, all states, or 1, the last one.
 
-    With ``backwards`` 1 steps are taken from the last to the first; states are still in the order of the inputs.
+    With ``backwards`` 1 steps are taken from the last to the first; states are still in the order of the inputs. With ``whole`` 1
+    all steps are taken, wherever sequences that the network reads end.
     """
 
-    ATTRIBUTES: ClassVar[dict[str, type]] = {**MapLayer.ATTRIBUTES, "backwards": int}
+    ATTRIBUTES: ClassVar[dict[str, type]] = {**MapLayer.ATTRIBUTES, "backwards": int, "whole": int}
     GATES: ClassVar[int]
-    takes_sequences: ClassVar[bool] = True
 
     backwards: int
+    whole: int = 0
     activation: str = field(default="tanh", init=False)  # states lie in its range; what it is made of is the cell's own
 
     @classmethod
-    def on(cls: type[Self], shape: Shape, n_hidden: int, last: bool = False, backwards: bool = False) -> Self:
+    def on(
+        cls: type[Self], shape: Shape, n_hidden: int, last: bool = False, backwards: bool = False, whole: bool = False
+    ) -> Self:
         """The layer on sequences (1, T, D): all states, or the ``last`` one."""
         out = (1, 1 if last else shape[1], n_hidden)
-        return cls(shape[0] * shape[1] * shape[2], out[1] * n_hidden, *shape, *out, 1, 1, int(backwards))
+        sizes = (shape[0] * shape[1] * shape[2], out[1] * n_hidden, *shape, *out, 1, 1)
+        return cls(*sizes, int(backwards), int(whole))
+
+    @property
+    def takes_sequences(self) -> bool:
+        """Unless all steps are taken."""
+        return not self.whole
 
     @property
     def code_shape(self) -> SampleShape:
@@ -58,7 +67,7 @@ class Recurrent(MapLayer):
     @property
     def own(self) -> tuple[int, ...]:
         """Sizes, in the order of the kernels' table."""
-        return (*super().own, self.backwards)
+        return (*super().own, self.backwards, self.whole)
 
     def row(self, weight: int, bias: int) -> np.ndarray:
         """The row of the kernels' table, in which a cell's outputs are linear: it differentiates them itself."""
@@ -91,8 +100,9 @@ class Recurrent(MapLayer):
             raise ValueError(f"expected sequences, maps of height 1, found {self.shape_in} and {self.shape_out}")
         if self.out_width not in (1, self.width):
             raise ValueError(f"expected 1 or {self.width} states of {self.width} steps, found {self.out_width}")
-        if self.backwards not in (0, 1):
-            raise ValueError(f"backwards: expected 0 or 1, found {self.backwards}")
+        for name in ("backwards", "whole"):
+            if getattr(self, name) not in (0, 1):
+                raise ValueError(f"{name}: expected 0 or 1, found {getattr(self, name)}")
 
     @classmethod
     def of_attributes(cls: type[Self], attributes: Mapping[str, Any]) -> Self:

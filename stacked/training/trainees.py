@@ -118,7 +118,7 @@ class DenseTrainee:
         self.network, self.loss, self.plan, self.params = network, loss, plan, network.params
         self.source, self._stochastic = source, stochastic
         self._key = stream_key(source.seed, CORRUPTION, source.stream)
-        ragged = network.takes_sequences and source.data.ragged
+        ragged = network.takes_sequences and (source.data.ragged or source.aim[0].ragged)
         self.objective = Objective(
             LOSSES[loss], corruption, network.n_weights, terms, stochastic.n_samples, int(ragged)
         )
@@ -141,7 +141,7 @@ class DenseTrainee:
         require_room(self.network.layers, n_rows, self.params.itemsize)
         return backprop.workspace(
             self.network.table, len(self.params), n_rows, *form, measured_layers=measured, plain=self._by_line_search,
-            ragged=ragged,
+            ragged=ragged, targets=self.source.goal is not None,
         )  # fmt: skip
 
     @property
@@ -220,14 +220,14 @@ class DenseTrainee:
         backprop.load_minibatch(
             self.network.table, objective, window.samples, positions, row_ids, self._key, epoch, work
         )  # fmt: skip
-        clean, corrupted = work.clean[: len(positions)], work.corrupted[: len(positions)]
-        return corrupted, clean, window.labels[positions] if len(window.labels) else window.labels
+        corrupted, target = work.corrupted[: len(positions)], backprop.target_of(window.samples, work, len(positions))
+        return corrupted, target, window.labels[positions] if len(window.labels) else window.labels
 
     def validation_loss(self, subset: np.ndarray) -> float:
         """Mean loss over clean validation rows; with stochastic layers, their terms in full included."""
         rows, scaled, labels, own = self.source.rows, self.source.scaled, self.source.labels, self._own_terms(1.0)
         if not len(own.places):
-            return self.network.loss(rows, *scaled, self.loss, labels, subset)
+            return self.network.loss(rows, *scaled, self.loss, labels, subset, self.source.goal)
         noise = NO_CORRUPTION._replace(binarize=self.objective.corruption.binarize)
         objective = self.objective._replace(corruption=noise, terms=own, n_samples=1)
         total, count, size = 0.0, 0, min(self.plan.batch_size, len(subset))

@@ -12,7 +12,16 @@ class Sequencing(Recurring):
     hidden_layers: tuple[int, ...] = parameter(
         (), Sizes(), "hidden units of the layers between data and code, and of those back.", metavar="SIZES"
     )
-    reverse: bool = parameter(True, Flag(), "reconstruct the steps from the last to the first.")
+    reverse: bool = parameter(
+        True,
+        Flag(),
+        "reconstruct the steps from the last to the first; those of targets always come from the first on.",
+    )
+    forcing: bool = parameter(
+        False,
+        Flag(),
+        "give the decoder at each step what it should have answered to the one before; in use, what it answered.",
+    )
 
 
 @declared
