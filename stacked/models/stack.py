@@ -160,7 +160,9 @@ class Stack(AskedUnits, Model):
             self._clone(unit).validate()
         check_chain(list(units))
         self._loss()
-        return replace(plan, clip_norm=max(value_of(unit, "clip_norm") if hasattr(unit, "clip_norm") else 0.0 for unit in units))
+        return replace(
+            plan, clip_norm=max(value_of(unit, "clip_norm") if hasattr(unit, "clip_norm") else 0.0 for unit in units)
+        )
 
     def snapshot(self, unit: int | None, params: np.ndarray, history: list[Record]) -> "Stack":
         """A copy as it stands during training: unit number ``unit``, or with None the whole network, has these parameters."""
