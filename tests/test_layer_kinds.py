@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from stacked import Autoencoder, ConvolutionalAutoencoder, StackedAutoencoder, VariationalAutoencoder, load
+from stacked import (
+    Autoencoder,
+    ConvolutionalAutoencoder,
+    RecurrentAutoencoder,
+    StackedAutoencoder,
+    VariationalAutoencoder,
+    load,
+)
 from stacked.kernels import backprop, program
 from stacked.kernels.arithmetic.losses import LOSSES
 from stacked.kernels.arithmetic.objective import Objective
@@ -177,6 +184,8 @@ MODELS = {  # one that holds a layer of the kind
     "pooling": ConvolutionalAutoencoder(3, epochs=1, sample_shape=(8, 8), pool=3),
     "upsampling": ConvolutionalAutoencoder(3, epochs=1, sample_shape=(8, 8), pool=2, padding="valid"),
     "unpooling": ConvolutionalAutoencoder(3, epochs=1, sample_shape=(8, 8), pool=2, unpool="switches"),
+    "gru": RecurrentAutoencoder(3, epochs=1),
+    "lstm": RecurrentAutoencoder(3, cell="lstm", epochs=1),
 }
 CHAINS = [pytest.param(example, id=f"{kind}-{name}") for kind in EXAMPLES for name, example in EXAMPLES[kind].items()]
 

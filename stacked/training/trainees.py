@@ -192,6 +192,8 @@ class DenseTrainee:
 
     def _of_sums(self, update: Update) -> Update:
         """Settings whose longest gradient is that of a loss summed over the outputs, not of its mean over them."""
+        if not update.clip_norm:
+            return update
         n_out = 1 if self.loss == "softmax_cross_entropy" else self.network.layers[-1].n_out
         return update._replace(clip_norm=update.clip_norm * n_out)
 
