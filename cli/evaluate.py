@@ -9,7 +9,7 @@ from stacked.text import escaped
 
 from . import options as opt
 from .output import echo, print_json
-from .table_options import open_for, table_options
+from .table_options import open_for, open_target, table_options
 
 MOST_CLASSES = 20  # of a confusion matrix that is printed
 
@@ -19,6 +19,7 @@ MOST_CLASSES = 20  # of a confusion matrix that is printed
 @opt.data_argument
 @opt.labels_option
 @table_options
+@opt.target_option
 @click.option(
     "--likelihood", type=click.IntRange(min=1), metavar="K",
     help="Models with a Gaussian code: a bound on the log likelihood, from K samples a row.",
@@ -31,6 +32,7 @@ def evaluate(
     model: str,
     data: str,
     labels: str | None,
+    target: str | None,
     likelihood: int | None,
     precision: str | None,
     n_threads: int | None,
@@ -44,13 +46,15 @@ def evaluate(
 
     Errors are per sample, summed over features, of the data as the model sees them (images scaled to [0, 1]). A unit of the code
     is active where its answer exceeds 0.1 (sigmoid, tanh) or 0.001 (other codes) in size, and dead if it never is. Lifetime
-    sparseness is 0 for a unit that answers alike to all rows and 1 for one that answers to a single row.
+    sparseness is 0 for a unit that answers alike to all rows and 1 for one that answers to a single row. A decoder that is told its
+    own answers is told the right ones for errors; shares of symbols that are right are those of its own.
 
     \b
     Example:
       stacked evaluate tuned.h5 digits
       stacked evaluate tuned.h5 parts.csv --labels faulty.csv
       stacked evaluate vae.h5 images.npy --likelihood 5000
+      stacked evaluate translator.h5 words.npy --target others.npy
       stacked evaluate classifier.h5 images.npy --labels labels.npy --json
     """
     from .models import load_model, require_gaussian_code
@@ -59,21 +63,25 @@ def evaluate(
     if likelihood is not None:
         require_gaussian_code(fitted, model)
     with open_for(fitted, data, labels, table) as rows:
-        report = {"model": model, "kind": fitted.kind, "data": rows.name, **_measure(fitted, rows, likelihood, labels)}
+        aim = None if target is None else open_target(target, table)
+        found = _measure(fitted, rows, likelihood, labels, aim)
+        report = {"model": model, "kind": fitted.kind, "data": rows.name, **found}
     print_json(report) if as_json else echo(*_lines(report))
 
 
-def _measure(fitted: Any, rows: Any, likelihood: int | None, labels: str | None) -> dict[str, Any]:
+def _measure(fitted: Any, rows: Any, likelihood: int | None, labels: str | None, target: Any) -> dict[str, Any]:
     from stacked import metrics
     from stacked.sparsity import code_sparsity
 
     own = {} if likelihood is None else {"likelihood": metrics.likelihood_metrics(fitted, rows, likelihood)}
     if fitted.kind == CLASSIFIER:
+        if target is not None:
+            raise click.UsageError("--target: expected none for a classifier; give its classes with --labels")
         found = metrics.classification_metrics(fitted, rows)
         own |= metrics.majority_metrics(fitted, rows, found["accuracy"])
     else:
-        found = metrics.reconstruction_metrics(fitted, rows)
-        own |= metrics.comparison_metrics(fitted, rows)
+        found = metrics.reconstruction_metrics(fitted, rows, target)
+        own |= metrics.comparison_metrics(fitted, rows) | metrics.symbol_metrics(fitted, rows, target)
         if labels is not None:
             own["anomaly"] = metrics.anomaly_metrics(fitted, rows, rows.labels)
     return {**found, **own, "code": code_sparsity(fitted, rows)}
@@ -99,6 +107,10 @@ def _lines(report: dict[str, Any]) -> list[str]:
     ]
     if report["cross_entropy"] is not None:
         lines.append(f"cross-entropy  {report['cross_entropy']:.5g} a sample, summed over features")
+    if "steps_right" in report:
+        lines.append(
+            f"symbols right  {report['steps_right']:.2%} of the steps, {report['sequences_right']:.2%} of whole sequences"
+        )
     if "likelihood" in report:
         found = report["likelihood"]
         error = f"± {found['standard_error']:.2g}, by {found['samples']:,} draws"

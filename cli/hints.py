@@ -22,6 +22,9 @@ def next_command(phase: str, path: str, given: Mapping[str, Any], notes: Mapping
     data = given["data"] or notes["data"]
     sequence = notes.get("table", {}).get("sequence_column")
     own = [] if sequence is None else ["--sequence-column", sequence]
+    if "target" in notes:
+        target = given["target"] or notes["target"]
+        return shell_command("evaluate", path, data, options=["--target", target, *own])
     if phase == "pretrain":
         return shell_command("finetune", path, data, options=["-o", _unused("tuned.h5"), *own])
     labels = (given["labels"] or notes["labels"]) if "labels_fingerprint" in notes else None

@@ -39,6 +39,9 @@ def _lines(model: str, found: dict[str, Any]) -> list[str]:
         f" {found['file_size']:,} bytes, format {found['version']}, stacked {found['stacked_version']}",
         _line("input", f"{shape} of {source['dtype']}, {_scaling(source)}"),
     ]
+    if found["target"] is not None:
+        aim = found["target"]
+        lines.append(_line("target", f"{' x '.join(map(str, aim['sample_shape']))} of {aim['dtype']}, {_scaling(aim)}"))
     if source["table"] is not None:
         lines.append(_line("table", _table(source["table"])))
     for layer in found["layers"]:

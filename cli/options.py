@@ -43,6 +43,10 @@ seed_option = option(parameters_of(Run)["random_state"], "Same seed, same bits. 
 labels_option = click.option(
     "--labels", metavar="DATA", help="One label a row, in any form of DATA.  [default: those that DATA carries]"
 )
+target_option = click.option(
+    "--target", metavar="DATA",
+    help="What the rows should be answered with, a row for each, of SequenceAutoencoder units.  [default: themselves]",
+)  # fmt: skip
 array_output_option = click.option(
     "--output", "-o", default="-", metavar="FILE",
     help="Where to: FILE.npy, FILE.csv or FILE.h5[:/path]; - or nothing for CSV on the standard output.",

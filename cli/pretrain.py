@@ -12,13 +12,23 @@ from . import options as opt
 from .boundary import in_flags
 from .declared import unit_options
 from .parameters import Units
-from .table_options import notes_of_table, open_for_training, table_options
+from .table_options import notes_of_table, open_for_training, open_target, table_options
 from .units import KINDS, settings_for
 
 _OPTIONS = unit_options(KINDS, chosen=("learning_rate",))
 STACK_OPTIONS = tuple(name for name, record in parameters_of(Run).items() if record.option is not None)
 UNIT_OPTIONS = tuple(name for name in _OPTIONS if name not in STACK_OPTIONS)
-_KEPT_ON_RESUME = ("data", "resume", "precision", "n_threads", "checkpoint_every", "quiet", "as_json", "force")
+_KEPT_ON_RESUME = (
+    "data",
+    "target",
+    "resume",
+    "precision",
+    "n_threads",
+    "checkpoint_every",
+    "quiet",
+    "as_json",
+    "force",
+)
 
 stack_options = opt.together(
     click.option(
@@ -44,6 +54,7 @@ stack_options = opt.together(
 @click.argument("data", metavar="[DATA]", required=False)
 @opt.model_output_option
 @stack_options
+@opt.target_option
 @table_options
 @opt.resume_option("pretrain")
 @opt.run_options
@@ -61,13 +72,14 @@ def pretrain(ctx: click.Context, **given: Any) -> None:
       stacked pretrain images.npy -o model.h5 --layers 500-250 --unit dae --corruption-level 0.25,0.1
       stacked pretrain images.npy -o model.h5 --layers 500-30 --learning-rate 0.1,0.001 --momentum 0:0.5/5:0.9
       stacked pretrain images.npy -o model.h5 --layers c16k5s2-c32k3s2-d30
+      stacked pretrain words.npy -o model.h5 --layers G128 --target others.npy
       stacked pretrain --resume model.h5
     """
     if given["resume"] is not None:
         opt.refuse_settings(ctx, _KEPT_ON_RESUME)
         from .train import resume
 
-        resume("pretrain", given["resume"], given["data"], None, given)
+        resume("pretrain", given["resume"], given["data"], None, given, given["target"])
     else:
         opt.require(ctx, given, data="DATA", output="-o MODEL.h5", layers="--layers")
         _start(given)
@@ -75,17 +87,17 @@ def pretrain(ctx: click.Context, **given: Any) -> None:
 
 def _start(given: dict[str, Any]) -> None:
     model = build_stack(given)
-    from .run import notes_of
+    from .run import notes_of, notes_of_target
     from .targets import check_output, claimed
     from .train import train
 
-    data, path = given["data"], given["output"]
+    data, target, path = given["data"], given["target"], given["output"]
     with claimed(path) as signals:
-        check_output(path, [data], given["force"])
+        check_output(path, [data, target], given["force"])
         with open_for_training(data, given) as rows:
-            train(
-                model, "pretrain", rows, path, notes_of(rows, data, None, False) | notes_of_table(given), given, signals
-            )
+            aim = None if target is None else open_target(target, given)
+            notes = notes_of(rows, data, None, False) | notes_of_table(given) | notes_of_target(target, aim)
+            train(model, "pretrain", rows, path, notes, given, signals, target=aim)
 
 
 def build_stack(given: dict[str, Any]) -> Any:
@@ -100,6 +112,7 @@ def build_stack(given: dict[str, Any]) -> Any:
     model = StackedAutoencoder(given["layers"], unit=kind, code=code, unit_settings=settings, **own)
     try:
         model.plan()
+        model.check_target(given["target"])
     except SettingError as error:
         raise click.UsageError(in_flags(str(error))) from error
     return model

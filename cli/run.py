@@ -14,7 +14,7 @@ from stacked.errors import DataError, DivergedError, ModelFileError
 from .hints import shell_command
 from .output import echo
 from .signals import Interrupted, handling
-from .table_options import open_for, table_of_notes
+from .table_options import open_for, open_target, table_of_notes
 
 if TYPE_CHECKING:
     from stacked.data import Rows
@@ -31,6 +31,13 @@ def notes_of(rows: "Rows", data: str, labels: str | None, classify: bool) -> dic
     return notes
 
 
+def notes_of_target(target: str | None, rows: "Rows | None") -> dict[str, Any]:
+    """The same of what the rows should be answered with, where that is not themselves."""
+    from stacked.data import fingerprint
+
+    return {} if target is None else {"target": absolute(target), "target_fingerprint": fingerprint(rows)}
+
+
 def absolute(spec: str) -> str:
     """DATA that means the same in every working directory."""
     from stacked.data.builtin import is_builtin
@@ -41,9 +48,10 @@ def absolute(spec: str) -> str:
     return os.path.abspath(spec)  # noqa: PTH100 - a key may stand behind the path
 
 
-def moved(data: str | None, labels: str | None) -> dict[str, str]:
-    """The notes of where data and labels are now, as far as they have moved."""
-    return {name: absolute(spec) for name, spec in (("data", data), ("labels", labels)) if spec is not None}
+def moved(data: str | None, labels: str | None, target: str | None = None) -> dict[str, str]:
+    """The notes of where data, labels and targets are now, as far as they have moved."""
+    given = {"data": data, "labels": labels, "target": target}
+    return {name: absolute(spec) for name, spec in given.items() if spec is not None}
 
 
 def reopen(path: str, unfinished: "Unfinished", data: str | None, labels: str | None = None) -> "Rows":
@@ -67,6 +75,23 @@ def reopen(path: str, unfinished: "Unfinished", data: str | None, labels: str | 
     _require_same(path, data, notes.get("data_fingerprint"), fingerprint(rows))
     if classify:
         _require_same(path, f"labels of {labels or data}", notes["labels_fingerprint"], _labels_fingerprint(rows))
+    return rows
+
+
+def reopen_target(path: str, unfinished: "Unfinished", target: str | None) -> "Rows | None":
+    """What the rows of an unfinished run should be answered with, where it has such; as `reopen`."""
+    from stacked.data import fingerprint
+
+    notes = unfinished.notes
+    if "target_fingerprint" not in notes:
+        if target is not None:
+            raise DataError(f"{target}: expected no targets, for {path} was training without them; leave --target out")
+        return None
+    spec, table = target or notes.get("target"), table_of_notes(notes)
+    if not isinstance(spec, str) or table is None:
+        raise ModelFileError(f"{path}: the checkpoint does not say what the targets were; name them by --target DATA")
+    rows = open_target(spec, table)
+    _require_same(path, f"targets of {spec}", notes["target_fingerprint"], fingerprint(rows))
     return rows
 
 

@@ -75,6 +75,14 @@ def open_codes(data: str, given: dict[str, Any]) -> "Rows":
     return _opened(lambda: open_data_for(None, data, None, **_choice(given)))
 
 
+def open_target(target: str, given: dict[str, Any]) -> "Rows":
+    """The rows of what others should be answered with; a table of steps names its sequences as DATA does."""
+    from stacked.data import open_data
+
+    named = {name: value for name, value in _choice(given).items() if name == "sequence_column"}
+    return _opened(lambda: open_data(target, **named))
+
+
 def open_labelled(fitted: Any, data: str, labels: str | None, given: dict[str, Any]) -> "Rows":
     """As `open_for`, to go on training the model, which then remembers which column of a table holds the labels."""
     rows = open_for(fitted, data, labels, given)

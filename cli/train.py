@@ -18,8 +18,12 @@ def train(
     given: dict[str, Any],
     signals: Signals,
     resumed: Any = None,
+    target: Any = None,
 ) -> None:
-    """Run one phase ("pretrain" or "finetune") on rows into the file ``path``; ``given`` are the common options."""
+    """Run one phase ("pretrain" or "finetune") on rows into the file ``path``; ``given`` are the common options.
+
+    ``target`` are the rows that a pretrained unit should answer with, where they are others.
+    """
     from stacked.training.checkpoint import Checkpointer
 
     from .hints import mention_bfloat16, next_command
@@ -31,7 +35,8 @@ def train(
     callback = Watched(signals.check, reporter(model, quiet))
     with stoppable(checkpointer, path, phase):
         try:
-            getattr(model, phase)(rows, callback=callback, checkpoint=checkpointer, resume=resumed)
+            own = {} if target is None else {"target": target}
+            getattr(model, phase)(rows, **own, callback=callback, checkpoint=checkpointer, resume=resumed)
         finally:
             callback.close()
         signals.check()
@@ -61,8 +66,10 @@ def _report_finished(path: str, given: dict[str, Any]) -> None:
         echo(f"{path}: the training is finished; there is nothing to do", err=True)
 
 
-def resume(phase: str, path: str, data: str | None, labels: str | None, given: dict[str, Any]) -> None:
-    """Go on with the unfinished phase in the file ``path``; ``data`` and ``labels`` say where they have moved to, if they have."""
+def resume(
+    phase: str, path: str, data: str | None, labels: str | None, given: dict[str, Any], target: str | None = None
+) -> None:
+    """Go on with the unfinished phase in the file ``path``; the others say where data, labels and targets have moved to, if so."""
     from .run import open_unfinished
     from .targets import claimed
 
@@ -74,7 +81,7 @@ def resume(phase: str, path: str, data: str | None, labels: str | None, given: d
         if unfinished is None:
             _report_finished(path, given)
         else:
-            _go_on(unfinished, phase, path, data, labels, given, signals)
+            _go_on(unfinished, phase, path, data, labels, given, signals, target)
 
 
 def _go_on(
@@ -85,14 +92,16 @@ def _go_on(
     labels: str | None,
     given: dict[str, Any],
     signals: Signals,
+    target: str | None,
 ) -> None:
     from .models import set_precision
-    from .run import moved, reopen
+    from .run import moved, reopen, reopen_target
 
     model = unfinished.model
     if given["n_threads"] is not None:
         model.n_threads = given["n_threads"]
     set_precision(model, path, given["precision"])
-    notes = unfinished.notes | moved(data, labels)
+    notes = unfinished.notes | moved(data, labels, target)
     with reopen(path, unfinished, data, labels) as rows:
-        train(model, phase, rows, path, notes, given, signals, unfinished.resume)
+        aim = reopen_target(path, unfinished, target)
+        train(model, phase, rows, path, notes, given, signals, unfinished.resume, aim)

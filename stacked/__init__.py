@@ -28,6 +28,8 @@ if _TYPE_CHECKING:
     from .units.autoencoder import Autoencoder as Autoencoder
     from .units.convolutional import ConvolutionalAutoencoder as ConvolutionalAutoencoder
     from .units.rbm import RBM as RBM
+    from .units.recurrent import RecurrentAutoencoder as RecurrentAutoencoder
+    from .units.sequence import SequenceAutoencoder as SequenceAutoencoder
     from .units.variational import VariationalAutoencoder as VariationalAutoencoder
 
 _HOME = {

@@ -21,10 +21,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .answers import Answerer
 from .baseline import surprise
-from .errors import DataError
+from .decoding import Decoder
+from .errors import DataError, SettingError
 from .files import Baseline
-from .network import Answerer, Network
+from .network import Network
 
 KEPT, NEAREST, PROJECTED = 1000, 5, 64
 COMPONENTS = 128  # at least, where there are so many
@@ -56,7 +58,7 @@ class Eye:
         return Seen(answers.astype(np.float64), np.square(block.astype(np.float64) - outputs).sum(axis=1))
 
 
-def _answered(answer: Answerer, block: np.ndarray) -> np.ndarray:
+def _answered(answer: Answerer | Decoder, block: np.ndarray) -> np.ndarray:
     """Answers (n, ...) to scaled rows, a fixed number at once: the bits of a product may depend on how many rows it has."""
     out = np.empty((len(block), answer.n_out), block.dtype)
     for start in range(0, len(block), _AT_ONCE):
@@ -70,6 +72,7 @@ def _answered(answer: Answerer, block: np.ndarray) -> np.ndarray:
 def scores(model: Any, X: Any) -> np.ndarray:
     """Anomaly scores (n_samples,) float64 of X (n_samples, n_features), higher for stranger rows."""
     rows, scaled = model._fitted_rows(X)
+    require_own(model, "anomaly scores")
     network, found = model._network, np.empty(rows.n_rows)
     eye = Eye(network)
     with model._threads():
@@ -77,6 +80,14 @@ def scores(model: Any, X: Any) -> np.ndarray:
             seen = eye.look(block)
             found[start : start + len(block)] = _combined(model.baseline_, block, seen)
     return checked(rows.name, found)
+
+
+def require_own(model: Any, what: str) -> None:
+    """SettingError for a model that answers with other rows than its input."""
+    if model.target_ is not None and model.target_.scaling is not None:
+        raise SettingError(
+            f"model: expected one that answers with its input, for {what}; found one that was trained towards targets"
+        )
 
 
 def energies(model: Any, X: Any) -> np.ndarray:

@@ -46,6 +46,9 @@ def conclude(model: Any, rows: Rows, scaled: tuple[Any, Any], labels: np.ndarray
     if model.kind == CLASSIFIER:
         model.baseline_ = None if labels is None else _of_classes(model, rows, scaled, labels, train)
         return
+    if model.target_ is not None:  # answers are other rows, or not those that it was trained for
+        model.baseline_ = None
+        return
     sample = sample_rows(rows, scaled, train, sequences=model.takes_sequences)
     if not np.isfinite(sample).all():  # of numbers that float32 does not hold, and of ragged rows, nothing is kept
         model.baseline_ = None

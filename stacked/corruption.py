@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .anomalies import require_own
 from .checks import require_images
 from .data import BLOCK_ROWS, ArrayRows, Rows, as_rows, summarize
 from .errors import SettingError
@@ -128,6 +129,7 @@ def _examples(
         raise SettingError(
             f"model: expected one that decodes, found {type(model).__name__}; give an autoencoder or an RBM"
         )
+    require_own(model, "what it makes of corrupted rows")
     damage = _damage(model, rows, scaled, kind, check_level(kind, level), seed_from(random_state))
     for start, clean in model._network.blocks(rows, *scaled):
         with model._threads():

@@ -12,6 +12,7 @@ import numpy as np
 
 from .baseline import sample_rows
 from .data import ArrayRows
+from .decoding import forcing_in
 from .network import Network
 from .settings import LINE_SEARCHES
 from .training.loop import Phase, Progress
@@ -24,6 +25,7 @@ FEW_STEPS = 1000  # minibatches, before which more of them are the first thing t
 STILL = 1e-3  # a deviation over the rows, as a share of the largest answer, that is none
 ALIKE = 1e-3  # a share of the variance of the data that is none
 MOST_STILL, MOST_DEAD, MOST_PINNED = 0.9, 0.75, 0.95  # shares from which units are spoken of
+MOST_CLIPPED = 0.5  # share of the minibatches
 PINNED = 1e-3  # from an end of the range
 _ENDS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 _LOG = logging.getLogger("stacked.training")
@@ -49,6 +51,7 @@ def findings(phase: Phase, progress: Progress, n_code_layers: int) -> list[str]:
         return []  # numbers that float32 does not hold, or sequences that end early
     answers = _answers(phase.trainee.network, sample)
     lines = [
+        *_of_gradients(phase, progress),
         *_of_codes(phase, progress, answers[:n_code_layers]),
         *_of_outputs(phase, progress, sample, answers),
         *_of_losses(phase, progress),
@@ -59,10 +62,18 @@ def findings(phase: Phase, progress: Progress, n_code_layers: int) -> list[str]:
 def _answers(network: Network, sample: np.ndarray) -> list[np.ndarray]:
     """The answers (n, width) of each layer, in float64."""
     inputs = [sample.astype(network.params.dtype)]
-    for index, layer in enumerate(network.layers):
+    forced = forcing_in(network.layers)
+    for index, layer in enumerate(network.layers[:forced]):
         first = layer.needs_from(index)
         inputs.append(network.apply(ArrayRows(inputs[first]), first=first, last=index + 1))
     return [table.astype(np.float64) for table in inputs[1:]]
+
+
+def _of_gradients(phase: Phase, progress: Progress) -> Iterator[str]:
+    """Gradients that were scaled down so often that the limit is what they go by."""
+    share = phase.trainee.n_clipped / progress.step
+    if share > MOST_CLIPPED:
+        yield f"{share:.0%} of the gradients were longer than clip_norm allows; raise clip_norm of the unit, or {_lower(phase)}"
 
 
 def _of_codes(phase: Phase, progress: Progress, answers: Sequence[np.ndarray]) -> Iterator[str]:
@@ -93,6 +104,8 @@ def _pinned(kind: str, table: np.ndarray) -> float:
 def _of_outputs(phase: Phase, progress: Progress, sample: np.ndarray, answers: Sequence[np.ndarray]) -> Iterator[str]:
     """Of a network that decodes: reconstructions that are all alike."""
     outputs = answers[-1]
+    if len(answers) < len(phase.trainee.network.layers) or phase.feed.goal is not None:
+        return  # nothing is told, or targets are other rows
     if outputs.shape != sample.shape or phase.trainee.network.layers[-1].activation == "softmax":
         return
     if outputs.var(axis=0).sum() <= ALIKE * sample.astype(np.float64).var(axis=0).sum():

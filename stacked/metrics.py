@@ -15,31 +15,58 @@ from typing import Any
 import numpy as np
 
 from .comparison import compared, verdict
-from .data import Rows
+from .data import BLOCK_ROWS, Rows
 from .errors import DataError
+from .targets import are_symbols, goal_for, shares_right
 from .training.losses import is_defined
 
 
-def reconstruction_metrics(model: Any, X: Any) -> dict[str, Any]:
+def reconstruction_metrics(model: Any, X: Any, target: Any = None) -> dict[str, Any]:
     """Of a fitted model with a decoder, on X (n_samples, n_features): n_samples, n_features, and the three numbers above.
 
-    ``cross_entropy`` is None where the outputs are not sigmoid.
+    ``cross_entropy`` is None where the outputs are not sigmoid. Of a model with targets x are the ``target`` of X, and n_features
+    counts theirs; one that is told its own answers as it goes is told x.
     """
     rows, scaled = model._fitted_rows(X)
-    network = model._network
+    network, goal = model._network, goal_for(model.target_, target, rows, model.network_.params.dtype)
+    n_features = network.layers[-1].n_out
     defined = is_defined("cross_entropy", network.layers[-1].activation)
     with model._threads():
-        squared_error = network.loss(rows, *scaled, "squared_error")
-        cross_entropy = network.loss(rows, *scaled, "cross_entropy") if defined else None
+        squared_error = network.loss(rows, *scaled, "squared_error", goal=goal)
+        cross_entropy = network.loss(rows, *scaled, "cross_entropy", goal=goal) if defined else None
     if not math.isfinite(squared_error + (cross_entropy or 0.0)):
         raise DataError(f"{rows.name}: the model's error on these rows is not finite; their values are too large")
     return {
         "n_samples": rows.n_rows,
-        "n_features": rows.n_columns,
+        "n_features": n_features,
         "squared_error": squared_error,
         "cross_entropy": cross_entropy,
-        "rmse": math.sqrt(squared_error / rows.n_columns),
+        "rmse": math.sqrt(squared_error / n_features),
     }
+
+
+def symbol_metrics(model: Any, X: Any, target: Any = None) -> dict[str, float]:
+    """Of a fitted model of sequences of symbols, each step a single 1 among zeros: ``steps_right`` and ``sequences_right``, shares.
+
+    A step is right where the largest number of the answer is the 1, a sequence where all its steps are; steps after its end do not
+    count. Nothing of other models.
+    """
+    if not model.takes_sequences or not hasattr(model, "reconstruct"):
+        return {}
+    rows, scaled = model._fitted_rows(X)
+    goal = goal_for(model.target_, target, rows, model.network_.params.dtype)
+    scaling = model.scaling_ if goal is None else model.target_.scaling
+    if len(scaling.sample_shape) != 2 or scaling.sample_shape[1] < 2:
+        return {}
+    width = scaling.sample_shape[1]
+    if not are_symbols(rows.read(0, min(rows.n_rows, BLOCK_ROWS)) if goal is None else goal.table, width):
+        return {}
+    expected = rows.read(0, rows.n_rows) if goal is None else goal.table
+    if not are_symbols(expected, width):
+        return {}
+    with model._threads():
+        steps, sequences = shares_right(model._network.apply(rows, *scaled), expected, width)
+    return {"steps_right": steps, "sequences_right": sequences}
 
 
 def comparison_metrics(model: Any, X: Any) -> dict[str, Any]:

@@ -9,19 +9,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from math import prod
-from typing import NamedTuple
 
 import numpy as np
 
+from .answers import Answerer
 from .checks import check_width
 from .data import BLOCK_ROWS, Rows
 from .data.finite import sums_up, values_there
 from .data.memory import available_memory
+from .decoding import Decoder, Goal, decoder_of, forcing_in, taught_loss
 from .errors import DataError, SettingError
 from .kernels import backprop
 from .kernels.arithmetic.losses import LOSSES, forward_activation, loss_and_delta
 from .kernels.arithmetic.random import WEIGHTS, stream_key
-from .kernels.arithmetic.samples import Samples, as_samples, load_rows
+from .kernels.arithmetic.samples import as_samples, load_rows
 from .kernels.cpu import max_threads
 from .kernels.engine import panels
 from .kernels.engine.instructions import PANEL
@@ -49,6 +50,7 @@ class Network:
     def __post_init__(self) -> None:
         for index, layer in enumerate(self.layers):  # kernels check no bounds
             layer.check_after(self.layers[:index])
+            layer.check_before(self.layers[-1])
         self.table, self.n_weights = _layer_table(self.layers)
         expected = _n_params(self.layers)
         if self.params.shape != (expected,):
@@ -94,7 +96,12 @@ class Network:
     @property
     def takes_sequences(self) -> bool:
         """Whether samples may end early, with NaN after the last step."""
-        return self.layers[0].takes_sequences
+        return self._reads_sequences(0)
+
+    def _reads_sequences(self, first: int, last: int | None = None) -> bool:
+        """Whether what layer ``first`` reads may end early: it is recurrent, and all such up to ``last`` have as many steps."""
+        layers = [layer for layer in self.layers[first:last] if layer.takes_sequences]
+        return self.layers[first].takes_sequences and len({layer.shape_in[:2] for layer in layers}) == 1
 
     def weight(self, index: int) -> np.ndarray:
         """View of the weights of a layer that has one array of them; a dense one's are (n_in, n_out)."""
@@ -137,7 +144,7 @@ class Network:
         out = np.empty((rows.n_rows, answer.n_out), self.params.dtype)
         for start in range(0, rows.n_rows, _ANSWERED_ROWS):
             stop = min(start + _ANSWERED_ROWS, rows.n_rows)
-            table = read_finite(rows, start, stop, self.layers[first].takes_sequences)
+            table = read_finite(rows, start, stop, self._reads_sequences(first, last))
             part = out[start : start + len(table)]
             answer(as_samples(table, scale, offset), np.arange(len(table)), part)
             if not (sums_up(part) or _ends_early(table, part)):
@@ -146,15 +153,36 @@ class Network:
                 )
         return out
 
-    def answerer(self, first: int = 0, last: int | None = None, logits_of: str | None = None) -> "Answerer":
-        """Layers ``first`` to ``last`` (exclusive), ready for many calls; the last stays linear under a loss on logits."""
+    def answerer(self, first: int = 0, last: int | None = None, logits_of: str | None = None) -> Answerer | Decoder:
+        """Layers ``first`` to ``last`` (exclusive), ready for many calls; the last stays linear under a loss on logits.
+
+        With one among them that is given what the network should answer, these go step by step by what they answered before.
+        """
         if self.bfloat16:
             check_bfloat16()
+        forced = forcing_in(self.layers[first:last])
+        if forced is not None:
+            return self._decoder(first, first + forced, last)
         table = self._slice(first, last)
         require_room(self.layers[first:last], PANEL * max_threads(), self.params.itemsize)
         if logits_of is not None:
             table[-1, panels.ACTIVATION] = forward_activation(LOSSES[logits_of], table[-1, panels.ACTIVATION])
-        return Answerer(table, self.params, backprop.prepare(table, self.params, self.bfloat16))
+        prepared = backprop.prepare(table, self.params, self.bfloat16, self._reads_sequences(first, last))
+        return Answerer(table, self.params, prepared)
+
+    def _decoder(self, first: int, forced: int, last: int | None) -> Decoder:
+        """Layers ``first`` to the last one, that at ``forced`` being given the answers; SettingError for an end before that."""
+        if len(self.layers[:last]) < len(self.layers):
+            raise SettingError(
+                f"layers: expected all up to layer {len(self.layers) - 1}, whose answers layer {forced} is given, found layers"
+                f" up to {len(self.layers[:last]) - 1}; ask for those below layer {forced}, or for all"
+            )
+        below = self.answerer(first, forced) if first < forced else None
+        assert below is None or isinstance(below, Answerer)
+        require_room(self.layers[forced:], PANEL * max_threads(), self.params.itemsize)
+        ended = self.layers[first].takes_sequences and self.layers[forced + 1].takes_sequences
+        ends = self.layers[first].shape_in[-1] if ended else 0
+        return decoder_of(self.layers[forced], below, self._slice(forced + 1, None), self.params, self.bfloat16, ends)
 
     def _slice(self, first: int, last: int | None) -> np.ndarray:
         """The table of some layers; SettingError where one of them needs what a layer before them was given."""
@@ -177,10 +205,19 @@ class Network:
         loss: str,
         labels: np.ndarray | None = None,
         subset: np.ndarray | None = None,
+        goal: Goal | None = None,
     ) -> float:
-        """Mean loss per row over all rows, or over those in ``subset`` (sorted row numbers), without corruption."""
+        """Mean loss per row over all rows, or over those in ``subset`` (sorted row numbers), without corruption.
+
+        Rows should be answered with those of the ``goal``, if there is one. Layers that are given what the network should answer
+        are given it here, too.
+        """
         total, count, code = 0.0, 0, LOSSES[loss]
         check_width(rows, self.layers[0].n_in)
+        if goal is not None or forcing_in(self.layers) is not None:
+            blocks = self.blocks(rows, scale, offset, subset)
+            told = ((numbers_of(start, len(block), rows, subset), block) for start, block in blocks)
+            return taught_loss(self.table, self.n_weights, self.params, self.bfloat16, code, told, goal)
         no_target = np.zeros((0, 0), self.params.dtype)
         answer = self.answerer(logits_of=loss)
         for start, block in self.blocks(rows, scale, offset, subset):
@@ -189,8 +226,9 @@ class Network:
             answer(as_samples(block), np.arange(n), outputs)
             goal = np.zeros(0, np.int64) if labels is None else labels[numbers_of(start, n, rows, subset)]
             target = block if labels is None else no_target
+            weights = _without_ended(outputs, target) if self.takes_sequences and labels is None else no_target
             activation = self.table[-1, panels.ACTIVATION]
-            total += loss_and_delta(code, activation, outputs, target, goal, no_target, np.empty_like(outputs))
+            total += loss_and_delta(code, activation, outputs, target, goal, weights, np.empty_like(outputs))
             count += n
         return total / count
 
@@ -214,29 +252,6 @@ class Network:
             yield start, block
 
 
-class Answerer(NamedTuple):
-    """Some layers of a network with what their kernel can prepare once."""
-
-    table: np.ndarray
-    params: np.ndarray
-    prepared: backprop.Prepared
-
-    @property
-    def n_out(self) -> int:
-        """Numbers in an answer."""
-        return int(self.table[-1, panels.N_OUT])
-
-    def block(self, table: np.ndarray, scale: float, offset: float) -> np.ndarray:
-        """Answers (n, n_out) to raw rows (n, V)."""
-        out = np.empty((len(table), self.n_out), self.params.dtype)
-        self(as_samples(table, scale, offset), np.arange(len(table)), out)
-        return out
-
-    def __call__(self, samples: Samples, positions: np.ndarray, out: np.ndarray) -> None:
-        """out (n, n_out) = the layers' answer to rows ``positions`` (n,) of ``samples``."""
-        backprop.infer(self.table, self.params, self.prepared, samples, positions, out)
-
-
 def read_finite(rows: Rows, start: int, stop: int, sequences: bool = False) -> np.ndarray:
     """Raw rows (n, V); NaN or infinity among them is a DataError, but for NaN after the end of ``sequences``."""
     table = rows.read(start, stop)
@@ -247,6 +262,15 @@ def read_finite(rows: Rows, start: int, stop: int, sequences: bool = False) -> n
 def _ends_early(table: np.ndarray, answers: np.ndarray) -> bool:
     """Whether answers (n, n_out) that are no finite numbers may be those of sequences that end early in the table (n, V)."""
     return table.dtype.kind == "f" and bool(np.isnan(table).any()) and not np.isinf(answers).any()
+
+
+def _without_ended(outputs: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Weights of single losses, 0 where sequences have ended, (0, 0) if none has; NaN gives way to 0 there."""
+    ended = np.isnan(target)
+    if not ended.any():
+        return target[:0, :0]
+    outputs[ended], target[ended] = 0, 0
+    return (~ended).astype(target.dtype)
 
 
 def numbers_of(start: int, n: int, rows: Rows, subset: np.ndarray | None) -> np.ndarray:

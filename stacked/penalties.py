@@ -48,7 +48,9 @@ class Penalised(Sparse):
 
 def check_target(estimator: Any, prefix: str = "") -> float | None:
     """The target for the activation of an estimator's codes; SettingError for one without a weight, or a weight without one."""
-    target, weight = (getattr(estimator, f"{prefix}sparsity_{name}") for name in ("target", "weight"))
+    target, weight = (
+        getattr(estimator, f"{prefix}sparsity_{name}", default) for name, default in (("target", None), ("weight", 0.0))
+    )
     if target is None and weight > 0:
         raise SettingError(f"{prefix}sparsity_weight: has no effect without a target; set {prefix}sparsity_target too")
     if target is not None and weight == 0:
@@ -73,7 +75,7 @@ def terms_of(estimator: Any, layer: int, prefix: str = "") -> "Terms":
     values = {name.removeprefix(prefix): value for name, value in checked(estimator).items() if name.startswith(prefix)}
     asked = {
         "l1": (values["code_l1"], 0.0),
-        "sparsity": (values["sparsity_weight"], values["sparsity_target"] or 0.0),
+        "sparsity": (values.get("sparsity_weight", 0.0), values.get("sparsity_target") or 0.0),
         "contraction": (values.get("contraction", 0.0), 0.0),
     }
     return as_terms(*((PENALTIES[kind], layer, *numbers) for kind, numbers in asked.items() if numbers[0] > 0))

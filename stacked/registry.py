@@ -22,6 +22,8 @@ UNITS = {
     "RBM": Home("units.rbm", "rbm"),
     "Autoencoder": Home("units.autoencoder", "autoencoder"),
     "ConvolutionalAutoencoder": Home("units.convolutional", "convolutional"),
+    "RecurrentAutoencoder": Home("units.recurrent", "recurrent"),
+    "SequenceAutoencoder": Home("units.sequence", "sequence"),
     "VariationalAutoencoder": Home("units.variational", "vae"),
 }
 CLASSIFIER = "stacked_classifier"

@@ -198,7 +198,8 @@ def _network_flops(spec: tuple) -> float:
 def _forward(name: str, spec: tuple, n_rows: int) -> Case:
     def make(dtype, seed):
         net = _Dense(spec, dtype, seed, n_rows, n_rows + 3)
-        args = (net.table, net.params, net.objective.loss, net.inputs, net.work.noise[:n_rows], net.work.outputs)
+        own = (net.work.plain, net.table, net.params, net.objective.loss)
+        args = (*own, net.inputs, net.work.noise[:n_rows], net.work.outputs)
         return Problem(args, {"outputs": PRODUCT})
 
     return Case("backprop.forward", f"{name}, {n_rows} rows", make, n_rows * _network_flops(spec))

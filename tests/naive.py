@@ -325,7 +325,7 @@ def _layer_outputs(table, params, loss, inputs, noise):
     return values
 
 
-def forward(table, params, loss, inputs, noise, outputs):
+def forward(plain, table, params, loss, inputs, noise, outputs):
     packed = np.concatenate([value.ravel() for value in _layer_outputs(table, params, loss, inputs, noise)[1:]])
     outputs[: packed.size] = packed
 

@@ -67,7 +67,9 @@ def test_an_option_offers_the_words_of_all_kinds_that_take_it():
 def test_noise_is_of_denoising_autoencoders_and_of_those_without_a_name_for_it(toy):
     assert not {"corruption", "corruption_level", "n_hidden"} & {param.name for param in toy.params}
     assert option(pretrain, "corruption").type.choices == ("masking", "salt_and_pepper", "gaussian")
-    assert {kind for kind, names in OWN_OPTIONS.items() if "corruption" in names} == {"dae", "convolutional"}
+    assert {kind for kind, names in OWN_OPTIONS.items() if "corruption" in names} == {
+        "dae", "convolutional", "recurrent", "sequence",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -39,7 +39,7 @@ def trained(path, *flags):
 
 def test_a_new_unit_has_its_value_of_unit_and_its_flags():
     text = stacked("pretrain", "--help").stdout
-    assert "[auto|rbm|autoencoder|vae|deep_unit|dae|wide|convolutional]" in text
+    assert "[auto|rbm|autoencoder|vae|deep_unit|dae|wide|convolutional|recurrent|sequence]" in text
     assert " ".join(text.split()).count("deep_unit, wide: width of the layer between the input and the codes.") == 1
     result = stacked("pretrain", "digits", "-o", "m.h5", "--layers", 8, "--unit", "rbm", "--n-between", 5)
     assert (

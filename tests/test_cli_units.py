@@ -4,7 +4,16 @@ import click
 import numpy as np
 import pytest
 
-from stacked import RBM, Autoencoder, ConvolutionalAutoencoder, StackedAutoencoder, VariationalAutoencoder, load
+from stacked import (
+    RBM,
+    Autoencoder,
+    ConvolutionalAutoencoder,
+    RecurrentAutoencoder,
+    SequenceAutoencoder,
+    StackedAutoencoder,
+    VariationalAutoencoder,
+    load,
+)
 from stacked.cli import main
 from stacked.cli import train as cli_train
 from stacked.cli.table_options import NAMES as TABLE_OPTIONS
@@ -136,6 +145,10 @@ def test_what_is_not_given_is_the_unit_s_own_default():
     assert generative.get_params() == VariationalAutoencoder(8).get_params()
     (maps,) = build_units("convolutional", [8], None, {"kernel": None, "tied": None})
     assert maps.get_params() == ConvolutionalAutoencoder(8).get_params()
+    (sequences,) = build_units("sequence", [8], None, {"reverse": None, "cell": None})
+    assert sequences.get_params() == SequenceAutoencoder(8).get_params()
+    (states,) = build_units("recurrent", [8], None, {"clip_norm": None})
+    assert states.get_params() == RecurrentAutoencoder(8).get_params()
     (noisy,) = build_units("dae", [8], None, {})
     assert noisy.get_params() == Autoencoder(8, corruption="masking", corruption_level=0.25).get_params()
 
@@ -149,25 +162,35 @@ FOREIGN = {
     "vae": (*OF_RBM, "output_activation", "loss", "tied", "start", "corruption", "corruption_level", "code_l1", "contraction",
             "emphasis", "sparsity_target", "sparsity_weight"),
     "convolutional": (*OF_RBM, "contraction", "start"),
+    "recurrent": (*OF_RBM, "activation", "tied", "contraction", "start", "sparsity_target", "sparsity_weight", "reverse"),
+    "sequence": (*OF_RBM, "activation", "tied", "contraction", "start", "sparsity_target", "sparsity_weight"),
 }  # fmt: skip
 OF_VAE = ("hidden_layers", "likelihood", "binarize", "samples", "kl_warmup")
 OF_MAPS = ("kernel", "stride", "pool", "padding", "unpool")
+RECURRENT = ("recurrent", "sequence")
 FOREIGN = {kind: names if kind == "vae" else (*names, *OF_VAE) for kind, names in FOREIGN.items()}
+FOREIGN["sequence"] = tuple(name for name in FOREIGN["sequence"] if name != "hidden_layers")
+FOREIGN |= {kind: (*names, "cell", "clip_norm") for kind, names in FOREIGN.items() if kind not in RECURRENT}
 FOREIGN = {kind: names if kind == "convolutional" else (*names, *OF_MAPS) for kind, names in FOREIGN.items()}
 TAKERS = {
     **dict.fromkeys(OF_RBM, "rbm"),
     **dict.fromkeys(OF_VAE, "vae"),
     **dict.fromkeys(OF_MAPS, "convolutional"),
-    **dict.fromkeys(("activation", "optimizer", "line_searches"), "autoencoder and vae and dae and convolutional"),
+    **dict.fromkeys(("cell", "clip_norm"), "recurrent and sequence"),
+    "reverse": "sequence",
+    "hidden_layers": "vae and sequence",
+    "activation": "autoencoder and vae and dae and convolutional",
+    "tied": "autoencoder and dae and convolutional",
+    **dict.fromkeys(("optimizer", "line_searches"), "autoencoder and vae and dae and convolutional and recurrent and sequence"),
     **dict.fromkeys(("sparsity_target", "sparsity_weight"), "rbm and autoencoder and dae and convolutional"),
-    **dict.fromkeys(("corruption", "corruption_level", "emphasis"), "dae and convolutional"),
+    **dict.fromkeys(("corruption", "corruption_level", "emphasis"), "dae and convolutional and recurrent and sequence"),
     **dict.fromkeys(("contraction", "start"), "autoencoder and dae"),
 }
 
 
 @pytest.mark.parametrize("kind, name", [(kind, name) for kind, names in FOREIGN.items() for name in names])
 def test_options_of_other_units_are_named_with_those_that_take_them(kind, name):
-    takers = TAKERS.get(name, "autoencoder and dae and convolutional")
+    takers = TAKERS.get(name, "autoencoder and dae and convolutional and recurrent and sequence")
     with pytest.raises(click.UsageError, match=f"^{flag_of(name)} is an option of --unit {takers}, not of {kind}$"):
         build_units(kind, [8], None, {name: False})
 
@@ -233,6 +256,9 @@ PRETRAIN = {  # parameter of the command: the kind of unit, its flags, whose att
     "pool": ("convolutional", ["--pool", "2,0"], "units", "pool", [2, 0]),
     "padding": ("convolutional", ["--padding", "valid"], "units", "padding", ["valid", "valid"]),
     "unpool": ("convolutional", ["--unpool", "switches", "--pool", "2"], "units", "unpool", ["switches", "switches"]),
+    "cell": ("sequence", ["--cell", "lstm"], "units", "cell", ["lstm", "lstm"]),
+    "clip_norm": ("recurrent", ["--clip-norm", "2,0"], "units", "clip_norm", [2, 0]),
+    "reverse": ("sequence", ["--no-reverse"], "units", "reverse", [False, False]),
     "validation_fraction": ("rbm", ["--validation", "0.3"], "model", "validation_fraction", 0.3),
     "patience": ("rbm", ["--patience", "4", "--validation", "0.3"], "model", "patience", 4),
     "scaling": ("rbm", ["--scaling", "minmax"], "model", "scaling", "minmax"),
@@ -317,6 +343,7 @@ def test_flags_of_pretrain(name, trainings, tmp_path):
     assert found(trainings[0], where, attribute) == value
     assert found(trainings[1], where, attribute) != value
     names = {"rbm": "RBM", "vae": "VariationalAutoencoder", "convolutional": "ConvolutionalAutoencoder"}
+    names |= {"recurrent": "RecurrentAutoencoder", "sequence": "SequenceAutoencoder"}
     assert type(trainings[0]["model"].templates[0]).__name__ == names.get(kind, "Autoencoder")
     assert (trainings[0]["phase"], trainings[0]["path"]) == ("pretrain", str(tmp_path / "m.h5"))
     assert trainings[0]["rows"].name == "digits" and trainings[0]["notes"]["data"] == "digits"

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from stacked import Autoencoder, ConvolutionalAutoencoder, StackedAutoencoder, VariationalAutoencoder, load
+from stacked import (
+    Autoencoder,
+    ConvolutionalAutoencoder,
+    RecurrentAutoencoder,
+    StackedAutoencoder,
+    VariationalAutoencoder,
+    load,
+)
 from stacked.kernels import backprop, program
 from stacked.kernels.arithmetic.losses import LOSSES
 from stacked.kernels.arithmetic.objective import Objective
@@ -15,7 +22,7 @@ from stacked.kernels.arithmetic.penalties import PENALTIES
 from stacked.kernels.arithmetic.terms import as_terms
 from stacked.kernels.cpu import thread_limit
 from stacked.kernels.engine.panels import ROWS
-from stacked.layers import LAYERS, Convolution, Dense, Gaussian, Layer, Pooling, Upsampling
+from stacked.layers import GRU, LAYERS, LSTM, Convolution, Dense, Gaussian, Layer, Pooling, Upsampling
 from stacked.network import Network
 from stacked.units.base import Unit
 from stacked.units.chain import chained, decoders, encoders
@@ -81,7 +88,32 @@ class Example(NamedTuple):
         return samples_of("uint8", 2, N_ROWS, self.layers[0].n_in)
 
 
+
+
+def recurrent_examples(cell):
+    """Chains with a recurrent layer at either end, between rows, reading either way, of less and of more than a panel."""
+    return {
+        "states": Example(
+            (cell.on((1, 5, 8), 35), Convolution.on((1, 5, 35), 8, 1, activation="sigmoid")), "cross_entropy", noise="masking"
+        ),
+        "code": Example(
+            (
+                cell.on((1, 3, 34), 7, last=True), Upsampling.to(7, (1, 3)), cell.on((1, 3, 7), 33, backwards=True),
+                Convolution.on((1, 3, 33), 34, 1, activation="linear"),
+            ),
+            "squared_error",
+        ),
+        "between rows": Example(
+            (Dense(9, 12, "tanh"), cell.on((1, 4, 3), 5), cell.on((1, 4, 5), 4, last=True, backwards=True), Dense(4, 3, "softmax")),
+            "softmax_cross_entropy",
+        ),
+        "to the end": Example((cell.on((1, 5, 4), 6), cell.on((1, 5, 6), 4)), "squared_error"),
+    }  # fmt: skip
+
+
 EXAMPLES = {
+    "gru": recurrent_examples(GRU),
+    "lstm": recurrent_examples(LSTM),
     "dense": {
         "untied": Example((Dense(40, 35, "tanh"), Dense(35, 40, "sigmoid")), "cross_entropy", noise="masking"),
         "tied": Example((Dense(9, 7, "softplus"), Dense(7, 9, "linear", 0)), "squared_error"),
@@ -154,6 +186,8 @@ MODELS = {  # one that holds a layer of the kind
     "pooling": ConvolutionalAutoencoder(3, epochs=1, sample_shape=(8, 8), pool=3),
     "upsampling": ConvolutionalAutoencoder(3, epochs=1, sample_shape=(8, 8), pool=2, padding="valid"),
     "unpooling": ConvolutionalAutoencoder(3, epochs=1, sample_shape=(8, 8), pool=2, unpool="switches"),
+    "gru": RecurrentAutoencoder(3, epochs=1),
+    "lstm": RecurrentAutoencoder(3, cell="lstm", epochs=1),
 }
 CHAINS = [pytest.param(example, id=f"{kind}-{name}") for kind in EXAMPLES for name, example in EXAMPLES[kind].items()]
 

@@ -41,8 +41,8 @@ def with_unit(index, change, **changes):
 UNFIT = {
     "kind": (replace(STACK, kind="gan"), "/@kind: unknown kind of model 'gan', expected one of rbm"),
     "kind of a layer": (
-        with_layer(1, replace, kind="gru"),
-        "/encoder/1@kind: unknown kind of layer 'gru', expected dense, gaussian",
+        with_layer(1, replace, kind="attention"),
+        "/encoder/1@kind: unknown kind of layer 'attention', expected dense, gaussian",
     ),
     "no attributes": (
         with_layer(0, replace, attributes={}),
@@ -83,7 +83,8 @@ UNFIT = {
     ),
     "class of a unit": (
         with_unit(0, replace, kind="Popen"),
-        "/units/0@kind: expected one of RBM, Autoencoder, ConvolutionalAutoencoder, VariationalAutoencoder, found 'Popen'",
+        "/units/0@kind: expected one of RBM, Autoencoder, ConvolutionalAutoencoder, RecurrentAutoencoder, SequenceAutoencoder,"
+        " VariationalAutoencoder, found 'Popen'",
     ),
     "sizes of a unit": (
         with_unit(0, replace, attributes={"n_visible": 6}),

@@ -38,7 +38,9 @@ def test_a_unit_of_several_layers_keeps_the_arrays_of_each(small):
 
 
 def test_every_unit_can_be_asked_for_on_the_command_line():
-    assert [*OWN_OPTIONS] == ["rbm", "autoencoder", "vae", "dae", "convolutional"]  # those on maps last
+    assert [*OWN_OPTIONS] == [
+        "rbm", "autoencoder", "vae", "dae", "convolutional", "recurrent", "sequence",
+    ]  # those on maps last  # fmt: skip
     assert {*OWN_OPTIONS} == {*(home.kind for home in UNITS.values()), "dae"}  # a denoising autoencoder is no class
 
 
@@ -47,6 +49,7 @@ def test_a_unit_of_a_users_own_is_not_written_under_a_name_of_ours(small, tmp_pa
     assert not is_registered(other)
     with pytest.raises(
         ModelFileError,
-        match=r"^RBM: only RBM, Autoencoder, ConvolutionalAutoencoder and VariationalAutoencoder units can be written to a file$",
+        match=r"^RBM: only RBM, Autoencoder, ConvolutionalAutoencoder, RecurrentAutoencoder, SequenceAutoencoder and"
+        r" VariationalAutoencoder units can be written to a file$",
     ):
         other(2, epochs=0).fit(small).save(tmp_path / "model.h5")

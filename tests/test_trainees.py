@@ -99,7 +99,7 @@ def test_a_network_is_trained_on_the_chosen_rows_with_its_own_stream(optimizer, 
     assert trainee.train(window, slice(2, 6), 3, 8, 17, update) == (6.5, 2.5)
     ((table, params, objective, found, samples, its_labels, positions, ids, size, key, epoch, step, velocity, squares, work),) = calls  # fmt: skip # noqa: E501
     assert table is trainee.network.table and found is update and samples is window.samples
-    assert objective == (LOSSES[loss], NOISE, trainee.network.n_weights, NO_TERMS, 1) and its_labels is window.labels
+    assert objective == (LOSSES[loss], NOISE, trainee.network.n_weights, NO_TERMS, 1, 0) and its_labels is window.labels
     assert params is trainee.params is trainee.network.params is trainee.arrays["params"]
     assert positions.tolist() == [11, 0, 5, 2] and ids.tolist() == [111, 100, 105, 102]
     assert (size, epoch, step) == (3, 8, 17) and key == stream_key(9, CORRUPTION, 3)

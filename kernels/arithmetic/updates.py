@@ -10,6 +10,7 @@ the mean loss plus penalty, and the rate r:
 Momentum never multiplies the learning rate. The penalty is l1 |W| + l2 |W|^2 / 2.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +26,10 @@ _CHUNK = 16384
 
 
 class Update(NamedTuple):
-    """Settings of one epoch. ``decay_steps`` > 0 lets the rate fall linearly to zero over that many minibatches."""
+    """Settings of one epoch. ``decay_steps`` > 0 lets the rate fall linearly to zero over that many minibatches.
+
+    With ``clip_norm`` > 0 a gradient longer than that is scaled down to it (Pascanu et al. 2013); the penalty is added afterwards.
+    """
 
     optimizer: int
     learning_rate: float
@@ -33,6 +37,7 @@ class Update(NamedTuple):
     momentum: float
     l1: float
     l2: float
+    clip_norm: float = 0.0
 
 
 UPDATE, VECTOR = typeof(Update(0, 0.0, 0, 0.0, 0.0, 0.0)), float32[::1]  # types of arguments
@@ -51,6 +56,28 @@ def penalty_slope(w, l1, l2):
     """Derivative of l1 |w| + l2 w^2 / 2."""
     zero = like(0.0, w)
     return l2 * w + ((l1 if w > zero else zero) - (l1 if w < zero else zero))
+
+
+@jit
+def scale_to_norm(limit, squares):
+    """What a gradient, the sum of whose squares is given, is multiplied by for a norm of at most ``limit``; one of NaN is left alone."""
+    norm = math.sqrt(squares)
+    return limit / norm if norm > limit else 1.0
+
+
+@jit
+def clip_gradient(limit, gradient):
+    """Scale a gradient (P,) to a norm of at most ``limit``, in place; 1 if it was longer, else 0."""
+    squares = 0.0
+    for g in gradient:
+        squares += np.float64(g) * np.float64(g)
+    scale = scale_to_norm(limit, squares)
+    if scale == 1.0:
+        return 0
+    factor = gradient.dtype.type(scale)
+    for i in range(gradient.shape[0]):
+        gradient[i] *= factor
+    return 1
 
 
 @jit

@@ -9,20 +9,46 @@ import numpy as np
 from numba import intp, prange
 
 from .._jit import jit, linked
-from ..arithmetic.corruption import NOISE, corrupt_packed, emphasis_packed
+from ..arithmetic.corruption import NOISE, corrupt_packed, emphasis_packed, emphasises
 from ..arithmetic.objective import Batch
 from ..arithmetic.random import KEY
-from ..arithmetic.samples import SAMPLES, load_packed
-from ..arithmetic.updates import ADAM, Update
+from ..arithmetic.samples import (
+    SAMPLES,
+    TARGETS,
+    end_emphasis,
+    has_targets,
+    load_packed,
+    load_row,
+    longest_first,
+    row_length,
+    targets_of,
+)  # fmt: skip
+from ..arithmetic.updates import ADAM, Update, clip_gradient
 from ..layers import dense, steps
 from ..program import BACKWARD, FORWARD, LOAD, MEASURE, OUTPUT, ROW_LOSSES
 from .packed_network import DELTA, NET, block_panels, keep_rows
 from .packed_network import OUTPUT as OUTPUTS
 from .panel_objective import measure, output_layer, row_losses
-from .panels import DENSE, KIND, N_IN, NUMBERS, PACK, UNPACK, copy_vector, scatter_row
+from .panels import CHANNELS, DENSE, KIND, N_IN, N_OUT, NUMBERS, PACK, UNPACK, copy_vector, scatter_row, step_width
 from .words import pack_params
 
 NO_UPDATE = Update(0, 0.0, 0, 0.0, 0.0, 0.0)
+
+
+@linked(NET, TARGETS, intp, intp)
+def load_target(net, targets, position, r):
+    """Row ``r`` of a minibatch's target, and the weights of its losses where sequences may have ended."""
+    block, row, width = r // net.rows, r % net.rows, step_width(net.table)
+    values = np.empty(net.table[net.table.shape[0] - 1, N_OUT], np.float32)
+    load_row(targets, position, values)
+    if net.emphasis.shape[0]:
+        end = row_length(targets, position, width) * width
+        values[end:] = 0
+        scatter_row(values, net.target[block], row)
+        end_emphasis(False, end, values)
+        scatter_row(values, net.emphasis[block], row)
+    else:
+        scatter_row(values, net.target[block], row)
 
 
 @linked(NET, SAMPLES, NUMBERS, NUMBERS, NOISE, KEY, intp, parallel=True)
@@ -33,11 +59,20 @@ def load(net, samples, positions, row_ids, corruption, key, epoch):
     for r in prange(positions.shape[0]):
         clean, noisy = np.empty(n_visible, np.float32), np.empty(n_visible, np.float32)
         load_packed(samples, positions[r], clean)
+        end = net.lengths[r] * net.table[0, CHANNELS] if net.lengths.shape[0] else n_visible
+        clean[end:] = 0
         corrupt_packed(corruption, key, epoch, row_ids[r], clean, noisy)
-        scatter_row(clean, target[r // net.rows], r % net.rows)
+        noisy[end:] = 0
         scatter_row(noisy, inputs[r // net.rows], r % net.rows)
-        if emphasis.shape[0]:
-            emphasis_packed(corruption, key, epoch, row_ids[r], noisy)
+        if has_targets(samples):
+            load_target(net, targets_of(samples), positions[r], r)
+        else:
+            scatter_row(clean, target[r // net.rows], r % net.rows)
+        if emphasis.shape[0] and not has_targets(samples):
+            given = emphasises(corruption)
+            if given:
+                emphasis_packed(corruption, key, epoch, row_ids[r], noisy)
+            end_emphasis(given, end, noisy)
             scatter_row(noisy, emphasis[r // net.rows], r % net.rows)
 
 
@@ -61,6 +96,16 @@ def carry_out(operation, place, net, objective, update, step, batch):
     else:
         dense.change(net, place, operation, objective.terms, update, step, n_rows)
     return 0.0
+
+
+@jit
+def ordered(net, batch):
+    """A minibatch with the longest sequences first, where they have several lengths, which the network notes."""
+    if net.lengths.shape[0] == 0:
+        return batch
+    order = longest_first(batch.samples, batch.positions, net.table[0, CHANNELS], net.lengths)
+    positions, row_ids = batch.positions[order], batch.row_ids[order]
+    return Batch(batch.samples, batch.labels, positions, row_ids, batch.key, batch.epoch, batch.share)
 
 
 @jit
@@ -105,7 +150,7 @@ def train(
     sums = np.zeros(2)
     for start in range(0, positions.shape[0], batch_size):
         chosen, ids = positions[start : start + batch_size], row_ids[start : start + batch_size]
-        batch = Batch(samples, labels, chosen, ids, key, epoch, 1.0 / chosen.shape[0])
+        batch = ordered(net, Batch(samples, labels, chosen, ids, key, epoch, 1.0 / chosen.shape[0]))
         sums += execute(program, net, objective, update, step, batch)
         step += 1
     copy_state(table, params, velocity, squares, update, net, UNPACK)
@@ -131,13 +176,36 @@ def train_dense(
 
 
 @jit
+def train_clipped(
+    program, finish, table, params, objective, update, samples, labels, positions, row_ids, batch_size, key, epoch, step, velocity,
+    squares, net,
+):  # fmt: skip
+    """`train` by gradients of a norm of at most ``update.clip_norm``; in the sums, (3,), the number of longer ones follows.
+
+    The program is in the gradient form; what it wrote is clipped and then applied by the program ``finish``.
+    """
+    copy_state(table, params, velocity, squares, update, net, PACK)
+    sums = np.zeros(3)
+    for start in range(0, positions.shape[0], batch_size):
+        chosen, ids = positions[start : start + batch_size], row_ids[start : start + batch_size]
+        batch = ordered(net, Batch(samples, labels, chosen, ids, key, epoch, 1.0 / chosen.shape[0]))
+        sums[:2] += execute(program, net, objective, update, step, batch)
+        sums[2] += clip_gradient(update.clip_norm, net.gradient)
+        for number in range(finish.shape[0]):
+            dense.apply(net, finish[number, 1], update, step)
+        step += 1
+    copy_state(table, params, velocity, squares, update, net, UNPACK)
+    return sums
+
+
+@jit
 def evaluate(program, table, params, objective, samples, labels, positions, row_ids, batch_size, key, epoch, net):
     """`backprop.evaluate` in float32: the head of the program of `train`."""
     pack_params(table, params, net)
     sums = np.zeros(2)
     for start in range(0, positions.shape[0], batch_size):
         chosen, ids = positions[start : start + batch_size], row_ids[start : start + batch_size]
-        batch = Batch(samples, labels, chosen, ids, key, epoch, 1.0 / chosen.shape[0])
+        batch = ordered(net, Batch(samples, labels, chosen, ids, key, epoch, 1.0 / chosen.shape[0]))
         sums += execute(program, net, objective, NO_UPDATE, 0, batch)
     return sums
 
@@ -149,7 +217,7 @@ def write_gradient(program, table, params, objective, batch, gradient, net):
     The program is in the gradient form. Tiles are those of `train`, written where it would apply them.
     """
     pack_params(table, params, net)
-    sums = execute(program, net, objective, NO_UPDATE, 0, batch)
+    sums = execute(program, net, objective, NO_UPDATE, 0, ordered(net, batch))
     copy_vector(table, net.table, gradient, net.gradient, UNPACK)
     return sums
 

@@ -4,16 +4,19 @@ import numpy as np
 from numba import get_thread_id, prange
 
 from .._jit import linked
-from ..arithmetic.samples import SAMPLES, declared_writable, load_packed
+from ..arithmetic.samples import SAMPLES, declared_writable, load_packed, longest_first
 from ..cpu import max_threads
 from ..layers import steps
 from .instructions import PANEL
 from .packed_network import NET, OUTPUT, Packed, block_panels, keep_block, pack_network
 from .panels import (
+    CHANNELS,
     MATRIX,
     N_IN,
     NUMBERS,
+    OUT_CHANNELS,
     ROWS,
+    answers_end,
     gather_row,
     is_map_layer,
     panel_count,
@@ -35,22 +38,30 @@ def infer(net, samples, positions, out):
     for block in prange(-(-n_rows // size)):
         thread, first, row = get_thread_id(), block * size, np.empty(n_visible, np.float32)
         n = min(size, n_rows - first)
+        places = positions[first : first + n]
+        order = np.arange(n)
+        if net.lengths.shape[0]:
+            order = longest_first(samples, places, net.table[0, CHANNELS], net.lengths[thread * net.rows :])
         for r in range(n):
-            load_packed(samples, positions[first + r], row)
+            load_packed(samples, places[order[r]], row)
+            if net.lengths.shape[0]:
+                row[net.lengths[thread * net.rows + r] * net.table[0, CHANNELS] :] = 0
             scatter_row(row, inputs[thread], r)
         keep_block(net, 0, OUTPUT, thread, n)
         for layer in range(n_layers):
             steps.answer(net, layer, thread, n)
         for r in range(n):
-            gather_row(outputs[thread], r, out[first + r])
+            answer = out[first + order[r]]
+            gather_row(outputs[thread], r, answer)
+            if net.lengths.shape[0] and answers_end(net.table):
+                answer[net.lengths[thread * net.rows + r] * net.table[n_layers - 1, OUT_CHANNELS] :] = np.nan
 
 
-def prepare(table: np.ndarray, params: np.ndarray, bfloat16: bool) -> Packed:
+def prepare(table: np.ndarray, params: np.ndarray, bfloat16: bool, ragged: bool = False) -> Packed:
     """A network packed for `infer`."""
     rows = PANEL if any(is_map_layer.py_func(table, layer) for layer in range(len(table))) else ROWS  # maps are large
-    net = steps.equip(
-        pack_network(table, rows * max_threads(), bfloat16, training=False, most_rows=rows), training=False
-    )
+    form = {"training": False, "most_rows": rows, "ragged": ragged}
+    net = steps.equip(pack_network(table, rows * max_threads(), bfloat16, **form), training=False)
     pack_params(table, declared_writable(params), net)
     if net.maps.size:
         steps.make_ready(net)

@@ -57,7 +57,7 @@ class Packed(NamedTuple):
     n_blocks: int
     offsets: np.ndarray
     activations: np.ndarray
-    target: np.ndarray  # (blocks, panels, rows, PANEL)
+    target: np.ndarray  # (blocks, panels, rows, PANEL) of the inputs or of the outputs, whichever are more
     emphasis: np.ndarray  # (blocks, panels, rows, PANEL) weights of the losses of single inputs, or no blocks
     losses: np.ndarray  # one a job of the output layer
     values: np.ndarray  # what `terms.Measured` holds of the terms
@@ -67,6 +67,7 @@ class Packed(NamedTuple):
     scratch: np.ndarray  # (threads, GROUP, CHUNK, PANEL)
     map_table: np.ndarray  # see `maps`
     maps: np.ndarray
+    lengths: np.ndarray  # (samples,) steps of a minibatch's sequences, the longest first; (0,): all have all
     steps: np.ndarray  # (kinds, operations) addresses of kernels, see `layers.steps`
     bfloat16: int  # whether products read words
     word_table: np.ndarray  # see `words`; matrix 2 i is the outputs of layer i - 1, matrix 2 i + 1 its deltas
@@ -82,12 +83,14 @@ def pack_network(
     gradient: bool = False,
     measured_layers: Sequence[int] = (),
     most_rows: int = ROWS,
+    ragged: bool = False,
 ) -> Packed:
     """Allocate the packed form of a network and of minibatches of at most ``batch_size`` rows; `layers.steps` gives it maps.
 
     With ``bfloat16`` products read words (`words`) in place of transposes; without ``training`` only outputs are kept.
     ``emphasis`` makes room for weights of single inputs, ``gradient`` for the gradient form. ``measured_layers`` are those with
-    terms on their outputs, ``most_rows`` the height of a block.
+    terms on their outputs, ``most_rows`` the height of a block. Sequences of ``ragged``
+    data end where NaN begins.
     """
     packed, n_params = packed_table(table)
     maps = [bool(is_map_layer.py_func(table, layer)) for layer in range(len(table))]
@@ -122,14 +125,15 @@ def pack_network(
         n_blocks=n_blocks,
         offsets=offsets,
         activations=aligned_zeros(position),
-        target=aligned_zeros(n_blocks, panels[0], rows, PANEL),
-        emphasis=aligned_zeros(n_blocks if emphasis else 0, panels[0], rows, PANEL),
+        target=aligned_zeros(n_blocks, max(panels[0], panels[-1]), rows, PANEL),
+        emphasis=aligned_zeros(n_blocks if emphasis else 0, max(panels[0], panels[-1]), rows, PANEL),
         losses=np.zeros(max(n_blocks * panels[-1], n_blocks * rows)),
         **measured(max(widths))._asdict(),
         gradient=aligned_zeros(n_params if gradient or (training and any(maps)) else 0),
         scratch=aligned_zeros(max_threads(), GROUP, CHUNK, PANEL),
         map_table=np.full((len(widths), 8), -1, np.int64),
         maps=aligned_zeros(0),
+        lengths=np.zeros(n_blocks * rows if ragged else 0, np.int64),
         steps=np.zeros((N_KINDS, N_OPERATIONS), np.int64),
         bfloat16=int(bfloat16),
         word_table=word_table,

@@ -31,9 +31,12 @@ OWN = 7  # column from which on the kind has its own, up to N_COLUMNS; tables of
 HEIGHT, WIDTH, CHANNELS, OUT_HEIGHT, OUT_WIDTH, OUT_CHANNELS = range(OWN, OWN + 6)
 KERNEL_HEIGHT, KERNEL_WIDTH, STRIDE_HEIGHT, STRIDE_WIDTH, PAD_TOP, PAD_LEFT, PARTNER = range(OWN + 6, OWN + 13)
 N_COLUMNS = OWN + 13
+# Of recurrent layers: whether they read the steps from the last to the first, and whether they take all steps, wherever the
+# sequences that the network reads end. Of forcing ones: whether the step before is the later one.
+BACKWARDS, WHOLE = STRIDE_HEIGHT, STRIDE_WIDTH
 # Kinds of layers: the first two on rows, those from CONVOLUTION on from maps to maps.
-DENSE, GAUSSIAN, CONVOLUTION, TRANSPOSED_CONVOLUTION, POOLING, UPSAMPLING, UNPOOLING, GRU, LSTM = range(9)
-N_KINDS = 9
+DENSE, GAUSSIAN, CONVOLUTION, TRANSPOSED_CONVOLUTION, POOLING, UPSAMPLING, UNPOOLING, GRU, LSTM, FORCING = range(10)
+N_KINDS = 10
 WITH_PARAMETERS = (DENSE, CONVOLUTION, TRANSPOSED_CONVOLUTION, GRU, LSTM)
 
 
@@ -73,6 +76,31 @@ def has_parameters(table, layer):
 def is_map_layer(table, layer):
     """Whether inputs and outputs of a layer are maps."""
     return table[layer, KIND] >= CONVOLUTION
+
+
+@jit
+def is_recurrent(table, layer):
+    """Whether a layer goes from step to step."""
+    return table[layer, KIND] in (GRU, LSTM)
+
+
+@jit
+def answers_end(table):
+    """Whether the last layer answers with a step for each step of a sequence that the first one reads, and so ends with it."""
+    last = table.shape[0] - 1
+    if not is_map_layer(table, 0) or not is_map_layer(table, last) or table[last, OUT_HEIGHT] != 1:
+        return False
+    for layer in range(table.shape[0]):
+        if is_recurrent(table, layer) and table[layer, WHOLE]:
+            return False
+    return table[last, OUT_WIDTH] == table[0, WIDTH]
+
+
+@jit
+def step_width(table):
+    """Numbers a step in what a network answers, all of them where it does not answer with maps."""
+    last = table.shape[0] - 1
+    return table[last, OUT_CHANNELS] if is_map_layer(table, last) else table[last, N_OUT]
 
 
 @jit

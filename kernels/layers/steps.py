@@ -19,8 +19,11 @@ from ..engine.panel_objective import output_layer
 from ..engine.panels import (
     CONVOLUTION,
     DENSE,
+    FORCING,
     GAUSSIAN,
+    GRU,
     KIND,
+    LSTM,
     N_KINDS,
     POOLING,
     TRANSPOSED_CONVOLUTION,
@@ -30,7 +33,7 @@ from ..engine.panels import (
     is_map_layer,
 )  # fmt: skip
 from ..program import BACKWARD, FORWARD, OUTPUT, UPDATE, WRITE
-from . import convolution, dense, gaussian, pooling, unpooling, upsampling
+from . import convolution, dense, forcing, gaussian, pooling, recurrent, unpooling, upsampling
 
 
 class Kind(NamedTuple):
@@ -60,6 +63,9 @@ KINDS = {
     POOLING: _kind(pooling),
     UPSAMPLING: _kind(upsampling),
     UNPOOLING: _kind(unpooling),
+    GRU: _kind(recurrent),
+    LSTM: _kind(recurrent),
+    FORCING: _kind(forcing),
 }
 _TRAINING, _ANSWERING = ("forward", "backward", "write"), ("answer", "ready")
 _FORWARD, _BACKWARD, _WRITE, _ANSWER, _READY = range(5)  # columns of ``net.steps``

@@ -118,7 +118,7 @@ def backward(table, layer, params, delta, below, other, outputs, out):
 
 
 @jit
-def gradient(table, layer, params, below, outputs, delta, gradient):
+def gradient(table, layer, params, below, other, outputs, delta, gradient):
     """Gradient of a convolution."""
     accumulate(table, layer, below, delta, gradient)
     add_bias_gradient(table, layer, delta, gradient)
@@ -138,7 +138,7 @@ def transposed_backward(table, layer, params, delta, below, other, outputs, out)
 
 
 @jit
-def transposed_gradient(table, layer, params, below, outputs, delta, gradient):
+def transposed_gradient(table, layer, params, below, other, outputs, delta, gradient):
     """Gradient of a transposed convolution."""
     accumulate(table, layer, delta, below, gradient)
     add_bias_gradient(table, layer, delta, gradient)

@@ -5,7 +5,7 @@ as in `layers.steps` these are compiled when a network asks for their addresses.
 """
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import float32, float64, int64, intp
@@ -15,8 +15,11 @@ from ..arithmetic.activations import differentiate
 from ..engine.panels import (
     BIAS,
     CONVOLUTION,
+    FORCING,
     GAUSSIAN,
+    GRU,
     KIND,
+    LSTM,
     N_KINDS,
     N_OUT,
     PARTNER,
@@ -31,13 +34,14 @@ from ..engine.panels import (
     weight_shape,
 )  # fmt: skip
 from ..layers import gaussian
-from . import convolution, pooling
+from . import convolution, forcing, pooling, recurrent
 from .blas import column_sums, layer_backward, layer_forward, weight_gradient
 
 FORWARD, BACKWARD, GRADIENT = range(3)  # columns of the addresses
 # A kind: forward (table, layer, params, activation, below, other, out), of outputs (B, n_out), other (B, n) being the inputs of its
-# PARTNER; backward (table, layer, params, delta, below, other, outputs, out), of the derivative (B, n_in) for its inputs; and, with
-# parameters, gradient (table, layer, params, below, outputs, delta, gradient), which is added to.
+# PARTNER or, for recurrent ones, lengths of the sequences, for forcing ones the target; backward (table, layer, params, delta,
+# below, other, outputs, out), of the derivative (B, n_in) for its inputs; and, with parameters, gradient (table, layer, params,
+# below, other, outputs, delta, gradient), which is added to.
 MAP_KINDS: dict[int, tuple[Any, ...]] = {
     CONVOLUTION: (convolution.forward, convolution.backward, convolution.gradient),
     TRANSPOSED_CONVOLUTION: (
@@ -48,7 +52,22 @@ MAP_KINDS: dict[int, tuple[Any, ...]] = {
     POOLING: (pooling.forward, pooling.backward),
     UPSAMPLING: (pooling.upsample, pooling.upsample_backward),
     UNPOOLING: (pooling.unpool, pooling.unpool_backward),
+    GRU: (recurrent.forward, recurrent.backward, recurrent.gradient),
+    LSTM: (recurrent.forward, recurrent.backward, recurrent.gradient),
+    FORCING: (forcing.forward, forcing.backward),
 }
+
+
+class Plain(NamedTuple):
+    """Addresses (kinds, 3) of plain steps, and what some need besides their inputs, of the parameters' dtype.
+
+    ``lengths`` are the steps of the sequences of a minibatch, (B, 1), or (0, 1): all; ``target`` (B, n_out) or (0, n_out) is what
+    it should be answered with, where that is not its input or a layer is forced.
+    """
+
+    addresses: np.ndarray
+    lengths: np.ndarray
+    target: np.ndarray
 
 
 def _signatures(dtype: Any) -> tuple[tuple, tuple, tuple]:
@@ -56,7 +75,7 @@ def _signatures(dtype: Any) -> tuple[tuple, tuple, tuple]:
     return (
         (table, intp, vector, intp, matrix, matrix, matrix),
         (table, intp, vector, matrix, matrix, matrix, matrix, matrix),
-        (table, intp, vector, matrix, matrix, matrix, vector),
+        (table, intp, vector, matrix, matrix, matrix, matrix, vector),
     )
 
 
@@ -64,16 +83,15 @@ _SIGNATURES = {"float32": _signatures(float32), "float64": _signatures(float64)}
 _forward, _backward, _gradient = (Step(*pair) for pair in zip(*_SIGNATURES.values(), strict=True))
 
 
-NO_ADDRESSES = np.zeros((N_KINDS, 3), np.int64)
-
-
-def addresses(table: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Addresses (kinds, 3) of the steps of a table's layers on maps, in one dtype."""
-    found = np.zeros_like(NO_ADDRESSES)
-    for kind in sorted({int(kind) for kind in table[:, KIND]} & set(MAP_KINDS)):
+def plain_steps(
+    table: np.ndarray, dtype: np.dtype, asked: bool = True, n_lengths: int = 0, n_targets: int = 0
+) -> Plain:
+    """The steps of a table's layers on maps, in one dtype, if they are ``asked`` for; room for so many lengths and targets."""
+    found = np.zeros((N_KINDS, 3), np.int64)
+    for kind in sorted({int(kind) for kind in table[:, KIND]} & set(MAP_KINDS)) if asked else ():
         for column, function in enumerate(MAP_KINDS[kind]):
             found[kind, column] = _address(function, _SIGNATURES[dtype.name][column])
-    return found
+    return Plain(found, np.zeros((n_lengths, 1), dtype), np.zeros((n_targets, int(table[-1, N_OUT])), dtype))
 
 
 @cache
@@ -127,8 +145,7 @@ def partner(table, layer):
 def forward(addresses, table, layer, params, activation, below, other, noise, out):
     """out (B, n_out) = a layer's outputs for ``below`` (B, n_in).
 
-    noise (B, K) is what all stochastic layers draw, side by side; other (B, n) are the inputs of the layer that it names as
-    PARTNER.
+    noise (B, K) is what all stochastic layers draw, side by side; other (B, n) is what a layer on maps needs besides.
     """
     if is_map_layer(table, layer):
         if not addresses[table[layer, KIND], FORWARD]:
@@ -170,11 +187,13 @@ def backward(addresses, table, layer, params, delta, below, activation, other, o
 
 
 @jit
-def add_gradient(addresses, table, layer, params, below, outputs, delta, gradient):
+def add_gradient(addresses, table, layer, params, below, other, outputs, delta, gradient):
     """Add a layer's part to the ``gradient`` (P,) of the parameters."""
     if is_map_layer(table, layer):
         if addresses[table[layer, KIND], GRADIENT]:
-            _gradient(addresses[table[layer, KIND], GRADIENT], table, layer, params, below, outputs, delta, gradient)
+            _gradient(
+                addresses[table[layer, KIND], GRADIENT], table, layer, params, below, other, outputs, delta, gradient
+            )  # fmt: skip
         return
     if table[layer, KIND] == GAUSSIAN:
         return

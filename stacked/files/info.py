@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .reader import read_verified
-from .record import FORMAT_NAME, FORMAT_VERSION, LayerArrays, ModelRecord
+from .record import FORMAT_NAME, FORMAT_VERSION, InputSpec, LayerArrays, ModelRecord
 
 
 def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -18,8 +18,8 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     Whether its parts make a model is not asked: what no estimator would load is shown too.
 
     Keys: format, version, stacked_version, kind, precision, params, layers (part, kind and the attributes of each), parameters
-    (their number), units (kind and attributes), classes, input, history (per phase: epochs, loss, validation_loss, seconds),
-    probe_rows, baseline (shapes by name), checkpoint (None, or its cursor, arrays and their bytes), digest, file_size.
+    (their number), units (kind and attributes), classes, input, target (None where that is the input), history (per phase: epochs,
+    loss, validation_loss, seconds), probe_rows, baseline (shapes by name), checkpoint (None, or its cursor, arrays and their bytes), digest, file_size.
     """
     record, digest, file_size = read_verified(path)
     return {
@@ -33,7 +33,8 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
         "parameters": sum(array.size for _, layer in _layers(record) for array in layer.arrays.values()),
         "units": [_group({"kind": unit.kind}, unit.attributes) for unit in record.units],
         "classes": None if record.classes is None else record.classes.tolist(),
-        "input": _input(record),
+        "input": _columns(record.input, record.params) | {"table": record.input.table},
+        "target": _target(record),
         "history": {phase: _phase(rows) for phase, rows in record.history.items()},
         "probe_rows": 0 if record.probe is None else len(record.probe.input),
         "baseline": {} if record.baseline is None else _shapes(record.baseline.arrays()),
@@ -43,17 +44,23 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     }
 
 
-def _input(record: ModelRecord) -> dict[str, Any]:
+def _target(record: ModelRecord) -> dict[str, Any] | None:
+    """The same of what the model should answer with, where that is not its input."""
+    described = record.params.get("target")
+    if record.target is None:
+        return None
+    return _columns(record.target, described if isinstance(described, dict) else {})
+
+
+def _columns(given: InputSpec, params: dict[str, Any]) -> dict[str, Any]:
     """Shape and dtype of a sample, what was done to it, and the numbers: one where they are alike for all columns, else a list."""
-    given = record.input
     numbers = {name: array.tolist() for name, array in given.arrays.items()}
     alike = {name: values[0] if len(set(values)) == 1 else values for name, values in numbers.items()}
     return alike | {
         "sample_shape": list(given.sample_shape),
         "dtype": given.dtype,
-        "scaling": record.params.get("scaling"),
-        "method": record.params.get("method"),
-        "table": given.table,
+        "scaling": params.get("scaling"),
+        "method": params.get("method"),
     }
 
 

@@ -59,6 +59,8 @@ class Manifest:
         kinds = {f"{path}@{k}": _KINDS[type(v)] for path, record in self.groups().items() for k, v in record.items()}
         kinds |= {f"/units/{i}@params": "json" for i in range(len(self.units))}
         kinds |= {"/input@sample_shape": "sizes", "/input@dtype": "text", "/input@table": "json"}
+        if any(path.startswith("/target/") for path in self.arrays):
+            kinds |= {"/target@sample_shape": "sizes", "/target@dtype": "text"}
         if any(path.startswith("/checkpoint/") for path in self.arrays):
             kinds[CURSOR] = "json"
         return kinds

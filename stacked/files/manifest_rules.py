@@ -24,7 +24,11 @@ MAX_LAYERS = 1000
 MAX_ARRAYS = 10_000
 MAX_ATTRIBUTES = 32  # of a layer or unit
 MAX_PATH, MAX_DEPTH = 256, 8
-NAMES = {"/input": set(INPUT_ARRAYS), "/probe": {"input", "output"}}  # parts whose arrays are known
+NAMES = {
+    "/input": set(INPUT_ARRAYS),
+    "/target": set(INPUT_ARRAYS),
+    "/probe": {"input", "output"},
+}  # parts whose arrays are known
 BASELINE = {field.name for field in fields(Baseline)}
 
 _PATH = re.compile(r"(/[a-z0-9_]+)+")
@@ -44,6 +48,7 @@ _HISTORY = type_text(HISTORY_DTYPE)
 _RULES = {
     "classes": Rule(("<i8",), 1, (1, 1)),  # or text of any fixed length
     "input": Rule(("<f8", "|u1"), 1, (1, 1)),
+    "target": Rule(("<f8", "|u1"), 1, (1, 1)),
     "history": Rule((_HISTORY,), 0, (1, 1)),
     "probe": Rule(("<f4", "<f8", "|u1")),
     "baseline": Rule(("<f4", "<f8"), 1, (1, 2)),

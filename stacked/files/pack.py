@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,8 @@ def pack(record: ModelRecord) -> Elements:
 def _arrays(record: ModelRecord) -> dict[str, np.ndarray]:
     groups = {path: part.arrays for path, part in _parts(record).items()}
     groups["/input"] = record.input.arrays
+    if record.target is not None:
+        groups["/target"] = record.target.arrays
     groups["/history"] = record.history
     if record.probe is not None:
         groups["/probe"] = vars(record.probe)
@@ -75,6 +78,9 @@ def _attributes(header: Header, record: ModelRecord) -> dict[str, Any]:
         "/input@dtype": record.input.dtype,
         "/input@table": strict_json.dump(record.input.table, "/input@table"),
     }
+    if record.target is not None:
+        attributes["/target@sample_shape"] = tuple(map(int, record.target.sample_shape))
+        attributes["/target@dtype"] = record.target.dtype
     if record.checkpoint is not None:
         attributes[CURSOR] = strict_json.dump(record.checkpoint.cursor, CURSOR)
     return attributes
@@ -101,13 +107,14 @@ def unpack(header: Header, elements: Elements) -> ModelRecord:
         head=layers.get("/head"),
         classes=None if "/classes" not in groups else _labels(groups["/classes"][""]),
         units=tuple(_unit(elements, f"/units/{i}", layers[f"/units/{i}"]) for i in range(len(manifest.units))),
-        input=_input(elements, groups["/input"]),
+        input=replace(_columns(elements, "/input", groups["/input"]), table=_table(elements)),
         history=groups.get("/history", {}),
         probe=None if "/probe" not in groups else Probe(**groups["/probe"]),
         checkpoint=None if "/checkpoint" not in groups else _checkpoint(elements, groups["/checkpoint"]),
         precision=manifest.precision,
         stacked_version=header.stacked_version,
         baseline=None if "/baseline" not in groups else Baseline(**groups["/baseline"]),
+        target=None if "/target" not in groups else _columns(elements, "/target", groups["/target"]),
     )
 
 
@@ -138,23 +145,24 @@ def _labels(stored: np.ndarray) -> np.ndarray:
     return labels
 
 
-def _input(elements: Elements, arrays: dict[str, np.ndarray]) -> InputSpec:
-    shape, dtype = (elements.attributes[f"/input@{name}"] for name in ("sample_shape", "dtype"))
+def _columns(elements: Elements, path: str, arrays: dict[str, np.ndarray]) -> InputSpec:
+    """What is done to columns, of a part of the file."""
+    shape, dtype = (elements.attributes[f"{path}@{name}"] for name in ("sample_shape", "dtype"))
     if not 1 <= len(shape) <= MAX_DIMENSIONS:
-        raise refusal("/input@sample_shape", f"expected 1 to {MAX_DIMENSIONS} dimensions, found {len(shape)}")
+        raise refusal(f"{path}@sample_shape", f"expected 1 to {MAX_DIMENSIONS} dimensions, found {len(shape)}")
     for length in shape:
-        expect.size(length, "/input@sample_shape")
+        expect.size(length, f"{path}@sample_shape")
     for name, array in arrays.items():
         wanted = np.dtype(np.uint8 if name == "log" else np.float64)
         if array.shape != (math.prod(shape),) or array.dtype != wanted:
             text = (
                 f"expected {math.prod(shape)} numbers of {wanted}, one a column, found {array.shape} of {array.dtype}"
             )
-            raise refusal(f"/input/{name}", text)
+            raise refusal(f"{path}/{name}", text)
     if arrays["log"].max() > 1:
-        raise refusal("/input/log", f"expected 0 or 1, found {arrays['log'].max()}")
-    known = expect.one_of(dtype, "/input@dtype", INPUT_DTYPES)
-    return InputSpec(**arrays, sample_shape=shape, dtype=known, table=_table(elements))
+        raise refusal(f"{path}/log", f"expected 0 or 1, found {arrays['log'].max()}")
+    known = expect.one_of(dtype, f"{path}@dtype", INPUT_DTYPES)
+    return InputSpec(**arrays, sample_shape=shape, dtype=known)
 
 
 def _table(elements: Elements) -> dict[str, Any] | None:

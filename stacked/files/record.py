@@ -140,3 +140,4 @@ class ModelRecord:
     precision: str
     stacked_version: str = ""
     baseline: Baseline | None = None
+    target: InputSpec | None = None  # the same of what a model should answer with, where that is not its input

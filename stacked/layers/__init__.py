@@ -6,12 +6,16 @@
 from .base import Layer
 from .convolution import Convolution, TransposedConvolution
 from .dense import Dense
+from .forcing import Forcing
 from .gaussian import Gaussian
 from .pooling import Pooling, Unpooling, Upsampling
+from .recurrent import GRU, LSTM
 
-_KINDS: tuple[type[Layer], ...] = (Dense, Gaussian, Convolution, TransposedConvolution, Pooling, Upsampling, Unpooling)
+_KINDS: tuple[type[Layer], ...] = (
+    Dense, Gaussian, Convolution, TransposedConvolution, Pooling, Upsampling, Unpooling, GRU, LSTM, Forcing,
+)  # fmt: skip
 LAYERS: dict[str, type[Layer]] = {kind.kind: kind for kind in _KINDS}
 
 __all__ = [
-    "LAYERS", "Convolution", "Dense", "Gaussian", "Layer", "Pooling", "TransposedConvolution", "Unpooling", "Upsampling",
+    "GRU", "LAYERS", "LSTM", "Convolution", "Dense", "Forcing", "Gaussian", "Layer", "Pooling", "TransposedConvolution", "Unpooling", "Upsampling",
 ]  # fmt: skip

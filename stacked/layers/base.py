@@ -27,13 +27,11 @@ class Layer:
     ``kind`` is its name in files, ``code`` its number in the kernels' table, and ``ATTRIBUTES`` are its fields that a file keeps,
     with their types. ``activation`` is that of the outputs: a loss on logits, and whoever models them, asks for it. A tied layer
     has no weights of its own: ``tied_to`` is the index in its chain of the earlier layer whose weights it uses transposed.
-    A kind that ``takes_sequences`` knows what to do with inputs that end early, with NaN after the last step.
     """
 
     kind: ClassVar[str]
     code: ClassVar[int]
     ATTRIBUTES: ClassVar[dict[str, type]] = {"n_in": int, "n_out": int}
-    takes_sequences: ClassVar[bool] = False
 
     n_in: int
     n_out: int
@@ -49,6 +47,16 @@ class Layer:
     def shape_out(self) -> SampleShape:
         """Shape of a row's outputs."""
         return (self.n_out,)
+
+    @property
+    def code_shape(self) -> SampleShape:
+        """`shape_out` as the shape of samples for what is trained on such codes."""
+        return self.shape_out
+
+    @property
+    def takes_sequences(self) -> bool:
+        """Whether the layer knows what to do with inputs that end early, with NaN after the last step."""
+        return False
 
     @property
     def weights(self) -> Shapes:
@@ -136,6 +144,13 @@ class Layer:
         """ValueError unless the layer takes what the last of these gives."""
         if earlier and earlier[-1].n_out != self.n_in:
             raise ValueError(f"takes {self.n_in} inputs, but the layer below gives {earlier[-1].n_out}")
+
+    def smooth(self: Self) -> Self:
+        """A layer that answers nearly alike to inputs that are nearly alike, to compare answers by."""
+        return self
+
+    def check_before(self, last: "Layer") -> None:
+        """ValueError unless the layer can be in a chain that ends in ``last``."""
 
     @property
     def attributes(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The units that a stack is asked for: given one by one, or by their sizes, of which the data then decide the rest."""
 
+from copy import copy
 from typing import Any
 
 from ..defaults import usual_rate
@@ -7,6 +8,7 @@ from ..errors import SettingError
 from ..layers.base import SampleShape
 from ..parameters import value_of
 from ..registry import CLASSIFIER
+from ..targets import Target
 from ..text import shown
 from ..training.plan import Plan
 from ..units.autoencoder import Autoencoder
@@ -27,6 +29,7 @@ class AskedUnits(NestedUnits):
     code: str
     unit_settings: Any
     data_kind_: tuple[str, int, int]
+    target_: Target | None
 
     def plan(self) -> Plan:
         """The plan of fine-tuning; the stack's own."""
@@ -35,8 +38,12 @@ class AskedUnits(NestedUnits):
     @property
     def templates(self) -> Any:
         """The unfitted units: ``units``, or one `Autoencoder` for None, or of the sizes given; before the data are known these are
-        what would suit values in [0, 1].
+        what would suit values in [0, 1]. The lowest knows what it should answer with.
         """
+        units = self._asked()
+        return units if self.target_ is None else [_told(units[0], self.target_), *units[1:]]
+
+    def _asked(self) -> Any:
         if self.units is None:
             return [Autoencoder()]
         return self._usual(*getattr(self, "data_kind_", ("unit", 0, 0))) if self._are_sizes else self.units
@@ -72,3 +79,10 @@ class AskedUnits(NestedUnits):
             "classifies": self.kind == CLASSIFIER,
         }
         return units_for(list(self.units), value_of(self, "unit"), value_of(self, "code"), settings, **known)
+
+
+def _told(unit: Unit, target: Target) -> Unit:
+    """A copy of an unfitted unit that knows what it should answer with."""
+    other = copy(unit)
+    other.target_ = target
+    return other

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ModelFileError, StackedError
-from ..files import MAX_LAYERS, LayerArrays, ModelRecord, UnitArrays, file_name, of_file, read_model, refusal
+from ..files import MAX_LAYERS, InputSpec, LayerArrays, ModelRecord, UnitArrays, file_name, of_file, read_model, refusal
 from ..layers import Layer
 from ..layers.base import SampleShape
 from ..layers.records import check_shapes, layer_of
@@ -18,6 +18,7 @@ from ..network import Network, fill
 from ..registry import MODELS, PACKAGE, UNITS
 from ..scaling import InputScaling, identity
 from ..settings import MAX_SEED, SCALINGS, choice, flag, precision_dtype, whole
+from ..targets import Target
 from ..text import one_line, shown
 from ..training.loop import Record
 from ..training.plan import AUTO
@@ -87,7 +88,8 @@ def _build(record: ModelRecord) -> Stack | Unit:
     if model.precision != record.precision:
         raise ValueError(f"parameters for {shown(model.precision)}, but weights of {record.precision}")
     model.seed_ = whole("seed", record.params["seed"], 0, MAX_SEED)
-    model.scaling_ = _scaling(record)
+    model.scaling_ = _scaling(record.params, record.input)
+    model.target_ = _target(record)
     model.n_code_layers_ = len(record.encoder)
     model.n_features_in_ = record.encoder[0].attributes["n_in"]
     model.table_ = record.input.table
@@ -110,14 +112,22 @@ def _params(record: ModelRecord) -> dict[str, Any]:
     return params
 
 
-def _scaling(record: ModelRecord) -> InputScaling:
-    mode = choice("scaling", record.params["scaling"], SCALINGS)
-    method, given = record.params["method"], record.input
+def _target(record: ModelRecord) -> Target | None:
+    described = record.params["target"]
+    if described is None and record.target is None:
+        return None
+    scaling = None if record.target is None else _scaling(described, record.target)
+    return Target(scaling, flag("one_hot", described["one_hot"]))
+
+
+def _scaling(params: dict[str, Any], given: InputSpec) -> InputScaling:
+    mode = choice("scaling", params["scaling"], SCALINGS)
+    method = params["method"]
     if not isinstance(method, str) or len(method) > _LONGEST_METHOD or not method.isprintable():
         raise ValueError(f"a scaling method of {shown(method)}")
     if given.scale.min() < 0 or given.scale.max() == 0:
         raise ValueError(f"a scale of {given.scale.min()}")
-    unit_range = flag("unit_range", record.params["unit_range"])
+    unit_range = flag("unit_range", params["unit_range"])
     arrays = (given.scale, given.offset, given.log.astype(bool), given.constant)
     return InputScaling(*arrays, tuple(given.sample_shape), given.dtype, mode, method, unit_range)
 
@@ -160,6 +170,7 @@ def _difference(found: Sequence[Layer], expected: Sequence[Layer]) -> str:
 
 def _unit(stored: UnitArrays, index: int, stack: Stack, precision: str) -> Unit:
     unit = UNIT_CLASSES[stored.kind](**stored.params)
+    unit.target_ = stack.target_ if index == 0 else None
     unit.validate()
     chain = chained(stack._built, stack._sample_shape)
     shape = chain[index - 1].code_shape if index else stack._sample_shape

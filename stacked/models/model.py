@@ -22,6 +22,7 @@ from ..kernels.cpu import thread_limit
 from ..network import Network
 from ..scaling import AS_IS, IMAGES, InputScaling
 from ..settings import thread_count
+from ..targets import Target, goal_for
 from ..training.loop import Record
 from . import feature_maps
 
@@ -52,6 +53,7 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     n_features_in_: int  # columns of the encoded table, where there is a recipe
     table_: dict[str, Any] | None  # how the columns of a table become numbers, see `stacked.data.recipe`
     baseline_: Baseline | None = None
+    target_: Target | None = None  # what it should answer with, where that is not its input alone
 
     def transform(self, X: Any) -> np.ndarray:
         """Codes (n_samples, n_code) of X (n_samples, n_features)."""
@@ -169,24 +171,39 @@ class Reconstructor(Model):
     """Base of the estimators that also decode: everything but classifiers."""
 
     def inverse_transform(self, codes: Any) -> np.ndarray:
-        """Reconstructions (n_samples, n_features), in the units of the training data, of codes (n_samples, n_code)."""
+        """Reconstructions (n_samples, n_features), in the units of the training data, of codes (n_samples, n_code).
+
+        Of a model with targets they are answers (n_samples, n_target) in the units of these.
+        """
         check_is_fitted(self, "network_")
         rows = _code_rows(codes, self._n_features_out)
         with self._threads():
-            out = self._network.apply(rows, first=self.n_code_layers_)
-        return self.scaling_.undo(out)
+            return self._undone(self._network.apply(rows, first=self.n_code_layers_))
 
     def reconstruct(self, X: Any) -> np.ndarray:
-        """What the model makes of X (n_samples, n_features) after encoding and decoding, in the units of X."""
-        rows, scaled = self._fitted_rows(X)
-        with self._threads():
-            return self.scaling_.undo(self._network.apply(rows, *scaled), scaled)
+        """What the model makes of X (n_samples, n_features) after encoding and decoding, in the units of X.
 
-    def score(self, X: Any, y: Any = None) -> float:
-        """Minus the squared error of the reconstruction per sample, summed over features, in scaled units: higher is better."""
+        Of a model with targets they are answers (n_samples, n_target) in the units of these.
+        """
         rows, scaled = self._fitted_rows(X)
         with self._threads():
-            return -self._network.loss(rows, *scaled, "squared_error")
+            return self._undone(self._network.apply(rows, *scaled), scaled)
+
+    def _undone(self, out: np.ndarray, scaled: tuple[float, float] | None = None) -> np.ndarray:
+        """Answers (n, n_out) in raw units, in place; ``scaled`` as `InputScaling.undo` takes it."""
+        if self.target_ is None or self.target_.scaling is None:
+            return self.scaling_.undo(out, scaled)
+        return self.target_.scaling.undo(out)
+
+    def score(self, X: Any, y: Any = None, *, target: Any = None) -> float:
+        """Minus the squared error of the reconstruction per sample, summed over features, in scaled units: higher is better.
+
+        A model with targets is compared with the ``target`` of X; one that is told its own answers as it goes is told those.
+        """
+        rows, scaled = self._fitted_rows(X)
+        goal = goal_for(self.target_, target, rows, self.network_.params.dtype)
+        with self._threads():
+            return -self._network.loss(rows, *scaled, "squared_error", goal=goal)
 
 
 def _code_rows(codes: Any, n_code: int) -> Rows:

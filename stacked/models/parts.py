@@ -65,9 +65,15 @@ def _check_chain(record: ModelRecord) -> None:
             chain[index].check_after(chain[:index])
         except ValueError as error:
             raise refusal(path, str(error)) from None
-    width = record.encoder[0].attributes["n_in"]
+    for index, path in enumerate(layers):
+        try:
+            chain[index].check_before(chain[-1])
+        except ValueError as error:
+            raise refusal(path, str(error)) from None
+    own = record.target is None
+    width = record.encoder[0].attributes["n_in"] if record.target is None else math.prod(record.target.sample_shape)
     if record.decoder and record.decoder[-1].attributes["n_out"] != width:
-        text = f"the decoder gives {record.decoder[-1].attributes['n_out']} values for {width} inputs"
+        text = f"the decoder gives {record.decoder[-1].attributes['n_out']} values for {width} {'inputs' if own else 'targets'}"
         raise refusal("/decoder", text)
 
 

@@ -10,6 +10,8 @@ from ..errors import ModelFileError
 from ..files import HISTORY_DTYPE, Checkpoint, InputSpec, ModelRecord, UnitArrays
 from ..layers.records import record_of
 from ..registry import UNIT_NAMES, is_registered
+from ..scaling import InputScaling
+from ..targets import Target
 from ..training.loop import Record
 from .parts import check_parts
 from .probe import probe_of
@@ -37,27 +39,21 @@ def to_record(model: "Model", checkpoint: Checkpoint | None = None) -> ModelReco
             "scaling": scaling.mode,
             "method": scaling.method,
             "unit_range": scaling.unit_range,
+            "target": _described(model.target_),
         },
         encoder=tuple(arrays[:n_code]),
         decoder=() if classes is not None else tuple(arrays[n_code:]),
         head=arrays[n_code] if classes is not None else None,
         classes=None if classes is None else _stored_classes(classes),
         units=tuple(_unit_arrays(unit) for unit in model._trained_units()),
-        input=InputSpec(
-            scaling.scale,
-            scaling.offset,
-            scaling.log.astype(np.uint8),
-            scaling.constant,
-            scaling.sample_shape,
-            scaling.dtype,
-            getattr(model, "table_", None),
-        ),
+        input=_columns(scaling, getattr(model, "table_", None)),
         history=_history(model.history_),
         probe=None if checkpoint is not None else probe_of(model),
         checkpoint=checkpoint,
         precision=model.precision,
         stacked_version="",
         baseline=model.baseline_ if checkpoint is None else None,
+        target=None if model.target_ is None or model.target_.scaling is None else _columns(model.target_.scaling),
     )
     return check_parts(record)
 
@@ -71,6 +67,22 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, Real) and not isinstance(value, bool | int):
         return float(value)
     return value if value is None or isinstance(value, bool | int | str) else None
+
+
+def _columns(scaling: InputScaling, table: dict[str, Any] | None = None) -> InputSpec:
+    arrays = (scaling.scale, scaling.offset, scaling.log.astype(np.uint8), scaling.constant)
+    return InputSpec(*arrays, scaling.sample_shape, scaling.dtype, table)
+
+
+def _described(target: Target | None) -> dict[str, Any] | None:
+    """What the parameters say of what a model should answer with."""
+    if target is None:
+        return None
+    scaling = target.scaling
+    own = (
+        {} if scaling is None else {"scaling": scaling.mode, "method": scaling.method, "unit_range": scaling.unit_range}
+    )
+    return {"one_hot": target.one_hot, **own}
 
 
 def _params(model: "Model", units: Sequence["Unit"] = ()) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ..comparison import conclude
 from ..data import Rows, summarize
 from ..data.encoded import encoded
 from ..data.shapes import shaped
+from ..decoding import Goal
 from ..diagnosis import warn_of
 from ..errors import SettingError
 from ..inputs import rows_for
@@ -26,11 +27,13 @@ from ..kernels.arithmetic.corruption import NO_CORRUPTION, Corruption
 from ..kernels.arithmetic.terms import NO_TERMS, Terms
 from ..layers import Layer
 from ..network import Network, fill
+from ..parameters import value_of
 from ..progress import reporting
 from ..registry import UNIT_NAMES
 from ..scaling import AS_IS, IMAGES, InputScaling, Prepared, identity
 from ..scaling_rules import check_varies, fit_scaling, kind_of
 from ..settings import check_products, precision_dtype, seed_from
+from ..targets import check_takes_targets, goal_for
 from ..text import shown
 from ..training.feed import split_rows
 from ..training.loop import FINETUNE, Callback, Hooks, Record, run
@@ -63,11 +66,14 @@ class Stack(AskedUnits, Model):
         self,
         X: Any,
         *,
+        target: Any = None,
         callback: Callback | None = None,
         checkpoint: Any = None,
         resume: Resume | None = None,
     ) -> "Stack":
         """Train the units on X (n_samples, n_features), one after another, each on the codes of the one below.
+
+        A single unit that ``takes_targets`` may have a ``target`` that is not X, as of its `fit`.
 
         callback receives a `Record` an epoch and may return True to stop the current unit. checkpoint is called at
         epoch ends (see `stacked.training.checkpoint`); resume goes on from one.
@@ -75,10 +81,14 @@ class Stack(AskedUnits, Model):
         self.plan()
         for unit in self.templates:
             check_products(self.precision, optimizer=unit.optimizer)
+        self.check_target(target)
         with self._threads(), reporting(self, callback) as callback:
             with self._all_or_nothing():
                 rows = rows_for(self, X, reset=resume is None)
-                prepared = self._prepare(rows, reset=resume is None)
+                if resume is None:
+                    self.target_ = None
+                prepared = self._prepare(rows, reset=resume is None, models_input=target is None)
+                goal = self._goal(rows, prepared, target, resume is None)
                 if resume is None:
                     self.seed_ = seed_from(self.random_state)
                 for unit in self.templates:
@@ -90,7 +100,7 @@ class Stack(AskedUnits, Model):
                 for name in ("network_", "classes_", "baseline_"):
                     self.__dict__.pop(name, None)
             try:
-                self._pretrain_units(prepared, callback, checkpoint, resume)
+                self._pretrain_units(prepared, goal, callback, checkpoint, resume)
             finally:  # after an error the stack holds the units as far as they came
                 self.units_ = [unit for unit in self.units_ if hasattr(unit, "network_")]
                 if self.units_:
@@ -110,6 +120,11 @@ class Stack(AskedUnits, Model):
         """Train the whole network on X (n_samples, n_features); without pretraining it starts from random weights."""
         plan = self.plan()
         check_products(self.precision, finetune_optimizer=plan.optimizer)
+        self.check_target(None)
+        if self.target_ is not None and self.target_.scaling is not None:
+            raise SettingError(
+                "target: expected a stack that answers with its input, for fine-tuning has no targets; pretrain longer"
+            )
         fitted = hasattr(self, "network_")
         if fitted:
             self._check_complete()
@@ -159,7 +174,9 @@ class Stack(AskedUnits, Model):
             self._clone(unit).validate()
         check_chain(list(units))
         self._loss()
-        return plan
+        return replace(
+            plan, clip_norm=max(value_of(unit, "clip_norm") if hasattr(unit, "clip_norm") else 0.0 for unit in units)
+        )
 
     def snapshot(self, unit: int | None, params: np.ndarray, history: list[Record]) -> "Stack":
         """A copy as it stands during training: unit number ``unit``, or with None the whole network, has these parameters."""
@@ -198,6 +215,29 @@ class Stack(AskedUnits, Model):
             check_range(self.visible_activation, prepared.scaled, prepared.data, f"{rows.name}, unit 0", not reset)
         return prepared
 
+    def check_target(self, target: Any) -> None:
+        """SettingError for a target, or units that are told what to answer, in a stack that cannot have it."""
+        units, decodes = self.templates, hasattr(self, "reconstruct")
+        if target is not None and not (decodes and len(units) == 1):
+            raise SettingError(
+                f"target: expected one unit of an autoencoder, found {len(units)} of a {self.kind}; leave it out"
+            )
+        if decodes and len(units) > 1 and any(unit.is_forced for unit in units):
+            raise SettingError(
+                f"forcing: expected one unit, whose answers are those of the whole network, found {len(units)}; leave it out"
+            )
+        if target is not None:
+            check_takes_targets(units[0])
+
+    def _goal(self, rows: Rows, prepared: Prepared, target: Any, reset: bool) -> Goal | None:
+        """The goal of training rows, where that is not the rows themselves; on reset what its unit answers with is noted."""
+        if not reset:
+            return goal_for(self.target_, target, rows, precision_dtype(self.precision))
+        unit = self._clone(self.templates[0])
+        goal = unit.told(rows, prepared, target)
+        self.target_ = unit.target_
+        return goal
+
     def _check_unchanged(self) -> None:
         """SettingError if precision or units, as far as the network has them, are not those that it was built with."""
         built = chained(self._built, self._sample_shape)
@@ -218,6 +258,7 @@ class Stack(AskedUnits, Model):
     def _clone(self, unit: Unit) -> Unit:
         """A fresh unit with what the stack decides for its units, and its patience if it has none."""
         copy = clone(unit)
+        copy.target_ = unit.target_
         own: dict[str, Any] = {
             "precision": self.precision, "n_threads": self.n_threads, "scaling": self.scaling, "verbose": self.verbose
         }  # fmt: skip
@@ -226,7 +267,7 @@ class Stack(AskedUnits, Model):
         return copy.set_params(**own, validation_fraction=self.validation_fraction)
 
     def _pretrain_units(
-        self, prepared: Prepared, callback: Callback | None, checkpoint: Any, resume: Resume | None
+        self, prepared: Prepared, goal: Goal | None, callback: Callback | None, checkpoint: Any, resume: Resume | None
     ) -> None:
         first = 0 if resume is None else resume.unit
         del self.units_[first:]
@@ -240,7 +281,7 @@ class Stack(AskedUnits, Model):
                 continue
             statistics = summarize(below, template.takes_sequences) if index else statistics
             paired = index > 0 and self.units_[index - 1].codes_in_pairs
-            source = Source(below, scaled, statistics, self.seed_, index, paired=paired)
+            source = Source(below, scaled, statistics, self.seed_, index, paired=paired, goal=goal)
             self.units_.append(self._clone(template))
             hooks = Hooks(callback, checkpoint and checkpoint.at(self, "pretrain", index))
             self._train_unit(source, scaling, hooks, resume if index == first else None)
@@ -326,5 +367,5 @@ class Stack(AskedUnits, Model):
 def _codes(below: Rows, unit: Unit, scaled: tuple[float, float], precision: str) -> Rows:
     """The data of the next unit: the clean codes of ``unit``, whose own data are ``below``."""
     network = unit.network_.at(precision)
-    answer, shape = network.answerer(0, unit.n_code_layers_), network.layers[unit.n_code_layers_ - 1].shape_out
+    answer, shape = network.answerer(0, unit.n_code_layers_), network.layers[unit.n_code_layers_ - 1].code_shape
     return encoded(below, lambda table: answer.block(table, *scaled), answer.n_out, network.params.dtype, shape)

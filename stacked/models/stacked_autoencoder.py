@@ -76,7 +76,8 @@ class StackedAutoencoder(Reconstructor, Stack, StackedAutoencoderParameters):
     def plan(self) -> Plan:
         """Check every parameter, the units' too, and return the plan of fine-tuning; raises SettingError."""
         plan = super().plan()
-        check_penalties(self, self.templates[-1].code_activation, "finetune_")
+        top = self.templates[-1]
+        check_penalties(self, "recurrent" if top.takes_sequences else top.code_activation, "finetune_")
         return plan
 
     def _corruption(self) -> Corruption:

@@ -13,9 +13,10 @@ import numpy as np
 
 from ..data import BLOCK_ROWS, ArrayRows, Rows
 from ..data.encoded import EncodedRows
+from ..decoding import Goal
 from ..errors import DataError
 from ..kernels.arithmetic.random import SHUFFLE, SPLIT, shuffle, stream_key
-from ..kernels.arithmetic.samples import Samples, as_samples
+from ..kernels.arithmetic.samples import NO_TARGETS, Samples, as_samples
 
 WINDOW_VALUES = 2**26
 
@@ -42,7 +43,7 @@ def split_rows(n_rows: int, fraction: float, seed: int) -> tuple[np.ndarray | No
 
 
 class Feed:
-    """Deals ``rows``, or the ``subset`` of them, into windows of shuffled rows, epoch by epoch."""
+    """Deals ``rows``, or the ``subset`` of them, with their ``goal``, into windows of shuffled rows, epoch by epoch."""
 
     def __init__(
         self,
@@ -53,7 +54,9 @@ class Feed:
         unit: int,
         labels: np.ndarray | None = None,
         subset: np.ndarray | None = None,
+        goal: Goal | None = None,
     ):
+        self.goal = goal
         self.rows, self.scale, self.offset, self.subset = rows, scale, offset, subset
         self.labels = np.zeros(0, np.int64) if labels is None else labels
         self.n_rows = rows.n_rows if subset is None else len(subset)
@@ -66,7 +69,8 @@ class Feed:
         shuffle(self._key, epoch, 0, order)
         groups = [np.sort(order[i : i + self._window_blocks]) for i in range(0, len(order), self._window_blocks)]
         if isinstance(self.rows, ArrayRows):
-            table = as_samples(self.rows.array, self.scale, self.offset)
+            targets = NO_TARGETS if self.goal is None else self.goal.of(slice(None))
+            table = as_samples(self.rows.array, self.scale, self.offset, targets)
             for part, blocks in enumerate(groups):
                 ids = self._shuffled_ids(epoch, part, blocks)
                 if len(ids):
@@ -102,10 +106,13 @@ class Feed:
             starts = range(0, len(table), BLOCK_ROWS)
             table = np.concatenate([self.rows.encode(table[start : start + BLOCK_ROWS]) for start in starts])
         positions = np.searchsorted(blocks, ids // BLOCK_ROWS) * BLOCK_ROWS + ids % BLOCK_ROWS
-        labels = self.labels
+        labels, targets = self.labels, NO_TARGETS
         if len(labels):
             labels = np.concatenate([labels[b * BLOCK_ROWS : (b + 1) * BLOCK_ROWS] for b in blocks])
-        return Window(as_samples(table, self.scale, self.offset), labels, positions, ids)
+        if self.goal is not None:
+            chosen = [np.arange(b * BLOCK_ROWS, min((b + 1) * BLOCK_ROWS, self.rows.n_rows)) for b in blocks]
+            targets = self.goal.of(np.concatenate(chosen))
+        return Window(as_samples(table, self.scale, self.offset, targets), labels, positions, ids)
 
     def _shuffled_ids(self, epoch: int, part: int, blocks: np.ndarray) -> np.ndarray:
         """Row numbers of a window's blocks, those outside the subset left out, shuffled."""

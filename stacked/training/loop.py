@@ -73,6 +73,7 @@ class Trainee(Protocol):
     params: np.ndarray
     arrays: dict[str, np.ndarray]
     loss: str
+    n_clipped: int  # gradients so far that were longer than allowed
 
     def train(
         self, window: Window, rows: slice, batch_size: int, epoch: int, step: int, update: Update
@@ -220,4 +221,5 @@ def update_settings(plan: Plan, n_rows: int, epoch: int) -> Update:
         momentum=float(value_at(plan.momentum, epoch)),
         l1=plan.l1,
         l2=plan.l2,
+        clip_norm=plan.clip_norm,
     )

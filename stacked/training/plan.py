@@ -30,6 +30,7 @@ class Plan:
     validation_fraction: Any = 0.0
     patience: Any = None
     line_searches: int = 3
+    clip_norm: float = 0.0
     phase: str = "pretrain"
 
     def on(self, n_rows: int, rate: float = ADAM_RATE, n_weights: int = 0) -> "Plan":
@@ -77,6 +78,7 @@ def training_plan(estimator: Any, prefix: str = "") -> Plan:
         validation_fraction=values["validation_fraction"],
         patience=values["patience"],
         line_searches=values.get("line_searches", 3),
+        clip_norm=values.get("clip_norm", 0.0),
         phase="finetune" if prefix else "pretrain",
     )
 

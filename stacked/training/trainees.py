@@ -68,7 +68,7 @@ class RBMTrainee:
         n_chains: int,
     ):
         self.network, self.machine, self.params = network, machine, network.params
-        self.loss = "squared_error"
+        self.loss, self.n_clipped = "squared_error", 0
         self.source = source
         self._key = stream_key(source.seed, SAMPLING, source.stream)
         self._chain_key = stream_key(source.seed, CHAINS, source.stream)
@@ -118,7 +118,10 @@ class DenseTrainee:
         self.network, self.loss, self.plan, self.params = network, loss, plan, network.params
         self.source, self._stochastic = source, stochastic
         self._key = stream_key(source.seed, CORRUPTION, source.stream)
-        self.objective = Objective(LOSSES[loss], corruption, network.n_weights, terms, stochastic.n_samples)
+        ragged = network.takes_sequences and (source.data.ragged or source.aim[0].ragged)
+        self.objective = Objective(
+            LOSSES[loss], corruption, network.n_weights, terms, stochastic.n_samples, int(ragged)
+        )
         self._check_terms()
         self._squares = np.zeros_like(self.params) if plan.optimizer == "adam" else np.zeros(0, self.params.dtype)
         self.arrays = {"params": self.params}
@@ -127,16 +130,19 @@ class DenseTrainee:
         if plan.optimizer == "adam":
             self.arrays["squares"] = self._squares
         self._scratch = _Scratch(self._workspace)
+        self.n_clipped = 0
 
     def _workspace(self, size: int) -> backprop.Workspace:
-        emphasis = emphasises.py_func(self.objective.corruption)
+        ragged, has_target = bool(self.objective.ragged), self.loss != "softmax_cross_entropy"
+        emphasis = emphasises.py_func(self.objective.corruption) or (ragged and has_target)
         form = (self.params.dtype, self.network.bfloat16, emphasis)
         measured = [int(layer) for layer in self._objective(1.0).terms.places[:, LAYER]]
         n_rows = size * self._repeats
         require_room(self.network.layers, n_rows, self.params.itemsize)
         return backprop.workspace(
-            self.network.table, len(self.params), n_rows, *form, measured_layers=measured, plain=self._by_line_search
-        )
+            self.network.table, len(self.params), n_rows, *form, measured_layers=measured, plain=self._by_line_search,
+            ragged=ragged, targets=self.source.goal is not None,
+        )  # fmt: skip
 
     @property
     def _by_line_search(self) -> bool:
@@ -176,12 +182,20 @@ class DenseTrainee:
         if self._by_line_search:
             return self._line_searches(objective, window, rows, batch_size, epoch)
         positions, row_ids = (np.repeat(numbers[rows], self._repeats) for numbers in (window.positions, window.row_ids))
-        loss, terms = backprop.train(
-            self.network.table, self.params, objective, update, window.samples, window.labels, positions, row_ids,
+        loss, terms, *clipped = backprop.train(
+            self.network.table, self.params, objective, self._of_sums(update), window.samples, window.labels, positions, row_ids,
             batch_size * self._repeats, self._key, epoch, step, self.arrays["velocity"], self._squares,
             self._scratch.get(batch_size),
-        ) / self._repeats  # fmt: skip
-        return float(loss), float(terms)
+        )  # fmt: skip
+        self.n_clipped += int(sum(clipped))
+        return float(loss) / self._repeats, float(terms) / self._repeats
+
+    def _of_sums(self, update: Update) -> Update:
+        """Settings whose longest gradient is that of a loss summed over the outputs, not of its mean over them."""
+        if not update.clip_norm:
+            return update
+        n_out = 1 if self.loss == "softmax_cross_entropy" else self.network.layers[-1].n_out
+        return update._replace(clip_norm=update.clip_norm * n_out)
 
     def _line_searches(
         self, objective: Objective, window: Window, rows: slice, batch_size: int, epoch: int
@@ -208,14 +222,14 @@ class DenseTrainee:
         backprop.load_minibatch(
             self.network.table, objective, window.samples, positions, row_ids, self._key, epoch, work
         )  # fmt: skip
-        clean, corrupted = work.clean[: len(positions)], work.corrupted[: len(positions)]
-        return corrupted, clean, window.labels[positions] if len(window.labels) else window.labels
+        corrupted, target = work.corrupted[: len(positions)], backprop.target_of(window.samples, work, len(positions))
+        return corrupted, target, window.labels[positions] if len(window.labels) else window.labels
 
     def validation_loss(self, subset: np.ndarray) -> float:
         """Mean loss over clean validation rows; with stochastic layers, their terms in full included."""
         rows, scaled, labels, own = self.source.rows, self.source.scaled, self.source.labels, self._own_terms(1.0)
         if not len(own.places):
-            return self.network.loss(rows, *scaled, self.loss, labels, subset)
+            return self.network.loss(rows, *scaled, self.loss, labels, subset, self.source.goal)
         noise = NO_CORRUPTION._replace(binarize=self.objective.corruption.binarize)
         objective = self.objective._replace(corruption=noise, terms=own, n_samples=1)
         total, count, size = 0.0, 0, min(self.plan.batch_size, len(subset))

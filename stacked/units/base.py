@@ -13,6 +13,7 @@ from ..choices import tell_scaling, tell_shape
 from ..comparison import conclude
 from ..data import Rows, summarize
 from ..data.shapes import shaped
+from ..decoding import Goal
 from ..diagnosis import warn_of
 from ..errors import SettingError
 from ..inputs import rows_for
@@ -21,8 +22,10 @@ from ..models.model import Reconstructor
 from ..network import Network
 from ..parameters import checked
 from ..progress import reporting
+from ..scaling import Prepared
 from ..scaling_rules import fit_scaling
 from ..settings import check_products, precision_dtype, seed_from
+from ..targets import aim, check_takes_targets, own_target
 from ..training.loop import Callback, Hooks, Phase, Progress, Trainee, run
 from ..training.phase import Source
 from ..training.plan import Plan, training_plan
@@ -47,19 +50,23 @@ class Unit(Reconstructor):
     line_searches: int = 3
     validation_fraction: float | str
     patience: int | str | None
+    takes_targets: bool = False  # whether it can be trained to answer with other rows than its input
     _carried: Carried | None = None  # from one `partial_fit` to the next
 
-    def fit(self, X: Any, y: Any = None, *, callback: Callback | None = None) -> "Unit":
-        """Train on X (n_samples, n_features); ``callback`` receives a `Record` an epoch and may return True to stop."""
+    def fit(self, X: Any, y: Any = None, *, target: Any = None, callback: Callback | None = None) -> "Unit":
+        """Train on X (n_samples, n_features); ``callback`` receives a `Record` an epoch and may return True to stop.
+
+        ``target``, rows like those of X and as many, is what a unit that ``takes_targets`` should answer with; by default X itself.
+        """
         check_products(self.precision, optimizer=self.validate().optimizer)
         with self._threads(), reporting(self, callback) as callback:
             with self._all_or_nothing():
-                phase, progress = self._start(X)
+                phase, progress = self._start(X, target=target)
             warn_of(phase, run(phase, Hooks(callback), progress), self.n_code_layers_)
             conclude(self, phase.feed.rows, (phase.feed.scale, phase.feed.offset))
         return self
 
-    def partial_fit(self, X: Any, y: Any = None, *, callback: Callback | None = None) -> "Unit":
+    def partial_fit(self, X: Any, y: Any = None, *, target: Any = None, callback: Callback | None = None) -> "Unit":
         """Train one pass of minibatches over X (n_samples, n_features); see `passes` for what a call counts as.
 
         The first call starts as `fit` does, and chooses the scaling. Later ones go on with what training carries from step to step,
@@ -67,13 +74,14 @@ class Unit(Reconstructor):
         """
         plan = plan_of_pass(self)
         with self._threads(), reporting(self, callback) as callback, self._all_or_nothing():
-            phase, progress = go_on(self, X, plan) if hasattr(self, "network_") else self._start(X, plan)
+            fitted = hasattr(self, "network_")
+            phase, progress = go_on(self, X, plan, target) if fitted else self._start(X, plan, target)
             phase.plan = one_pass(phase.plan, progress)
             run(phase, Hooks(callback), progress)
             self._carried = carried(phase, progress)
         return self
 
-    def _start(self, X: Any, plan: Plan | None = None) -> tuple[Phase, Progress]:
+    def _start(self, X: Any, plan: Plan | None = None, target: Any = None) -> tuple[Phase, Progress]:
         """Choose seed and scaling, and make the unit ready to train on X from random weights, by ``plan`` if it is given."""
         seed = seed_from(self.random_state)
         given = rows_for(self, X, reset=True)
@@ -84,9 +92,27 @@ class Unit(Reconstructor):
         scaling = fit_scaling(self.scaling, rows, summary, dtype, bounded, self.takes_sequences)
         tell_scaling(rows.name, scaling)
         prepared = scaling.for_training(rows, summary, dtype)
-        check_range(self.output_activation, prepared.scaled, prepared.data, f"{rows.name}, {type(self).__name__}")
+        goal = self.told(rows, prepared, target)
+        if goal is None:
+            check_range(self.output_activation, prepared.scaled, prepared.data, f"{rows.name}, {type(self).__name__}")
         self.__dict__.pop("_carried", None)
-        return prepare_unit(self, Source(*prepared, seed, 0), scaling, plan=plan)
+        return prepare_unit(self, Source(*prepared, seed, 0, goal=goal), scaling, plan=plan)
+
+    def told(self, rows: Rows, prepared: Prepared, target: Any) -> Goal | None:
+        """Note what the unit should answer with, as ``target_``; the goal, where that is not the training rows themselves."""
+        self.target_, goal = None, None
+        if target is not None:
+            check_takes_targets(self)
+            dtype, name = precision_dtype(self.precision), type(self).__name__
+            self.target_, goal = aim(self.scaling, target, rows, dtype, self.output_activation, name)
+        elif self.is_forced:
+            self.target_ = own_target(prepared.rows, prepared.scaled)
+        return goal
+
+    @property
+    def is_forced(self) -> bool:
+        """Whether its network is told as it goes what it should answer."""
+        return False
 
     def validate(self) -> Plan:
         """Check every parameter and return the training plan; raises SettingError."""

@@ -30,8 +30,8 @@ class Halves(NamedTuple):
 
     @property
     def code_shape(self) -> SampleShape:
-        """Shape of the code: of feature maps (height, width, channels)."""
-        return self.encoder[-1].shape_out
+        """Shape of the code: of feature maps (height, width, channels), of states (steps, numbers)."""
+        return self.encoder[-1].code_shape
 
     def untied(self) -> "Halves":
         """The same, every layer with weights of its own."""
@@ -62,6 +62,11 @@ def _check_meeting(index: int, below: Layer, above: Layer) -> None:
     try:
         above.check_after([below])
     except ValueError:
+        if above.takes_sequences:
+            raise SettingError(
+                f"units: expected sequences below unit {index}, which is recurrent, found {below.shape_out} of unit {index - 1}; put"
+                " a unit with one code a sequence last"
+            ) from None
         raise SettingError(
             f"sample_shape: expected {below.shape_out}, the maps that unit {index - 1} gives, found {above.shape_in} of unit"
             f" {index}; leave it out"

@@ -1,4 +1,4 @@
-"""In which shape units on maps take their samples: (height, width, channels)."""
+"""In which shape units on maps take their samples: (height, width, channels), of sequences (1, steps, numbers)."""
 
 from math import prod
 
@@ -26,3 +26,14 @@ def map_of(shape: SampleShape, asked: SampleShape | None = None) -> Shape:
         )
     height, width, channels = {1: (1, *given, 1), 2: (*given, 1), 3: given}[len(given)]
     return height, width, channels
+
+
+def sequence_of(shape: SampleShape) -> Shape:
+    """The maps (1, steps, numbers) that sequences of a shape are, flat ones with one number a step; SettingError for others."""
+    if len(shape) > 3 or (len(shape) == 3 and shape[0] != 1):
+        raise SettingError(
+            f"units: expected sequences of (steps, numbers) for a recurrent unit, found samples of shape {called(shape)}; reshape"
+            " the data, or put units before it that end in sequences"
+        )
+    steps, width = (*shape, 1) if len(shape) == 1 else shape[-2:]
+    return 1, steps, width

@@ -12,6 +12,7 @@ import numpy as np
 from ..data import summarize
 from ..errors import SettingError
 from ..settings import check_products
+from ..targets import goal_for
 from ..training.loop import Phase, Progress, Trainee
 from ..training.phase import Source, prepare
 from ..training.plan import AUTO, Plan
@@ -40,11 +41,15 @@ def plan_of_pass(unit: "Unit") -> Plan:
     return replace(plan, validation_fraction=0.0, patience=None)
 
 
-def go_on(unit: "Unit", X: Any, plan: Plan) -> tuple[Phase, Progress]:
-    """The next pass of a fitted unit over X (n_samples, n_features), in a copy of its network, which becomes the unit's."""
+def go_on(unit: "Unit", X: Any, plan: Plan, target: Any = None) -> tuple[Phase, Progress]:
+    """The next pass of a fitted unit over X (n_samples, n_features), with targets if it has some, in a copy of its network.
+
+    The copy becomes the unit's.
+    """
     unit._check_unchanged()
     rows, scaled = unit._fitted_rows(X)
-    source = Source(rows, scaled, summarize(rows, unit.takes_sequences), unit.seed_, 0)
+    goal = goal_for(unit.target_, target, rows, unit.network_.params.dtype)
+    source = Source(rows, scaled, summarize(rows, unit.takes_sequences), unit.seed_, 0, goal=goal)
     plan, network = plan.on(rows.n_rows, unit.usual_rate(rows.n_columns)), unit.network_.at(unit.precision)
     unit.network_ = replace(network, params=network.params.copy())
     trainee = unit.trainee(unit.network_, source, plan)

@@ -30,7 +30,8 @@ def prepare_unit(
     trainee = unit.trainee(network, source, plan)
     if resume is None:
         unit.draw_weights(network, source.seed, source.stream)
-        start = initial_output_bias(unit.output_activation, source.scaled, source.data)
+        data, scaled = source.aim
+        start = initial_output_bias(unit.output_activation, scaled, data)
         network.bias(len(network.layers) - 1)[:] = network.layers[-1].output_bias(start)
     phase, progress = prepare(name_of(unit, source, halves), plan, trainee, source, resume)
     if resume is None:
