@@ -224,11 +224,11 @@ class Network:
             n = len(block)
             outputs = np.empty((n, answer.n_out), self.params.dtype)
             answer(as_samples(block), np.arange(n), outputs)
-            goal = np.zeros(0, np.int64) if labels is None else labels[numbers_of(start, n, rows, subset)]
+            classes = np.zeros(0, np.int64) if labels is None else labels[numbers_of(start, n, rows, subset)]
             target = block if labels is None else no_target
             weights = _without_ended(outputs, target) if self.takes_sequences and labels is None else no_target
             activation = self.table[-1, panels.ACTIVATION]
-            total += loss_and_delta(code, activation, outputs, target, goal, weights, np.empty_like(outputs))
+            total += loss_and_delta(code, activation, outputs, target, classes, weights, np.empty_like(outputs))
             count += n
         return total / count
 

@@ -88,8 +88,6 @@ class Example(NamedTuple):
         return samples_of("uint8", 2, N_ROWS, self.layers[0].n_in)
 
 
-
-
 def recurrent_examples(cell):
     """Chains with a recurrent layer at either end, between rows, reading either way, of less and of more than a panel."""
     return {

@@ -77,11 +77,16 @@ class ConvolutionalAutoencoder(DenoisingUnit, ConvolutionalAutoencoderParameters
         return Halves(tuple(encoder), tuple(decoder))
 
     def _convolution(self, shape: SampleShape) -> Convolution:
-        names = ("n_hidden", "kernel", "stride", "padding")
+        filters, kernel, stride, padding = (
+            value_of(self, name) for name in ("n_hidden", "kernel", "stride", "padding")
+        )
         try:
             found = Convolution.on(
                 map_of(shape, value_of(self, "sample_shape")),
-                *(value_of(self, name) for name in names),
+                filters,
+                kernel,
+                stride,
+                padding,
                 self.code_activation,
             )
             found.check()
