@@ -35,7 +35,9 @@ def notes_of_target(target: str | None, rows: "Rows | None") -> dict[str, Any]:
     """The same of what the rows should be answered with, where that is not themselves."""
     from stacked.data import fingerprint
 
-    return {} if target is None else {"target": absolute(target), "target_fingerprint": fingerprint(rows)}
+    if target is None or rows is None:
+        return {}
+    return {"target": absolute(target), "target_fingerprint": fingerprint(rows)}
 
 
 def absolute(spec: str) -> str:

@@ -308,8 +308,8 @@ def train(
     """
     data = (table, params, objective, update, samples, labels, positions, row_ids, batch_size, key, epoch, step)
     if runs_in_panels(params.dtype) and update.clip_norm > 0:
-        steps = (program.program_for(table, objective, form) for form in (program.GRADIENT, program.STEP))
-        return fused_network.train_clipped(*steps, *data, velocity, squares, work.packed)
+        forms = (program.program_for(table, objective, form) for form in (program.GRADIENT, program.STEP))
+        return fused_network.train_clipped(*forms, *data, velocity, squares, work.packed)
     if runs_in_panels(params.dtype):
         steps = program.program_for(table, objective, program.TRAIN)
         form = fused_network.train_dense if fused_network.is_plain(steps, table) else fused_network.train

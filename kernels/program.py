@@ -31,7 +31,8 @@ Instruction = tuple[int, int]
 def program_for(table: np.ndarray, objective: Objective, form: int) -> np.ndarray:
     """The checked program (n, 2) int64 of a layer table and an objective, in one of its forms.
 
-    Some losses need whole rows: softmax, and those that weigh single features, with 0 where a sequence has ended. Terms are measured when their layer has answered.
+    Some losses need whole rows: softmax, and those that weigh single features, with 0 where a sequence has ended. Terms are
+    measured when their layer has answered.
     """
     layers = tuple(int(layer) for layer in objective.terms.places[:, LAYER])
     kinds, weights = (tuple(int(n) for n in table[:, column]) for column in (KIND, WEIGHT))

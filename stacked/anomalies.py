@@ -31,6 +31,7 @@ from .network import Network
 KEPT, NEAREST, PROJECTED = 1000, 5, 64
 COMPONENTS = 128  # at least, where there are so many
 SCORED = 3000  # training rows of which quantiles are kept
+VALUES = 2**23  # answers of the first layer that are looked at: of large maps fewer rows
 QUANTILES = 1001
 _LEAST = 1e-3  # of a usual distance: smaller ones are all alike
 _AT_ONCE = 128
@@ -124,7 +125,8 @@ def threshold(model: Any, quantile: float) -> float | None:
 
 def fitted(baseline: Baseline, network: Network, sample: np.ndarray) -> Baseline:
     """The baseline with what `scores` needs, from scaled training rows (n, V)."""
-    sample = sample[np.linspace(0, len(sample) - 1, min(len(sample), SCORED)).astype(np.int64)]
+    most = min(SCORED, max(2 * NEAREST, VALUES // network.layers[0].n_out))
+    sample = sample[np.linspace(0, len(sample) - 1, min(len(sample), most)).astype(np.int64)]
     eye = Eye(network)
     looked = [eye.look(sample[start:stop].astype(network.params.dtype)) for start, stop in _parts(len(sample))]
     seen = Seen(*(np.concatenate(parts) for parts in zip(*looked, strict=True)))

@@ -25,7 +25,7 @@ def tell_shape(given: "Rows", taken: "Rows") -> None:
     """In which shape samples were taken that were given flat, if the unit minds."""
     if len(given.sample_shape) == 1 < len(taken.sample_shape) and taken.sample_shape[0] == 1:
         LOGGER.info(
-            "%s: sample_shape=None takes flat rows of %d numbers for signals, maps of 1 x %d; images need their height and width",
+            "%s: flat rows of %d numbers are taken for signals, maps of 1 x %d; images need sample_shape",
             given.name, given.n_columns, given.n_columns,
         )  # fmt: skip
 

@@ -1,8 +1,8 @@
 """What a phase of training came to, said in words: codes that do not vary, dead and saturated units, a loss that did not fall.
 
-Looked at are the answers of the layers to at most `ROWS` of the training rows, after the phase. Each finding is one line that names
-the phase, how much is affected, and a setting that helps. Runs of fewer than `LEAST_STEPS` minibatches have only begun and are not
-judged, nor fewer than `LEAST_ROWS` rows.
+Looked at are the answers of the layers to at most `ROWS` of the training rows (of large maps to fewer), after the phase. Each
+finding is one line that names the phase, how much is affected, and a setting that helps. Runs of fewer than `LEAST_STEPS`
+minibatches have only begun and are not judged, nor fewer than `LEAST_ROWS` rows.
 """
 
 import logging
@@ -19,6 +19,7 @@ from .training.loop import Phase, Progress
 from .training.trainees import RBMTrainee
 
 ROWS = 2048
+VALUES = 2**23  # of the answers of a layer: of large maps fewer rows are looked at
 LEAST_STEPS, LEAST_ROWS = 100, 10
 FEW_STEPS = 1000  # minibatches, before which more of them are the first thing to try
 STILL = 1e-3  # a deviation over the rows, as a share of the largest answer, that is none
@@ -44,7 +45,8 @@ def findings(phase: Phase, progress: Progress, n_code_layers: int) -> list[str]:
     if progress.step < LEAST_STEPS or feed.n_rows < LEAST_ROWS:
         return []
     sequences = phase.trainee.network.takes_sequences
-    sample = sample_rows(feed.rows, (feed.scale, feed.offset), feed.subset, ROWS, sequences)
+    most = min(ROWS, max(LEAST_ROWS, VALUES // max(layer.n_out for layer in phase.trainee.network.layers)))
+    sample = sample_rows(feed.rows, (feed.scale, feed.offset), feed.subset, most, sequences)
     if not np.isfinite(sample).all():
         return []  # numbers that float32 does not hold, or sequences that end early
     answers = _answers(phase.trainee.network, sample)

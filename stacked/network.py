@@ -27,6 +27,7 @@ from .kernels.cpu import max_threads
 from .kernels.engine import panels
 from .kernels.engine.instructions import PANEL
 from .layers.base import Layer, Shapes
+from .layers.maps import MapLayer
 from .settings import check_bfloat16, precision_dtype
 from .text import one_line
 
@@ -223,11 +224,11 @@ class Network:
             n = len(block)
             outputs = np.empty((n, answer.n_out), self.params.dtype)
             answer(as_samples(block), np.arange(n), outputs)
-            goal = np.zeros(0, np.int64) if labels is None else labels[numbers_of(start, n, rows, subset)]
+            classes = np.zeros(0, np.int64) if labels is None else labels[numbers_of(start, n, rows, subset)]
             target = block if labels is None else no_target
             weights = _without_ended(outputs, target) if self.takes_sequences and labels is None else no_target
             activation = self.table[-1, panels.ACTIVATION]
-            total += loss_and_delta(code, activation, outputs, target, goal, weights, np.empty_like(outputs))
+            total += loss_and_delta(code, activation, outputs, target, classes, weights, np.empty_like(outputs))
             count += n
         return total / count
 
@@ -302,8 +303,9 @@ def _require_memory(layers: Sequence[Layer], nbytes: int) -> None:
 
 
 def require_room(layers: Sequence[Layer], n_rows: int, itemsize: int) -> None:
-    """SettingError where so many rows, with what all layers answer to each, do not fit into the memory that is available."""
-    nbytes, available = n_rows * itemsize * sum(layer.n_in + layer.n_out for layer in layers), available_memory()
+    """SettingError where the maps of so many rows do not fit into the memory that is available; nothing else is as large."""
+    sizes = [layer.n_in + layer.n_out for layer in layers if isinstance(layer, MapLayer)]
+    nbytes, available = n_rows * itemsize * sum(sizes), available_memory()
     if nbytes > available:
         largest = max(layer.n_out for layer in layers)
         raise SettingError(

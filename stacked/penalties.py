@@ -48,9 +48,8 @@ class Penalised(Sparse):
 
 def check_target(estimator: Any, prefix: str = "") -> float | None:
     """The target for the activation of an estimator's codes; SettingError for one without a weight, or a weight without one."""
-    target, weight = (
-        getattr(estimator, f"{prefix}sparsity_{name}", default) for name, default in (("target", None), ("weight", 0.0))
-    )
+    target = getattr(estimator, f"{prefix}sparsity_target", None)
+    weight = getattr(estimator, f"{prefix}sparsity_weight", 0.0)
     if target is None and weight > 0:
         raise SettingError(f"{prefix}sparsity_weight: has no effect without a target; set {prefix}sparsity_target too")
     if target is not None and weight == 0:

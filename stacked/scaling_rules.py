@@ -114,7 +114,7 @@ def _have_common_bounds(columns: Columns) -> bool:
     """Whether most columns that vary reach both ends of the range of all, nearly."""
     varies = columns.varies
     low, high = columns.minimum[varies], columns.maximum[varies]
-    return bool(np.median(high - low) >= _COMMON * (high.max() - low.min()))
+    return bool(varies.any()) and bool(np.median(high - low) >= _COMMON * (high.max() - low.min()))
 
 
 def _whole_table(rows: Rows, summary: Summary, dtype: np.dtype, mode: str, method: str | None = None) -> InputScaling:

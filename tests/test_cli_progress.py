@@ -11,6 +11,7 @@ from stacked import RBM, StackedAutoencoder
 from stacked.cli.progress import reporter, summary
 from stacked.errors import DataError
 from stacked.progress import Bars, Lines, Names
+from stacked.scaling import identity
 from stacked.training.loop import FINETUNE, Record
 
 from .test_cli_boundary import run
@@ -24,7 +25,7 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def model():
     stack = StackedAutoencoder([RBM(8, epochs=2), RBM(4, epochs=3)], finetune_epochs=1, n_threads=1, random_state=0)
-    stack.n_features_in_ = 12
+    stack.scaling_ = identity((12,), "float32")
     return stack
 
 
@@ -37,8 +38,20 @@ def test_names_of_phases(model):
     names = Names(model)
     assert [names.title(unit) for unit in (0, 1, FINETUNE)] == ["unit 1/2 12-8", "unit 2/2 8-4", "fine-tuning 12-8-4"]
     unit = RBM(5)
-    unit.n_features_in_ = 7
+    unit.scaling_ = identity((7,), "float32")
     assert Names(unit).title(0) == "RBM 7-5"
+
+
+def test_maps_are_called_by_their_shapes():
+    stack = StackedAutoencoder(["c4k3p2", "c3s2", 5])
+    stack.scaling_ = identity((8, 8), "float32")
+    names = Names(stack)
+    assert [names.title(unit) for unit in (0, 1, 2)] == [
+        "unit 1/3 8x8x1-4x4x4",
+        "unit 2/3 4x4x4-2x2x3",
+        "unit 3/3 12-5",
+    ]
+    assert names.title(FINETUNE) == "fine-tuning 8x8x1-4x4x4-2x2x3-5"
 
 
 def test_bars_on_a_terminal(model, rows, monkeypatch):

@@ -181,7 +181,9 @@ TAKERS = {
     "hidden_layers": "vae and sequence",
     "activation": "autoencoder and vae and dae and convolutional",
     "tied": "autoencoder and dae and convolutional",
-    **dict.fromkeys(("optimizer", "line_searches"), "autoencoder and vae and dae and convolutional and recurrent and sequence"),
+    **dict.fromkeys(
+        ("optimizer", "line_searches"), "autoencoder and vae and dae and convolutional and recurrent and sequence"
+    ),
     **dict.fromkeys(("sparsity_target", "sparsity_weight"), "rbm and autoencoder and dae and convolutional"),
     **dict.fromkeys(("corruption", "corruption_level", "emphasis"), "dae and convolutional and recurrent and sequence"),
     **dict.fromkeys(("contraction", "start"), "autoencoder and dae"),

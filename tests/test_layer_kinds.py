@@ -89,8 +89,6 @@ class Example(NamedTuple):
         return samples_of("uint8", 2, N_ROWS, self.layers[0].n_in)
 
 
-
-
 def recurrent_examples(cell):
     """Chains with a recurrent layer at either end, between rows, reading either way, of less and of more than a panel."""
     return {
@@ -144,7 +142,9 @@ EXAMPLES |= {
     "convolution": {
         "between maps": Example(folded((6, 5, 1), 3, 2, kernel=3, activation="tanh"), "cross_entropy"),
         "strides": Example(folded((7, 9, 2), 3, kernel=4, stride=2, activation="softplus"), "cross_entropy", noise="masking"),
-        "signals": Example(folded((1, 11, 3), 5, kernel=4, stride=3, padding="valid", output="linear", activation="tanh"), "squared_error"),
+        "signals": Example(
+            folded((1, 11, 3), 5, kernel=4, stride=3, padding="valid", output="linear", activation="tanh"), "squared_error"
+        ),
         "under a dense code": Example(
             (Convolution.on((5, 5, 1), 3, 3, 2, "same", "tanh"), Dense(27, 4, "tanh"), Dense(4, 27, "tanh"),
              Convolution.on((5, 5, 1), 3, 3, 2).mirror("sigmoid")), "cross_entropy",

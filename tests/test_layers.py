@@ -129,7 +129,10 @@ def test_records_of_other_attributes_or_arrays_are_refused(kind):
     record = record_of(layer, network_of(layer).arrays(-1))
     extra = np.zeros(3)
     for wrong, message in (
-        (replace(record, kind="attention"), "/encoder/0@kind: unknown kind of layer 'attention', expected dense, gaussian, convolution"),
+        (
+            replace(record, kind="attention"),
+            "/encoder/0@kind: unknown kind of layer 'attention', expected dense, gaussian, convolution",
+        ),
         (replace(record, attributes={**record.attributes, "n_in": 6.0}), "/encoder/0: expected the attributes"),
         (replace(record, attributes={**record.attributes, "stride": 2}), "/encoder/0: expected the attributes"),
         (replace(record, attributes={"n_in": 6}), "/encoder/0: expected the attributes"),

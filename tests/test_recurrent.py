@@ -1,4 +1,4 @@
-"""Recurrent layers against the formulas step by step, sequences that end early against the same cut short, and clipped gradients."""
+"""Recurrent layers against the formulas step by step, sequences that end early against the same cut short, clipped gradients."""
 
 import numpy as np
 import pytest

@@ -224,7 +224,7 @@ def test_samples_that_are_no_sequences_are_refused(units, shape):
 
 def test_a_target_for_states_is_refused():
     model = StackedAutoencoder([SequenceAutoencoder(4)], finetune_sparsity_target=0.1, finetune_sparsity_weight=1.0)
-    with pytest.raises(SettingError, match="^finetune_sparsity_target: expected sigmoid or tanh codes"):
+    with pytest.raises(SettingError, match=r"^finetune_sparsity_target: expected sigmoid or tanh codes"):
         model.fit(waves())
 
 

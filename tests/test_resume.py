@@ -21,6 +21,7 @@ UNITS = {
         "--unit", "rbm", "--code", "same", "--sparsity-target", "0.1", "--sparsity-weight", "0.1", "--sparsity-decay", "0.99",
     ],
     "variational": ["--unit", "vae", "--hidden-layers", "200", "--binarize", "--kl-warmup", "4", "--samples", "2"],
+    "convolutional": ["--layers", "c8k3p2-c6k3s2-20", "--unpool", "switches", "--pool", "2", "--corruption-level", "0.2"],
     "denoising": ["--unit", "dae", "--corruption-level", "0.3", "--learning-rate", "0.01"],
 }  # fmt: skip
 TUNING = {

@@ -39,6 +39,12 @@ OTHERS = {  # a value other than the default for every parameter of every estima
         "corruption_level": 0.1, "emphasis": [1.5, 0.5], "code_l1": 0.01, "contraction": 0.02,
         "sparsity_target": 0.2, "sparsity_weight": 0.03, "tied": False, "start": "random", "optimizer": "adam", "line_searches": 4,
     },
+    "convolutional": {
+        **COMMON, "activation": "tanh", "output": "linear", "loss": "squared_error", "corruption": "salt_and_pepper",
+        "corruption_level": 0.1, "emphasis": [1.5, 0.5], "code_l1": 0.01, "sparsity_target": 0.2, "sparsity_weight": 0.03,
+        "kernel": 2, "stride": 2, "padding": "valid", "pool": 2, "unpool": "switches", "tied": True, "sample_shape": [2, 3],
+        "optimizer": "nesterov", "line_searches": 4,
+    },
     "vae": {
         **COMMON, "hidden_layers": [6, 4], "activation": "relu", "output": "gaussian", "binarize": False, "samples": 2,
         "kl_warmup": 3, "optimizer": "nesterov", "line_searches": 4,

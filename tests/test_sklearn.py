@@ -11,7 +11,14 @@ import pytest
 from sklearn.exceptions import SkipTestWarning
 from sklearn.utils.estimator_checks import check_estimator
 
-from stacked import RBM, Autoencoder, StackedAutoencoder, StackedClassifier, VariationalAutoencoder
+from stacked import (
+    RBM,
+    Autoencoder,
+    ConvolutionalAutoencoder,
+    StackedAutoencoder,
+    StackedClassifier,
+    VariationalAutoencoder,
+)
 
 SHORT = {"epochs": 2, "batch_size": 10}
 TOP = RBM(2, hidden="gaussian", learning_rate=0.001, **SHORT)
@@ -23,6 +30,18 @@ ESTIMATORS = {
     "linear Autoencoder": Autoencoder(3, output="linear", learning_rate=0.01, random_state=0, **SHORT),
     "denoising Autoencoder": Autoencoder(3, corruption_level=0.2, scaling="minmax", random_state=0, **SHORT),
     "contractive Autoencoder": Autoencoder(3, contraction=0.1, scaling="minmax", random_state=0, **SHORT),
+    "convolutional": ConvolutionalAutoencoder(2, scaling="minmax", random_state=0, **SHORT),
+    "pooled": ConvolutionalAutoencoder(
+        2, pool=2, unpool="switches", output="linear", tied=True, random_state=0, learning_rate=0.001, **SHORT
+    ),
+    "stacked convolutional": StackedAutoencoder(
+        [
+            ConvolutionalAutoencoder(2, output="linear", **SHORT),
+            ConvolutionalAutoencoder(2, stride=2, output="relu", **SHORT),
+        ],
+        finetune_epochs=2,
+        random_state=0,
+    ),
     "variational": VariationalAutoencoder(2, hidden_layers=(5,), scaling="minmax", random_state=0, **SHORT),
     "Gaussian variational": VariationalAutoencoder(2, hidden_layers=(), output="gaussian", random_state=0, **SHORT),
     "StackedAutoencoder": StackedAutoencoder(

@@ -60,7 +60,7 @@ def penalty_slope(w, l1, l2):
 
 @jit
 def scale_to_norm(limit, squares):
-    """What a gradient, the sum of whose squares is given, is multiplied by for a norm of at most ``limit``; one of NaN is left alone."""
+    """What a gradient, the sum of whose squares is given, is multiplied by for a norm of at most ``limit``; NaN leaves it alone."""
     norm = math.sqrt(squares)
     return limit / norm if norm > limit else 1.0
 

@@ -60,8 +60,8 @@ def infer(net, samples, positions, out):
 def prepare(table: np.ndarray, params: np.ndarray, bfloat16: bool, ragged: bool = False) -> Packed:
     """A network packed for `infer`."""
     rows = PANEL if any(is_map_layer.py_func(table, layer) for layer in range(len(table))) else ROWS  # maps are large
-    form = {"training": False, "most_rows": rows, "ragged": ragged}
-    net = steps.equip(pack_network(table, rows * max_threads(), bfloat16, **form), training=False)
+    packed = pack_network(table, rows * max_threads(), bfloat16, training=False, most_rows=rows, ragged=ragged)
+    net = steps.equip(packed, training=False)
     pack_params(table, declared_writable(params), net)
     if net.maps.size:
         steps.make_ready(net)

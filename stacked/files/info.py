@@ -19,7 +19,8 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Keys: format, version, stacked_version, kind, precision, params, layers (part, kind and the attributes of each), parameters
     (their number), units (kind and attributes), classes, input, target (None where that is the input), history (per phase: epochs,
-    loss, validation_loss, seconds), probe_rows, baseline (shapes by name), checkpoint (None, or its cursor, arrays and their bytes), digest, file_size.
+    loss, validation_loss, seconds), probe_rows, baseline (shapes by name), checkpoint (None, or its cursor, arrays and their
+    bytes), digest, file_size.
     """
     record, digest, file_size = read_verified(path)
     return {

@@ -162,7 +162,8 @@ def _columns(elements: Elements, path: str, arrays: dict[str, np.ndarray]) -> In
     if arrays["log"].max() > 1:
         raise refusal(f"{path}/log", f"expected 0 or 1, found {arrays['log'].max()}")
     known = expect.one_of(dtype, f"{path}@dtype", INPUT_DTYPES)
-    return InputSpec(**arrays, sample_shape=shape, dtype=known)
+    scale, offset, log, constant = (arrays[name] for name in ("scale", "offset", "log", "constant"))
+    return InputSpec(scale, offset, log, constant, sample_shape=shape, dtype=known)
 
 
 def _table(elements: Elements) -> dict[str, Any] | None:

@@ -17,5 +17,6 @@ _KINDS: tuple[type[Layer], ...] = (
 LAYERS: dict[str, type[Layer]] = {kind.kind: kind for kind in _KINDS}
 
 __all__ = [
-    "GRU", "LAYERS", "LSTM", "Convolution", "Dense", "Forcing", "Gaussian", "Layer", "Pooling", "TransposedConvolution", "Unpooling", "Upsampling",
+    "GRU", "LAYERS", "LSTM", "Convolution", "Dense", "Forcing", "Gaussian", "Layer", "Pooling", "TransposedConvolution",
+    "Unpooling", "Upsampling",
 ]  # fmt: skip

@@ -128,7 +128,7 @@ class Unpooling(_Windowed):
         other = earlier[self.partner] if 0 <= self.partner < len(earlier) else None
         if not isinstance(other, Pooling):
             found = "no layer before this one" if other is None else f"a {other.kind} layer"
-            raise ValueError(f"expected an earlier pooling layer as partner {self.partner}, found {found}")
+            raise ValueError(f"expected a pooling layer as partner {self.partner}, found {found}")
         mine = (self.shape_out, self.shape_in, self.kernel_height, self.kernel_width)
         if mine != (other.shape_in, other.shape_out, other.kernel_height, other.kernel_width):
             raise ValueError(f"its partner {self.partner} pools maps of {other.shape_in}, or by other windows")

@@ -64,8 +64,8 @@ def _check_meeting(index: int, below: Layer, above: Layer) -> None:
     except ValueError:
         if above.takes_sequences:
             raise SettingError(
-                f"units: expected sequences below unit {index}, which is recurrent, found {below.shape_out} of unit {index - 1}; put"
-                " a unit with one code a sequence last"
+                f"units: expected sequences below unit {index}, which is recurrent, found {below.shape_out} of unit {index - 1};"
+                " put a unit with one code a sequence last"
             ) from None
         raise SettingError(
             f"sample_shape: expected {below.shape_out}, the maps that unit {index - 1} gives, found {above.shape_in} of unit"

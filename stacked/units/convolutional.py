@@ -1,9 +1,7 @@
 """Convolutional autoencoder (Masci et al. 2011): feature maps, pooled or not, and the transposed convolution back.
 
-    code              pool(f(b + x * W))
-    reconstruction    g(c + unpool(code) *' V), *' the transposed convolution, V = W if tied
-
-Products of convolutions stay float32 with bfloat16 ones of dense layers.
+code              pool(f(b + x * W))
+reconstruction    g(c + unpool(code) *' V), *' the transposed convolution, V = W if tied
 """
 
 import numpy as np
@@ -25,7 +23,8 @@ class ConvolutionalAutoencoder(DenoisingUnit, ConvolutionalAutoencoderParameters
     """Convolutional autoencoder, plain or denoising, alone or as a unit of a stack.
 
     Samples are maps: images (height, width) or (height, width, channels), signals (1, steps, channels). A code is a feature map
-    (height, width, filters), which ``transform`` gives flat and ``feature_maps`` in its shape.
+    (height, width, filters), which ``transform`` gives flat and ``feature_maps`` in its shape. With precision bfloat16 the products
+    of convolutions stay float32: it is for dense units on top.
 
     Attributes
     ----------
@@ -78,11 +77,16 @@ class ConvolutionalAutoencoder(DenoisingUnit, ConvolutionalAutoencoderParameters
         return Halves(tuple(encoder), tuple(decoder))
 
     def _convolution(self, shape: SampleShape) -> Convolution:
-        names = ("n_hidden", "kernel", "stride", "padding")
+        filters, kernel, stride, padding = (
+            value_of(self, name) for name in ("n_hidden", "kernel", "stride", "padding")
+        )
         try:
             found = Convolution.on(
                 map_of(shape, value_of(self, "sample_shape")),
-                *(value_of(self, name) for name in names),
+                filters,
+                kernel,
+                stride,
+                padding,
                 self.code_activation,
             )
             found.check()

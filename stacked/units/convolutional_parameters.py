@@ -8,7 +8,7 @@ from ..parameters import Choice, MapShape, Whole, declared, like, parameter, par
 from ..penalties import Sparse, Targeted
 from ..settings import MAX_KERNEL
 from .autoencoder_parameters import Net, Reconstructing
-from .building import ADAM_RATE, Building
+from .building import Building
 from .parameters import Run, Searched, Sized, Trained
 
 PADDINGS = ("same", "valid")
@@ -59,11 +59,14 @@ class ConvolutionalAutoencoderParameters(Run, Searched, Trained, Sparse, Convolv
     """All of them, in the order of the signature."""
 
 
-SUMMED_RATE = 1e-3  # of steps by the gradient itself, which sums over the pixels
+# Tried on MNIST. Sums run over a kernel only, so that Adam's steps may be longer than those of dense units; a gradient itself is
+# summed over the pixels.
+CONVOLUTIONAL_RATES = {"adam": 3e-3}
+SUMMED_RATE = 1e-3
 
 
 def _rate(values: Mapping[str, Any], n_inputs: int) -> float:
-    return ADAM_RATE if values["optimizer"] == "adam" else SUMMED_RATE
+    return CONVOLUTIONAL_RATES.get(values["optimizer"], SUMMED_RATE)
 
 
 BUILDING = Building(

@@ -71,7 +71,8 @@ def _asked(name: str, text: str) -> Asked:
 
 
 def _settings(name: str, text: str, word: str, marks: str) -> dict[str, Any]:
-    building, found = KINDS[word].building, {}
+    building = KINDS[word].building
+    found: dict[str, Any] = {}
     for mark, number in _MARK.findall(marks):
         if number and mark in building.marks:
             own = {building.marks[mark]: int(number)}

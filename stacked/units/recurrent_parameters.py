@@ -1,7 +1,6 @@
 """The parameters of `RecurrentAutoencoder`, and those that every recurrent unit has."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from ..activations import UNIT_ACTIVATIONS
 from ..parameters import Choice, Real, declared, like, parameter

@@ -3,9 +3,9 @@
     code              h_T, the last of the states h_t = cell(x_t, h_(t-1))
     reconstruction    g(c + s_t V), s_t = cell(h_T, s_(t-1)) or, in reverse order, s_t = cell(h_T, s_(t+1))
 
-What was read last is made again first: the steps beside each other are learned first, and lead to the others (Sutskever et al. 2014).
-With targets the steps are theirs, from the first to the last (sequence to sequence). With forcing a cell reads [h_T, y_(t-1)] in
-place of h_T alone, y_(t-1) being what it should have answered a step before, and in use what it has (`layers.forcing`).
+What was read last is made again first: the steps beside each other are learned first, and lead to the others (Sutskever et al.
+2014). With targets the steps are theirs, from the first to the last (sequence to sequence). With forcing a cell reads [h_T,
+y_(t-1)] in place of h_T alone, y_(t-1) being what it should have answered a step before, and in use what it has (`layers.forcing`).
 """
 
 from collections.abc import Iterator

@@ -3,7 +3,7 @@
 What is not given is chosen: kind and parameters by the data (`defaults`), what models codes and how fast to learn by the units.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -40,10 +40,10 @@ def units_for(
     """Units of ``sizes`` from the data upwards, each a number or a text (`layer_text`).
 
     ``kind`` is that of numbers alone, one of `KINDS`, or "auto" for what suits the data, of those that take all parameters
-    ``given``; a kind that is asked for on data in [0, 1] has the defaults that it declares. In a stack of several kinds each unit has
-    of what is given the parameters that it takes. ``code``: the uppermost unit is "linear", the "same" as the others, or with
-    "auto" linear where it is narrower than the layer below (of a kind that the data decide, or than the data), but neither in a
-    classifier nor where it is one on maps. ``data`` is a kind of data, ``n_rows`` and ``n_columns`` their numbers, and
+    ``given``; a kind that is asked for on data in [0, 1] has the defaults that it declares. Of what is given each unit has what its
+    kind takes. ``code``: the uppermost unit is "linear", the "same" as the others, or with "auto" linear where it is narrower than
+    the layer below (of a kind that the data decide, or than the data), but neither in a classifier nor where it is one on maps.
+    ``data`` is a kind of data, ``n_rows`` and ``n_columns`` their numbers, and
     ``classifies`` tells whether a classifier is to be built of the units, as `defaults` has them.
     """
     given = dict(given or {})
@@ -72,6 +72,9 @@ def units_for(
 def _words(asked: Sequence[Asked], kind: str, given: Given, usual: str) -> list[str]:
     """The kind of each unit."""
     others = words_of(asked)
+    if others and all(one.word in others for one in asked):
+        kind = others[0]
+        _refuse_untaken(given.keys() - {name for word in others for name in _taken(word)}, given)
     plain = _kind_taking(given, usual, others) if kind == "auto" else kind
     dense = _kind_taking(given, usual, [plain, *others]) if KINDS[plain].building.letters else plain
     return [{None: plain, DENSE: dense}.get(one.word, str(one.word)) for one in asked]
@@ -80,8 +83,7 @@ def _words(asked: Sequence[Asked], kind: str, given: Given, usual: str) -> list[
 def _given_to(index: int, words: Sequence[str], given: Given) -> dict[str, Any]:
     """What is given to one unit: its own values, without those of parameters that other kinds take and its own does not."""
     own = {name: value[index] if isinstance(value, Each) else value for name, value in given.items()}
-    taken = KINDS[words[index]].parameters(words[index])
-    foreign = {name for word in words for name in KINDS[word].parameters(word)} - taken.keys()
+    foreign = {name for word in words for name in _taken(word)} - _taken(words[index])
     if index:
         foreign |= set(KINDS[words[index]].building.lowest)
     return {name: value for name, value in own.items() if value is not None and name not in foreign}
@@ -103,12 +105,20 @@ def _kind_taking(given: Given, usual: str, others: Sequence[str] = ()) -> str:
 
     Of several the first that takes most; SettingError where there is none.
     """
-    taken = {word: kind.parameters(word).keys() for word, kind in KINDS.items()}
-    left = given.keys() - {name for word in others for name in taken[word]}
-    words = [word for word in (usual, *KINDS) if left <= taken[word] and not (others and KINDS[word].building.letters)]
-    if not words:
+    left = given.keys() - {name for word in others for name in _taken(word)}
+    words = [word for word in (usual, *KINDS) if left <= _taken(word) and not (others and KINDS[word].building.letters)]
+    _refuse_untaken(left if not words else set(), given)
+    return max(words, key=lambda word: len(given.keys() & _taken(word)))
+
+
+def _taken(word: str) -> set[str]:
+    """Names of the parameters that may be given for units of a kind."""
+    return {*KINDS[word].parameters(word), *KINDS[word].building.lowest}
+
+
+def _refuse_untaken(left: Set[str], given: Given) -> None:
+    if left:
         raise SettingError(f"unit: expected parameters that one kind of unit takes, found {', '.join(sorted(given))}")
-    return max(words, key=lambda word: len(given.keys() & taken[word]))
 
 
 def _outputs(kind: Kind, data: str) -> dict[str, Any]:

@@ -88,6 +88,6 @@ class VariationalAutoencoder(Unit, VariationalAutoencoderParameters):
         with self._threads():
             return variational.bound(self, X, samples, random_state, self.binarizes)
 
-    def score(self, X: Any, y: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, *, target: Any = None) -> float:
         """Mean of `bound` on X (n_samples, n_features) with `SCORED` draws a row: higher is better."""
         return float(self.bound(X, SCORED).mean())
