@@ -72,6 +72,10 @@ UNFIT = {
     "chain": (with_layer(1, lambda old: dense(5, 3)), "/encoder/1: takes 5 inputs, but /encoder/0 gives 4"),
     "decoder": (replace(STACK, decoder=(dense(2, 6),)), "/decoder/0: takes 2 inputs, but /encoder/1 gives 3"),
     "last layer": (replace(STACK, decoder=(dense(3, 5),)), "/decoder: the decoder gives 5 values for 6 inputs"),
+    "last layer for targets": (
+        replace(STACK, target=InputSpec(*(array[:5] for array in STACK.input.arrays.values()), (5, 1), "uint8")),
+        "/decoder: the decoder gives 6 values for 5 targets",
+    ),
     "two layers of an RBM": (
         replace(STACK, kind="rbm"),
         "/@kind: expected one unit RBM, found ['RBM', 'RBM']",

@@ -18,7 +18,7 @@ from ..network import Network, fill
 from ..registry import MODELS, PACKAGE, UNITS
 from ..scaling import InputScaling, identity
 from ..settings import MAX_SEED, SCALINGS, choice, flag, precision_dtype, whole
-from ..targets import Target
+from ..targets import Target, check_takes_targets
 from ..text import one_line, shown
 from ..training.loop import Record
 from ..training.plan import AUTO
@@ -90,6 +90,8 @@ def _build(record: ModelRecord) -> Stack | Unit:
     model.seed_ = whole("seed", record.params["seed"], 0, MAX_SEED)
     model.scaling_ = _scaling(record.params, record.input)
     model.target_ = _target(record)
+    if record.target is not None:
+        model.check_target(model.target_) if isinstance(model, Stack) else check_takes_targets(model)
     model.n_code_layers_ = len(record.encoder)
     model.n_features_in_ = record.encoder[0].attributes["n_in"]
     model.table_ = record.input.table
