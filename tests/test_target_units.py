@@ -248,7 +248,9 @@ def test_models_are_asked_for_what_they_were_trained_for():
         with pytest.raises(SettingError, match="target: expected none, for the model answers with its input"):
             call(X, target=Y)
     for call in (other.score, other.partial_fit):
-        with pytest.raises(SettingError, match=r"target: expected what the rows should be answered with, .* found none"):
+        with pytest.raises(
+            SettingError, match=r"target: expected what the rows should be answered with, .* found none"
+        ):
             call(X)
     with pytest.raises(DataError, match="expected sequences of 2 numbers a step as in the training, found 3"):
         other.score(X, target=X)
