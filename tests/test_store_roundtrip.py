@@ -48,7 +48,9 @@ RECORDS = {
     "stacked_autoencoder": make_record("stacked_autoencoder", "bfloat16"),
     "stacked_classifier": make_record("stacked_classifier"),
     "classifier of texts": make_record("stacked_classifier", labels=np.array(["ant", "bee", "žába"])),
-    "targets": replace(make_record(unfinished=False), target=replace(input_spec(), sample_shape=(3, 2), dtype="float32")),
+    "targets": replace(
+        make_record(unfinished=False), target=replace(input_spec(), sample_shape=(3, 2), dtype="float32")
+    ),
     "no probe, no history": replace(make_record(unfinished=False), probe=None, history={}, units=()),
     "layers of no known kind": foreign_record(),
     "classifier without labels yet": replace(make_record("stacked_classifier"), head=None, classes=None),
@@ -185,8 +187,14 @@ UNWRITABLE = {
     "params": (changed(params={"a": float("nan")}), "/@config: cannot be stored as JSON"),
     "object params": (changed(params={"a": object()}), "/@config: cannot be stored as JSON"),
     "sample shape": (changed(input=replace(make_record().input, sample_shape=(0,))), "/input@sample_shape"),
-    "target's shape": (changed(target=replace(make_record().input, sample_shape=(7,))), "/target/constant: expected 7 numbers"),
-    "target's dtype": (changed(target=replace(make_record().input, dtype="<f4")), "/target@dtype: expected one of uint8"),
+    "target's shape": (
+        changed(target=replace(make_record().input, sample_shape=(7,))),
+        "/target/constant: expected 7 numbers",
+    ),
+    "target's dtype": (
+        changed(target=replace(make_record().input, dtype="<f4")),
+        "/target@dtype: expected one of uint8",
+    ),
     "phase": (changed(history={"no/phase": history(1)}), "history: expected a name"),
     "classes": (make_record("stacked_classifier", labels=np.array([1.5, 2.5])), "classes"),
     "surrogate": (make_record("stacked_classifier", labels=np.array(["a", "\ud800"])), "/classes: a label is no valid"),
