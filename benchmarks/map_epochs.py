@@ -1,21 +1,27 @@
 """Epochs of networks on images and sequences beside PyTorch's, from the same weights, compared before any timing.
 
 Prints a table like that of `epochs.py`, whose way of timing it shares: medians of interleaved rounds, every ratio the peer's time
-over ours. PyTorch runs eager and compiled, with maps channels first and channels last.
+over ours. PyTorch runs eager and compiled, with maps channels first and channels last. With --memory, in place of times: by how much a
+pass raises the memory that a process of its own holds at most, ours and PyTorch's eager one.
 
 
-    python benchmarks/map_epochs.py [--rounds 5] [--rows 2048] [--threads 2] [--only TEXT] [--no-compile]
+    python benchmarks/map_epochs.py [--rounds 5] [--rows 2048] [--threads 2] [--only TEXT] [--no-compile] [--memory]
 """
 
 import argparse
+import resource
 import statistics
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 
 import numpy as np
 from breakdown import microkernel_rate
 from epochs import FLOAT32, HAVE_TORCH, PARITY, Task, images, median_and_spread, ratio, timed
-from map_networks import clustering, keras_blog
+from map_networks import clustering, keras_blog, states
 from threadpoolctl import threadpool_limits
 
 from stacked.kernels import backprop
@@ -123,10 +129,26 @@ def tasks(n: int, compile_it: bool) -> dict[str, Callable[[], Task]]:
         "pooling": lambda: task_of(
             "16, 8, 8 filters with pooling", keras_blog(), images(n), "cross_entropy", 128, compile_it
         ),
+        **{
+            f"{cell}-{n_steps}": partial(_recurrent, cell, n_steps, width, n, compile_it)
+            for cell in ("gru", "lstm")
+            for n_steps, width in ((28, 28), (140, 1))
+        },
         "strides": lambda: task_of(
             "32, 64, 128 filters with strides", clustering(), images(n), "squared_error", 256, compile_it
         ),
     }
+
+
+def _recurrent(cell: str, n_steps: int, width: int, n: int, compile_it: bool) -> Task:
+    name = f"{cell.upper()} of 128, {n_steps} steps of {width}"
+    return task_of(name, states(cell, n_steps, width), sequences(n, n_steps, width), "squared_error", 100, compile_it)
+
+
+def sequences(n: int, n_steps: int, width: int) -> np.ndarray:
+    """Random walks (n, n_steps * width) of some smoothness."""
+    steps = np.random.default_rng(0).standard_normal((n, n_steps, width)).astype(FLOAT32)
+    return (np.cumsum(steps, axis=1) / n_steps**0.5).reshape(n, -1)
 
 
 def main() -> None:
@@ -136,12 +158,17 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", help="rows of the table whose name has this in it")
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile")
+    parser.add_argument("--memory", action="store_true", help="peaks of memory in place of times")
+    parser.add_argument("--peak", nargs=2, metavar=("ROW", "WAY"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     if HAVE_TORCH:
         import torch
 
         torch.set_num_threads(options.threads)
+    if options.peak or options.memory:
+        peaks(options)
+        return
     with threadpool_limits(options.threads):
         print(f"{options.threads} threads; seconds for 10,000 rows\n")
         print("| work | peer as installed | peer's best | GFLOP/s (share of the microkernel's) | seconds |")
@@ -149,6 +176,26 @@ def main() -> None:
         for name, make in tasks(options.rows, not options.no_compile).items():
             if options.only is None or options.only in name:
                 print(row_of(make(), options), flush=True)
+
+
+def peaks(options: argparse.Namespace) -> None:
+    """Print MiB that a pass adds to what a process holds at most, of all rows; or in such a process of one way of one row."""
+    if options.peak:
+        row, way = options.peak
+        run = tasks(options.rows, False)[row]().ways[way]
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with thread_limit(options.threads) if way == "ours" else nullcontext():
+            run()
+        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+        return
+    print("| work | MiB, ours | MiB, PyTorch |")
+    print("|---|---|---|")
+    for row, make in tasks(options.rows, False).items():
+        found = []
+        for way in ("ours", "torch") if HAVE_TORCH else ("ours",):
+            given = (sys.executable, *sys.argv, "--peak", row, way)
+            found.append(float(subprocess.run(given, capture_output=True, text=True, check=True).stdout))
+        print(f"| {make().name} | {' | '.join(f'{mib:.0f}' for mib in found)} |", flush=True)
 
 
 def row_of(task: Task, options: argparse.Namespace) -> str:

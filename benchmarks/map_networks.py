@@ -1,6 +1,6 @@
 """The networks on maps that benchmarks and experiments train: convolutional ones that others published."""
 
-from stacked.layers import Convolution, Dense, Layer, Pooling
+from stacked.layers import GRU, LSTM, Convolution, Dense, Layer, Pooling
 
 MNIST = (28, 28, 1)
 
@@ -30,3 +30,10 @@ def clustering() -> tuple[Layer, ...]:
         first, second, third, Dense(third.n_out, 10, "linear"), Dense(10, third.n_out, "relu"), third.mirror("relu"),
         second.mirror("relu"), first.mirror("linear"),
     )  # fmt: skip
+
+
+def states(cell: str, n_steps: int, width: int, n_hidden: int = 128) -> tuple[Layer, ...]:
+    """A recurrent layer with a code a step, and a dense layer over time back: what a recurrent autoencoder is made of."""
+    kind = {"gru": GRU, "lstm": LSTM}[cell]
+    encoder = kind.on((1, n_steps, width), n_hidden)
+    return encoder, Convolution.on(encoder.shape_out, width, 1, activation="linear")

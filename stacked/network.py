@@ -302,9 +302,10 @@ def _require_memory(layers: Sequence[Layer], nbytes: int) -> None:
         )
 
 
-def require_room(layers: Sequence[Layer], n_rows: int, itemsize: int) -> None:
+def require_room(layers: Sequence[Layer], n_rows: int, itemsize: int, training: bool = False) -> None:
     """SettingError where the maps of so many rows do not fit into the memory that is available; nothing else is as large."""
-    sizes = [layer.n_in + layer.n_out for layer in layers if isinstance(layer, MapLayer)]
+    maps = [layer for layer in layers if isinstance(layer, MapLayer)]
+    sizes = [layer.n_kept if training else layer.n_in + layer.n_out for layer in maps]
     nbytes, available = n_rows * itemsize * sum(sizes), available_memory()
     if nbytes > available:
         largest = max(layer.n_out for layer in layers)

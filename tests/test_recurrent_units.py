@@ -251,6 +251,15 @@ def test_gradients_without_a_limit_are_followed_as_they_are():
     assert free.network_.params.tobytes() == held.network_.params.tobytes()
 
 
+def test_steps_that_training_has_no_memory_for_are_refused(monkeypatch):
+    monkeypatch.setattr("stacked.network.available_memory", lambda: 2**20)
+    with pytest.raises(
+        SettingError, match=r"^batch_size: expected answers of at most 0\.0 GiB, the memory available, found"
+    ):
+        RecurrentAutoencoder(40, batch_size=100, epochs=1).fit(waves(150))
+    RecurrentAutoencoder(40, batch_size=20, epochs=1).fit(waves(150))
+
+
 class _Stop(Exception):
     pass
 

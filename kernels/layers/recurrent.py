@@ -3,8 +3,8 @@
 A thread takes a block of samples through all steps, forward or backward, and waits for nobody. A step is a product of the inputs
 and one of the states, added in the same tiles, panel by panel of the hidden units with the gates of these at once, and then the
 cell (`recurrent_cells`) while they are in the cache. Backwards it is the cell, then a product with the turned weights for the
-states before and one for the inputs. Everything that a step leaves behind stays in its slot (`recurrent_places`), and the
-gradient of the weights is one product over all steps and samples, cut into fixed shares of the steps (`map_products`).
+states before and one for the inputs. Everything that a step leaves behind stays in its slot (`recurrent_places`), where the
+gradient finds it (`recurrent_gradient`).
 
 A minibatch of sequences of several lengths comes sorted, the longest first: step t takes the samples that have one. Where a
 sequence has ended, outputs and deltas are 0. A layer that is WHOLE takes all steps of all samples. A layer that reads BACKWARDS
@@ -17,16 +17,16 @@ from numba import intp, prange
 from .._jit import jit, linked
 from ..arithmetic.objective import BATCH, OBJECTIVE
 from ..engine.instructions import MAX_HEIGHT, PANEL
-from ..engine.map_products import SHARDS, shard_bounds
 from ..engine.maps import SIZE, map_at, map_shape
-from ..engine.microkernel import tile_of_columns, tile_of_rows
+from ..engine.microkernel import tile_of_rows
 from ..engine.packed_network import DELTA, NET, OUTPUT
-from ..engine.panels import BACKWARDS, GRU, KIND, VECTOR, WHOLE, WIDTH, panel_width
-from ..engine.products import sum_rows, vector_count
+from ..engine.panels import BACKWARDS, GRU, KIND, VECTOR, WIDTH, panel_width
+from ..engine.products import vector_count
 from .map_edges import answer_from, answer_to, backward_from, backward_to, finish_samples, forward_from, forward_to
 from .recurrent_cells import gru_backward, gru_forward, lstm_backward, lstm_forward
-from .recurrent_places import GATES, forms, needs, places, shard_numbers, sizes
-from .recurrent_weights import bias_share_at, finish_gradients, share_at, write_forms
+from .recurrent_gradient import accumulate_all
+from .recurrent_places import GATES, count_at, ends_early, forms, needs, places, sizes, slots_of, vector
+from .recurrent_weights import finish_gradients, write_forms
 
 __all__ = ["answer", "backward", "forward", "needs", "ready", "write"]
 AT_ONCE = 3 * MAX_HEIGHT  # samples of a block, at most
@@ -42,41 +42,6 @@ def add_rows_product(maps, a, jump, depth, weights, width, out, n_rows):
         tile_of_rows(
             stop - row, vector_count(width), maps, a + row * PANEL, maps, weights, maps, out + row * PANEL, jump, PANEL, depth, 1
         )  # fmt: skip
-
-
-@linked(VECTOR, intp, intp, intp, intp, intp, intp, intp)
-def add_columns_product(maps, a, jump, n_high, d, width, out, n_rows):
-    """out (n_high, PANEL) += A' d, over rows of A (n_rows, n_high), whose panels begin ``jump`` apart, and of d, a panel."""
-    for panel in range(-(-n_high // PANEL)):
-        high = panel_width(panel, n_high)
-        n_tiles = -(-high // MAX_HEIGHT)
-        for tile in range(n_tiles):
-            row, stop = high * tile // n_tiles, high * (tile + 1) // n_tiles
-            tile_of_columns(
-                stop - row, vector_count(width), maps, a + panel * jump + row, maps, d, maps, out + (panel * PANEL + row) * PANEL,
-                0, n_rows, n_rows, 1,
-            )  # fmt: skip
-
-
-@jit
-def vector(net, begin, n_rows):
-    """Rows of a panel as one vector."""
-    return net.maps[begin : begin + n_rows * PANEL]
-
-
-@jit
-def ends_early(net, layer):
-    """Whether sequences may end before a layer's last step."""
-    return net.lengths.shape[0] > 0 and net.table[layer, WHOLE] == 0
-
-
-@jit
-def count_at(net, layer, step, first, stop):
-    """Samples of those from first to stop that have a step."""
-    if ends_early(net, layer):
-        while stop > first and net.lengths[stop - 1] <= step:
-            stop -= 1
-    return stop - first
 
 
 # ---- between maps and panels -----------------------------------------------------------------------------------------
@@ -142,22 +107,6 @@ def clear_ended(net, layer, index, kind, n_channels, first, stop):
 
 
 # ---- through time ----------------------------------------------------------------------------------------------------
-
-
-@jit
-def slots_of(net, layer, step):
-    """Where the inputs and the gates of a step begin, the states and the cells before it, and after it."""
-    p, s = places(net, layer), sizes(net.table, layer)
-    slot, before, after = step % p.slots, step % p.state_slots, (step + 1) % p.state_slots
-    size = s.panels * p.slot
-    return (
-        p.inputs + slot * s.input_panels * p.slot,
-        p.gates + slot * GATES * size,
-        p.states + before * size,
-        p.states + after * size,
-        p.cells + before * size,
-        p.cells + after * size,
-    )
 
 
 @linked(NET, intp, intp, intp, intp, intp)
@@ -288,47 +237,6 @@ def run_back(net, layer, below, first, stop):
     if below:
         clear_ended(net, layer, layer, DELTA, s.inputs, first, stop)
         finish_samples(net, layer, first, stop)
-
-
-# ---- the gradient ----------------------------------------------------------------------------------------------------
-
-
-@linked(NET, intp, intp, intp, intp)
-def accumulate(net, layer, shard, panel, n_rows):
-    """One share of the gradient of the weights and biases of all gates, for a panel of the hidden units."""
-    p, s, f = places(net, layer), sizes(net.table, layer), forms(net, layer)
-    share, width = f.shards + shard * shard_numbers(s), panel_width(panel, s.hidden)
-    first, stop = shard_bounds(shard, s.steps)
-    for gate in range(GATES):
-        if gate < s.n_gates:
-            begin = share + share_at(s, 0, gate, panel)
-            net.maps[begin : begin + s.inputs * PANEL] = 0
-        if gate >= s.first:
-            begin = share + share_at(s, 1, gate, panel)
-            net.maps[begin : begin + s.hidden * PANEL] = 0
-        begin = share + bias_share_at(s, gate, panel)
-        net.maps[begin : begin + PANEL] = 0
-    for step in range(first, stop):
-        n = count_at(net, layer, step, 0, n_rows)
-        inputs, gates, before, _, _, _ = slots_of(net, layer, step)
-        for gate in range(GATES if n else 0):
-            deltas = gates + (gate * s.panels + panel) * p.slot
-            if gate < s.n_gates:
-                out = share + share_at(s, 0, gate, panel)
-                add_columns_product(net.maps, inputs, p.slot, s.inputs, deltas, width, out, n)
-            if gate >= s.first and step:
-                out = share + share_at(s, 1, gate, panel)
-                add_columns_product(net.maps, before, p.slot, s.hidden, deltas, width, out, n)
-            begin = share + bias_share_at(s, gate, panel)
-            sum_rows(vector(net, deltas, n).reshape((n, PANEL)), net.maps[begin : begin + PANEL])
-
-
-@linked(NET, intp, intp, parallel=True)
-def accumulate_all(net, layer, n_rows):
-    """All shares of the gradient."""
-    n_panels = sizes(net.table, layer).panels
-    for job in prange(SHARDS * n_panels):
-        accumulate(net, layer, job // n_panels, job % n_panels, n_rows)
 
 
 # ---- the steps -------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from .._jit import jit
 from ..engine.instructions import PANEL
 from ..engine.map_products import SHARDS
 from ..engine.maps import FIXED_AT, ROOM_AT, Needs
-from ..engine.panels import CHANNELS, GRU, KIND, OUT_CHANNELS, OUT_WIDTH, WIDTH, panel_count
+from ..engine.panels import CHANNELS, GRU, KIND, OUT_CHANNELS, OUT_WIDTH, WHOLE, WIDTH, panel_count
 
 GATES = 4  # of either cell
 
@@ -114,6 +114,43 @@ def places(net, layer):
     cell_deltas = state_deltas + n * numbers[5]
     slots, state_slots = (s.steps, s.steps + 1) if training else (1, 2)
     return Places(slots, state_slots, n * PANEL, inputs, gates, states, cells, input_deltas, state_deltas, cell_deltas)
+
+
+@jit
+def slots_of(net, layer, step):
+    """Where the inputs and the gates of a step begin, the states and the cells before it, and after it."""
+    p, s = places(net, layer), sizes(net.table, layer)
+    slot, before, after = step % p.slots, step % p.state_slots, (step + 1) % p.state_slots
+    size = s.panels * p.slot
+    return (
+        p.inputs + slot * s.input_panels * p.slot,
+        p.gates + slot * GATES * size,
+        p.states + before * size,
+        p.states + after * size,
+        p.cells + before * size,
+        p.cells + after * size,
+    )
+
+
+@jit
+def vector(net, begin, n_rows):
+    """Rows of a panel as one vector."""
+    return net.maps[begin : begin + n_rows * PANEL]
+
+
+@jit
+def ends_early(net, layer):
+    """Whether sequences may end before a layer's last step."""
+    return net.lengths.shape[0] > 0 and net.table[layer, WHOLE] == 0
+
+
+@jit
+def count_at(net, layer, step, first, stop):
+    """Samples of those from first to stop that have a step."""
+    if ends_early(net, layer):
+        while stop > first and net.lengths[stop - 1] <= step:
+            stop -= 1
+    return stop - first
 
 
 @jit

@@ -45,6 +45,11 @@ class MapLayer(Layer):
         """Sizes, in the order of the kernels' table."""
         return (*self.shape_in, *self.shape_out, self.kernel_height, self.kernel_width)
 
+    @property
+    def n_kept(self) -> int:
+        """Numbers of a row that training keeps from the way forward to the way back."""
+        return self.n_in + self.n_out
+
     def check_after(self, earlier: Sequence[Layer]) -> None:
         """ValueError unless the layer takes what the last of these gives: a map of one shape only as a map of that shape."""
         super().check_after(earlier)

@@ -65,6 +65,11 @@ class Recurrent(MapLayer):
         return (self.out_channels,) if self.out_width == 1 else (self.out_width, self.out_channels)
 
     @property
+    def n_kept(self) -> int:
+        """Besides inputs and outputs copies of the inputs, four gates, states and cells of all steps."""
+        return super().n_kept + self.width * (self.channels + 6 * self.out_channels)
+
+    @property
     def own(self) -> tuple[int, ...]:
         """Sizes, in the order of the kernels' table."""
         return (*super().own, self.backwards, self.whole)

@@ -138,7 +138,7 @@ class DenseTrainee:
         form = (self.params.dtype, self.network.bfloat16, emphasis)
         measured = [int(layer) for layer in self._objective(1.0).terms.places[:, LAYER]]
         n_rows = size * self._repeats
-        require_room(self.network.layers, n_rows, self.params.itemsize)
+        require_room(self.network.layers, n_rows, self.params.itemsize, training=True)
         return backprop.workspace(
             self.network.table, len(self.params), n_rows, *form, measured_layers=measured, plain=self._by_line_search,
             ragged=ragged, targets=self.source.goal is not None,

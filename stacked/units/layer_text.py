@@ -45,8 +45,13 @@ def words_of(asked: Sequence[Asked], plain: str = "auto") -> list[str]:
 
 def described() -> str:
     """The letters and their marks, for help and messages."""
-    known = [f"{letter} {_marks(word)}".rstrip() for letter, word in LETTERS.items()]
+    known = [f"{letter} {_marks(word)}{_meant(letter, word)}" for letter, word in LETTERS.items()]
     return ", ".join((*known, f"{DENSE} or a number alone: dense"))
+
+
+def _meant(letter: str, word: str) -> str:
+    values = KINDS[word].building.letters[letter].values()
+    return f" ({word}, {', '.join(map(str, values))})" if values else ""
 
 
 def _marks(word: str) -> str:
