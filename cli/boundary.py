@@ -77,7 +77,7 @@ _SHOWN = {
     r"(scaling|unit)='auto'": r"--\1 auto",
     r"n_hidden(?=:)": "--layers",
     r"(?<!@)sample_shape(?=:|$)": "--shape",
-    r"(?:finetune_)?(epochs|momentum|optimizer|l1|loss|patience|kernel|stride|pool|unpool)(?=:)": r"--\1",
+    r"(?:finetune_)?(epochs|momentum|optimizer|l1|loss|patience|kernel|stride|pool|unpool|target|forcing)(?=:)": r"--\1",
     r"(?:finetune_)?(loss|optimizer|activation|padding|unpool)='(\w+)'": r"--\1 \2",
 }
 

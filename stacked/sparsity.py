@@ -32,7 +32,8 @@ def code_sparsity(model: Any, X: Any) -> dict[str, Any]:
     tally = _Tally(layer.n_out, BOUNDED_THRESHOLD if ACTIVATIONS[layer.activation].bounded else THRESHOLD)
     with model._threads():
         for _, block in network.blocks(rows, *scaled):
-            tally.add(network.apply(ArrayRows(block, rows.name), last=last).astype(np.float64))
+            part = ArrayRows(block.reshape(len(block), *rows.sample_shape), rows.name)
+            tally.add(network.apply(part, last=last).astype(np.float64))
     return tally.report()
 
 
@@ -44,7 +45,8 @@ class _Tally:
         self.total, self.size, self.square, self.answers = np.zeros((4, n_units))
 
     def add(self, codes: np.ndarray) -> None:
-        """Count codes (B, H) float64."""
+        """Count codes (B, H) float64; those of a sequence's steps after its end, NaN, as 0."""
+        codes = np.nan_to_num(codes)
         size = np.abs(codes)
         self.n_rows += len(codes)
         self.total += codes.sum(axis=0)

@@ -152,7 +152,7 @@ def test_lines_of_info():
     found = {
         "kind": "stacked_classifier", "parameters": 1234, "precision": "bfloat16", "file_size": 56789, "version": 1,
         "stacked_version": "0.9", "input": {"sample_shape": [28, 27], "dtype": "uint8", "scale": 1 / 255, "offset": -0.0,
-                  "log": 0, "method": "images", "table": None},
+                  "log": 0, "method": "images", "table": None}, "target": None,
         "layers": [
             {"part": "encoder", "n_in": 756, "n_out": 9, "activation": "relu"},
             {"part": "head", "n_in": 9, "n_out": 2, "activation": "softmax"},
@@ -198,7 +198,7 @@ def test_info_in_json(home):
     found, model = report("info", home / "tuned.h5", "--json"), load(home / "tuned.h5")
     assert found.keys() == {
         "format", "version", "stacked_version", "kind", "precision", "params", "layers", "parameters", "units", "classes",
-        "input", "history", "probe_rows", "baseline", "checkpoint", "digest", "file_size",
+        "input", "target", "history", "probe_rows", "baseline", "checkpoint", "digest", "file_size",
     }  # fmt: skip
     assert found["parameters"] == 6 * 5 + 5 * 3 + 3 * 5 + 5 * 6 + 5 + 3 + 5 + 6
     assert found["file_size"] == (home / "tuned.h5").stat().st_size

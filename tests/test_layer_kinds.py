@@ -347,6 +347,8 @@ def test_decoders_mirror_encoders(kind):
     assert halves.encoder[0].n_in == halves.decoder[-1].n_out == np.prod(shape)
     assert halves.n_code == halves.decoder[0].n_in and halves.code_shape[-1] == unit.n_hidden == 3
     upper = clone(unit).set_params(sample_shape=None) if len(shape) > 1 else unit
+    if len(halves.code_shape) == 1 and unit.takes_sequences:
+        upper = Autoencoder(3)  # on one code a sequence
     chain = chained([unit, upper], shape)
     layers = [*encoders(chain), *decoders(chain)]
     for index, layer in enumerate(layers):

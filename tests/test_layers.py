@@ -11,7 +11,7 @@ from stacked.files import LayerArrays, read_model, write_model
 from stacked.kernels.arithmetic.activations import ACTIVATIONS
 from stacked.kernels.arithmetic.random import WEIGHTS, stream_key
 from stacked.kernels.engine.panels import ACTIVATION, BIAS, KIND, N_COLUMNS, N_IN, N_OUT, OWN, TRANSPOSED, WEIGHT
-from stacked.layers import GRU, LAYERS, LSTM, Convolution, Dense, Gaussian, Layer, Pooling, Upsampling
+from stacked.layers import GRU, LAYERS, LSTM, Convolution, Dense, Forcing, Gaussian, Layer, Pooling, Upsampling
 from stacked.layers.records import check_record, layer_of, record_of
 from stacked.network import Network
 
@@ -41,6 +41,7 @@ EXAMPLES = {
     "pooling": (Pooling.on((5, 6, 2), 2), Pooling.on((1, 7, 3), 3)),
     "upsampling": (Pooling.on((5, 6, 2), 2).upsampling(), Upsampling.to(3, (1, 4))),
     "unpooling": (Pooling.on((5, 6, 2), 2).unpooling(0), Pooling.on((1, 7, 3), 3).unpooling(0)),
+    "forcing": (Forcing.on(3, 4, 2), Forcing.on(2, 5, 1, backwards=True, one_hot=True)),
     "gru": (GRU.on((1, 4, 3), 2), GRU.on((1, 5, 2), 6, last=True, backwards=True)),
     "lstm": (LSTM.on((1, 4, 3), 2, last=True), LSTM.on((1, 5, 2), 6, backwards=True)),
 }  # fmt: skip

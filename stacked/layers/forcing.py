@@ -54,8 +54,8 @@ class Forcing(MapLayer):
         return replace(self, one_hot=0)
 
     def check_before(self, last: Layer) -> None:
-        """ValueError unless the chain ends in a layer that answers with as much as this one is given."""
-        if last.n_out != self.out_width * self.n_forced:
+        """ValueError unless the chain ends here, or in a layer that answers with as much as this one is given."""
+        if last is not self and last.n_out != self.out_width * self.n_forced:
             raise ValueError(
                 f"is given steps of {self.out_width} x {self.n_forced} numbers, but the chain answers with {last.n_out}"
             )

@@ -123,7 +123,7 @@ class Stack(AskedUnits, Model):
         self.check_target(None)
         if self.target_ is not None and self.target_.scaling is not None:
             raise SettingError(
-                "target: expected a stack that answers with its input, for fine-tuning has no targets; pretrain longer"
+                "model: expected a stack that answers with its input, as fine-tuning does; found one that was trained to targets"
             )
         fitted = hasattr(self, "network_")
         if fitted:
