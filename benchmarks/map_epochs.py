@@ -1,8 +1,8 @@
 """Epochs of networks on images and sequences beside PyTorch's, from the same weights, compared before any timing.
 
 Prints a table like that of `epochs.py`, whose way of timing it shares: medians of interleaved rounds, every ratio the peer's time
-over ours. PyTorch runs eager and compiled, with maps channels first and channels last. With --memory, in place of times: by how much a
-pass raises the memory that a process of its own holds at most, ours and PyTorch's eager one.
+over ours. PyTorch runs eager and compiled, with maps channels first and channels last. With --memory, in place of times: by how
+much a pass raises the memory that a process of its own holds at most, ours and PyTorch's eager one.
 
 
     python benchmarks/map_epochs.py [--rounds 5] [--rows 2048] [--threads 2] [--only TEXT] [--no-compile] [--memory]

@@ -1,0 +1,112 @@
+"""What recurrent autoencoders make of sequences: digits read row by row, a digit that bounces, faults in a periodic signal.
+
+digits    MNIST, 28 steps of 28 pixels, into one code of 64 numbers: squared error an image beside a dense autoencoder with as many
+movies    the built-in set, 16 frames of 24 x 24: squared error a frame of the reconstruction, and of the frame before repeated
+faults    periods of a noisy signal, 140 steps, trained on sound ones: area under the curve (ROC AUC) by the error of
+reconstruction, of
+          periods in 8 % of which a peak is missing, late, inverted or flat
+
+    python benchmarks/sequence_codes.py [FOLDER WITH MNIST'S IDX FILES] [--only digits|movies|faults]
+"""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.metrics import roc_auc_score
+
+from stacked import SequenceAutoencoder, StackedAutoencoder, open_data
+
+HERE = Path(__file__).resolve().parent
+CODE = 64
+
+
+def trained(X: Any, epochs: int, **settings: Any) -> tuple[SequenceAutoencoder, float]:
+    """A fitted unit, and the seconds that it took."""
+    started = time.perf_counter()
+    unit = SequenceAutoencoder(
+        CODE, epochs=epochs, batch_size=100, validation_fraction=0, patience=None, random_state=0, **settings
+    )
+    unit.fit(X)
+    return unit, time.perf_counter() - started
+
+
+def digits(folder: Path, n: int = 10000) -> None:
+    """Rows of MNIST's images as steps, beside a dense net."""
+    train, test = (open_data(str(folder / f"{part}-images-idx3-ubyte.gz")) for part in ("train", "t10k"))
+    X, held_out = (data.array.reshape(-1, 28, 28) for data in (train, test))
+    X = X[:n]
+    linear = PCA(CODE, random_state=0).fit(X.reshape(len(X), -1) / 255)
+    flat = held_out.reshape(len(held_out), -1) / 255
+    error = np.square(flat - linear.inverse_transform(linear.transform(flat))).sum(axis=1).mean()
+    print(f"digits: PCA, {CODE} components: {error:.2f} a test image, {n:,} training images")
+    started = time.perf_counter()
+    dense = StackedAutoencoder([256, CODE], finetune_epochs=30, random_state=0).fit(X)
+    print(
+        f"digits: dense 784-256-{CODE}: {-dense.score(held_out):.2f}, {time.perf_counter() - started:.0f} s", flush=True
+    )
+    for cell in ("gru", "lstm"):
+        unit, seconds = trained(
+            X, 60, cell=cell, output="sigmoid", hidden_layers=(128,), learning_rate=[(0, 3e-3), (40, 1e-3), (52, 3e-4)]
+        )
+        print(f"digits: {cell} 28-128-{CODE}: {-unit.score(held_out):.2f}, {seconds:.0f} s", flush=True)
+
+
+def movies() -> None:
+    """A bouncing digit."""
+    data = open_data("movies")
+    frames = data.array.reshape(data.n_rows, *data.sample_shape)
+    X, held_out = frames[:4000], frames[4000:]
+    scale = frames.max()
+    repeated = np.square((held_out[:, 1:] - held_out[:, :-1].astype(float)) / scale).sum(axis=2).mean()
+    unit, seconds = trained(
+        X, 60, output="sigmoid", hidden_layers=(192,), learning_rate=[(0, 3e-3), (40, 1e-3), (52, 3e-4)]
+    )
+    error = np.square((unit.reconstruct(held_out).reshape(held_out.shape) - held_out) / scale).sum(axis=2).mean()
+    print(
+        f"movies: reconstruction {error:.2f} a frame, the frame before repeated {repeated:.2f}, {seconds:.0f} s",
+        flush=True,
+    )
+
+
+def periods(n: int, faulty: np.ndarray, seed: int) -> np.ndarray:
+    """Periods (n, 140, 1) with two peaks each, of varying height and place; faults where ``faulty`` (n,) says."""
+    rng, t = np.random.default_rng(seed), np.linspace(0, 1, 140)
+    place, height = rng.normal(0, 0.02, (n, 2)), rng.normal(1, 0.1, (n, 2))
+    kind = np.where(faulty, rng.integers(1, 5, n), 0)
+    height[kind == 1, 1] = 0.0
+    place[kind == 2, 1] += 0.15
+    height[kind == 3, 0] *= -1
+    first, second = (
+        h[:, None] * np.exp(-(((t - at - p[:, None]) / wide) ** 2))
+        for h, p, at, wide in ((height[:, 0], place[:, 0], 0.3, 0.04), (0.5 * height[:, 1], place[:, 1], 0.65, 0.08))
+    )
+    signal = first + second + 0.1 * np.sin(2 * np.pi * t)
+    signal[kind == 4, 40:100] = signal[kind == 4, 40:41]
+    return (signal + rng.normal(0, 0.05, signal.shape))[:, :, None]
+
+
+def faults() -> None:
+    """Periods with faults among sound ones."""
+    faulty = np.random.default_rng(1).random(2000) < 0.08
+    X, mixed = periods(4000, np.zeros(4000, bool), 0), periods(2000, faulty, 2)
+    unit, seconds = trained(X, 40, learning_rate=[(0, 3e-3), (25, 1e-3), (35, 3e-4)])
+    errors = np.square(unit.reconstruct(mixed).reshape(mixed.shape) - mixed).sum(axis=(1, 2))
+    print(f"faults: ROC AUC {roc_auc_score(faulty, errors):.3f}, {seconds:.0f} s", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=HERE.parent.parent / "shared" / "data" / "mnist")
+    parser.add_argument("--only", choices=("digits", "movies", "faults"))
+    options = parser.parse_args()
+    for name, run in (("faults", faults), ("movies", movies), ("digits", lambda: digits(options.folder))):
+        if options.only in (None, name):
+            run()
+
+
+if __name__ == "__main__":
+    main()
