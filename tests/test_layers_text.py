@@ -31,7 +31,10 @@ def test_numbers_alone_and_dense_units():
     assert asked_layers("units", [500, "30", "d20"]) == [Asked(500), Asked(30), Asked(20, "d")]
     assert words_of(asked_layers("units", ["c8", 4, "c4", "d2"])) == ["convolutional"]
     assert words_of(asked_layers("units", [8, "d2"]), "convolutional") == ["convolutional"]
-    assert described() == "c filters [k kernel] [s stride] [p pool] [v: valid], d or a number alone: dense"
+    assert described() == (
+        "c filters [k kernel] [s stride] [p pool] [v: valid], g or l units (recurrent), G or L units (sequence), d or a number"
+        " alone: dense"
+    )
 
 
 WRONG = (

@@ -45,13 +45,15 @@ def words_of(asked: Sequence[Asked], plain: str = "auto") -> list[str]:
 
 def described() -> str:
     """The letters and their marks, for help and messages."""
-    known = [f"{letter} {_marks(word)}{_meant(letter, word)}" for letter, word in LETTERS.items()]
+    known = [
+        f"{' or '.join(KINDS[word].building.letters)} {_marks(word)}{_meant(word)}"
+        for word in dict.fromkeys(LETTERS.values())
+    ]
     return ", ".join((*known, f"{DENSE} or a number alone: dense"))
 
 
-def _meant(letter: str, word: str) -> str:
-    values = KINDS[word].building.letters[letter].values()
-    return f" ({word}, {', '.join(map(str, values))})" if values else ""
+def _meant(word: str) -> str:
+    return f" ({word})" if any(KINDS[word].building.letters.values()) else ""
 
 
 def _marks(word: str) -> str:
