@@ -162,7 +162,9 @@ FOREIGN = {
     "vae": (*OF_RBM, "output_activation", "loss", "tied", "start", "corruption", "corruption_level", "code_l1", "contraction",
             "emphasis", "sparsity_target", "sparsity_weight"),
     "convolutional": (*OF_RBM, "contraction", "start"),
-    "recurrent": (*OF_RBM, "activation", "tied", "contraction", "start", "sparsity_target", "sparsity_weight", "reverse"),
+    "recurrent": (
+        *OF_RBM, "activation", "tied", "contraction", "start", "sparsity_target", "sparsity_weight", "reverse", "forcing",
+    ),
     "sequence": (*OF_RBM, "activation", "tied", "contraction", "start", "sparsity_target", "sparsity_weight"),
 }  # fmt: skip
 OF_VAE = ("hidden_layers", "likelihood", "binarize", "samples", "kl_warmup")
@@ -178,6 +180,7 @@ TAKERS = {
     **dict.fromkeys(OF_MAPS, "convolutional"),
     **dict.fromkeys(("cell", "clip_norm"), "recurrent and sequence"),
     "reverse": "sequence",
+    "forcing": "sequence",
     "hidden_layers": "vae and sequence",
     "activation": "autoencoder and vae and dae and convolutional",
     "tied": "autoencoder and dae and convolutional",
@@ -261,6 +264,7 @@ PRETRAIN = {  # parameter of the command: the kind of unit, its flags, whose att
     "cell": ("sequence", ["--cell", "lstm"], "units", "cell", ["lstm", "lstm"]),
     "clip_norm": ("recurrent", ["--clip-norm", "2,0"], "units", "clip_norm", [2, 0]),
     "reverse": ("sequence", ["--no-reverse"], "units", "reverse", [False, False]),
+    "forcing": ("sequence", ["--forcing", "--layers", "8"], "units", "forcing", [True]),
     "validation_fraction": ("rbm", ["--validation", "0.3"], "model", "validation_fraction", 0.3),
     "patience": ("rbm", ["--patience", "4", "--validation", "0.3"], "model", "patience", 4),
     "scaling": ("rbm", ["--scaling", "minmax"], "model", "scaling", "minmax"),
@@ -300,7 +304,17 @@ FINETUNE = {
     "as_json": (["--json"], "given", "as_json", True),
     "force": (["--force"], "given", "force", True),
 }  # fmt: skip
-ELSEWHERE = {"data", "model", "output", "unit", "resume", "config", "help", *TABLE_OPTIONS}  # tested by themselves
+ELSEWHERE = {
+    "data",
+    "model",
+    "output",
+    "unit",
+    "resume",
+    "config",
+    "help",
+    "target",
+    *TABLE_OPTIONS,
+}  # tested by themselves
 
 
 @pytest.fixture
@@ -308,7 +322,7 @@ def trainings(monkeypatch):
     """Commands configure everything, and then note here what they would train."""
     noted = []
 
-    def train(model, phase, rows, path, notes, given, resumed=None):
+    def train(model, phase, rows, path, notes, given, resumed=None, target=None):
         noted.append({"model": model, "phase": phase, "rows": rows, "path": path, "notes": notes, "given": given})
 
     monkeypatch.setattr(cli_train, "train", train)

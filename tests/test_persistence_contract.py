@@ -71,7 +71,7 @@ def test_only_known_units_are_written(tmp_path):
         """A unit of somebody else's."""
 
     model = StackedAutoencoder([Mine(3, **SHORT)], random_state=0).pretrain(X)
-    names = "RBM, Autoencoder, ConvolutionalAutoencoder and VariationalAutoencoder"
+    names = "RBM, Autoencoder, ConvolutionalAutoencoder, RecurrentAutoencoder, SequenceAutoencoder and VariationalAutoencoder"
     with pytest.raises(ModelFileError, match=f"Mine: only {names} units can be written"):
         model.save(tmp_path / "model.h5")
 

@@ -29,6 +29,10 @@ FINETUNING = {
     "finetune_weight_decay": 0.005, "finetune_l1": 0.0006, "line_searches": 2, "validation_fraction": 0.25,
     "patience": 5, "scaling": "minmax", "precision": "float64", "random_state": 12,
 }  # fmt: skip
+RECURRENT = {
+    **COMMON, "cell": "lstm", "output": "linear", "loss": "squared_error", "corruption": "salt_and_pepper", "corruption_level": 0.1,
+    "emphasis": [1.5, 0.5], "code_l1": 0.01, "clip_norm": 0.5, "optimizer": "nesterov", "line_searches": 4,
+}  # fmt: skip
 OTHERS = {  # a value other than the default for every parameter of every estimator
     "rbm": {
         **COMMON, "visible": "gaussian", "hidden": "rectified", "k": 2, "persistent": True, "sparsity_target": None,
@@ -45,6 +49,8 @@ OTHERS = {  # a value other than the default for every parameter of every estima
         "kernel": 2, "stride": 2, "padding": "valid", "pool": 2, "unpool": "switches", "tied": True, "sample_shape": [2, 3],
         "optimizer": "nesterov", "line_searches": 4,
     },
+    "recurrent": RECURRENT,
+    "sequence": {**RECURRENT, "hidden_layers": [4], "reverse": False, "forcing": True},
     "vae": {
         **COMMON, "hidden_layers": [6, 4], "activation": "relu", "output": "gaussian", "binarize": False, "samples": 2,
         "kl_warmup": 3, "optimizer": "nesterov", "line_searches": 4,
