@@ -2,9 +2,8 @@
 
 digits    MNIST, 28 steps of 28 pixels, into one code of 64 numbers: squared error an image beside a dense autoencoder with as many
 movies    the built-in set, 16 frames of 24 x 24: squared error a frame of the reconstruction, and of the frame before repeated
-faults    periods of a noisy signal, 140 steps, trained on sound ones: area under the curve (ROC AUC) by the error of
-reconstruction, of
-          periods in 8 % of which a peak is missing, late, inverted or flat
+faults    periods of a noisy signal, 140 samples, seven a step, trained on sound ones: area under the curve (ROC AUC) by the error
+          of reconstruction, of periods in 8 % of which a peak is missing, late, inverted or flat
 
     python benchmarks/sequence_codes.py [FOLDER WITH MNIST'S IDX FILES] [--only digits|movies|faults]
 """
@@ -73,7 +72,7 @@ def movies() -> None:
 
 
 def periods(n: int, faulty: np.ndarray, seed: int) -> np.ndarray:
-    """Periods (n, 140, 1) with two peaks each, of varying height and place; faults where ``faulty`` (n,) says."""
+    """Periods (n, 20, 7) of two peaks of varying height and place, seven samples a step; with faults where ``faulty`` (n,) says."""
     rng, t = np.random.default_rng(seed), np.linspace(0, 1, 140)
     place, height = rng.normal(0, 0.02, (n, 2)), rng.normal(1, 0.1, (n, 2))
     kind = np.where(faulty, rng.integers(1, 5, n), 0)
@@ -86,7 +85,7 @@ def periods(n: int, faulty: np.ndarray, seed: int) -> np.ndarray:
     )
     signal = first + second + 0.1 * np.sin(2 * np.pi * t)
     signal[kind == 4, 40:100] = signal[kind == 4, 40:41]
-    return (signal + rng.normal(0, 0.05, signal.shape))[:, :, None]
+    return (signal + rng.normal(0, 0.05, signal.shape)).reshape(n, 20, 7)
 
 
 def faults() -> None:
