@@ -249,7 +249,7 @@ def target_of(samples, work, n_rows):
 
 @jit
 def load_minibatch(table, objective, samples, positions, row_ids, key, epoch, work):
-    """Load rows ``positions`` (B,) into the workspace: clean, corrupted, weights of their losses, and noise for them."""
+    """Load rows ``positions`` (B,) into the workspace: clean, corrupted, targets, weights of losses, and noise for them."""
     n_rows = positions.shape[0]
     clean, corrupted = work.clean[:n_rows], work.corrupted[:n_rows]
     load_batch(samples, positions, row_ids, objective.corruption, key, epoch, clean, corrupted)
@@ -299,7 +299,7 @@ def train(
     table, params, objective, update, samples, labels, positions, row_ids, batch_size, key, epoch, step, velocity,
     squares, work,
 ):  # fmt: skip
-    """Train on rows ``positions`` (n,) of ``samples`` in minibatches, in order; the last may be short.
+    """Train on rows ``positions`` (n,) of ``samples``, towards their targets, in minibatches, in order; the last may be short.
 
     params, velocity, squares (P,) are modified in place: in float32 by the fused trainer, otherwise by `train_plain`. labels (N,)
     int64 is indexed like the samples, or (0,). row_ids (n,) are the rows' numbers in the whole data set; step is the number of

@@ -15,8 +15,8 @@ class Objective(NamedTuple):
     """A loss code, the corruption of the input, the number of weights that decay, and the terms that are added to the loss.
 
     Of a minibatch every ``n_samples`` rows are one row of the data, for which stochastic layers draw as often; with 0 each row is
-    one, and they answer with their means. Rows that are ``ragged`` are sequences which end where NaN begins: losses of what
-    is not there do not count.
+    one, and they answer with their means. With ``ragged`` rows, or their targets, are sequences which end where NaN begins:
+    losses of what is not there do not count.
     """
 
     loss: int
