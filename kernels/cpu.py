@@ -7,16 +7,16 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from ctypes import CDLL, CFUNCTYPE, c_int, c_long, c_uint64
+from ctypes import CDLL, c_long
 from functools import cache
-from importlib import import_module
 from pathlib import Path
-from threading import Lock, RLock
-from typing import Any, ClassVar
+from threading import Lock
+from typing import Any
 
 import numba
 
 from ._jit import TESTED
+from .pool import Pool
 
 
 def available_cores() -> int:
@@ -114,106 +114,7 @@ def _set_threads(library: Any, count: int) -> None:
         raise RuntimeError(f"{library.filepath}: cannot hold BLAS to one thread, on which equal results depend")
 
 
-class _Pool:
-    """Numba's thread pool, started with waiting threads that sleep, and replaced by another one after a fork.
-
-    Spinning threads are no faster here (epochs of 784 x 1000, minibatches of 20 to 1000: equal within noise) and several times
-    slower as soon as another process is busy. OpenMP reads the variable once, when the pool's library is loaded, so it is set only
-    that long and a user's other libraries are left alone.
-
-    Threads do not survive a fork, and GNU OpenMP cannot start new ones in the child. So compiled code reaches the pool through
-    `_trampolines`, and in a child they are turned to Numba's own pool, "workqueue". That one serves one caller at a time: `lock`.
-    The trampolines serve all parallel Numba code that is loaded later in the process, a user's own too.
-    """
-
-    def __init__(self) -> None:
-        self.lock = RLock()
-        self._started = self._own = self._forked = False
-        self._trampolines = _Trampolines()
-
-    @property
-    def exclusive(self) -> bool:
-        """Whether only one Python thread may run kernels at a time."""
-        return self._own or numba.threading_layer() == "workqueue"
-
-    def start(self) -> None:
-        """Make sure that this very process has a pool."""
-        with self.lock:
-            if not self._started:
-                if self._forked:
-                    self._start_workqueue()
-                else:
-                    self._start_numba()
-                self._started = True
-
-    def forked(self) -> None:
-        """In the child of a fork: threads are gone, and so is whoever held a lock."""
-        self.lock = RLock()
-        launcher = sys.modules.get("numba.np.ufunc.parallel")  # no import here: somebody may hold its lock for ever
-        self._forked = self._forked or bool(getattr(launcher, "_is_initialized", launcher is not None))
-        self._started = False
-
-    def _start_numba(self) -> None:
-        chosen = "OMP_WAIT_POLICY" in os.environ
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-        try:
-            numba.get_num_threads()
-        finally:
-            if not chosen:
-                del os.environ["OMP_WAIT_POLICY"]
-        library = {"omp": "omppool", "tbb": "tbbpool", "workqueue": "workqueue"}[numba.threading_layer()]
-        self._trampolines.aim(import_module(f"numba.np.ufunc.{library}"))
-
-    def _start_workqueue(self) -> None:
-        pool = import_module("numba.np.ufunc.workqueue")
-        CFUNCTYPE(None, c_int)(pool.launch_threads)(max_threads())
-        self._trampolines.aim(pool)
-        self._own = True
-
-
-class _Trampolines:
-    """Stand-ins for the two functions of the pool that compiled code calls by name; each jumps to where its slot points."""
-
-    _KINDS: ClassVar = {
-        "numba_parallel_for": ("parallel_for", "void", "i8*, i8*, i8*, i8*, i8*, i64, i64, i64"),
-        "get_thread_id": ("get_thread_id", "i32", ""),
-    }
-
-    def __init__(self) -> None:
-        self._engine: Any = None
-
-    def aim(self, pool: Any) -> None:
-        """Point the slots at the functions of one of Numba's pool modules."""
-        if self._engine is None:
-            self._build()
-        for symbol, (name, _, _) in self._KINDS.items():
-            slot = c_uint64.from_address(self._engine.get_global_value_address(f"slot_{symbol}"))
-            slot.value = getattr(pool, name)
-
-    def _build(self) -> None:
-        from llvmlite import binding
-
-        binding.initialize_native_target()
-        binding.initialize_native_asmprinter()
-        code = ""
-        for symbol, (_, result, kinds) in self._KINDS.items():
-            names = [f"%a{i}" for i in range(len(kinds.split(",")))] if kinds else []
-            given = ", ".join(f"{kind} {name}" for kind, name in zip(kinds.split(","), names, strict=False))
-            answer, returned = ("", "void") if result == "void" else ("%r = ", f"{result} %r")
-            code += (
-                f"@slot_{symbol} = global {result} ({kinds})* null\n"
-                f"define {result} @jump_{symbol}({given}) {{\n"
-                f"  %f = load {result} ({kinds})*, {result} ({kinds})** @slot_{symbol}\n"
-                f"  {answer}call {result} %f({given})\n  ret {returned}\n}}\n"
-            )
-        machine = binding.Target.from_default_triple().create_target_machine()
-        self._engine = binding.create_mcjit_compiler(binding.parse_assembly(code), machine)
-        self._engine.finalize_object()
-        for symbol in self._KINDS:
-            binding.add_symbol(symbol, self._engine.get_function_address(f"jump_{symbol}"))
-
-
-_pool = _Pool()
+_pool = Pool()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.forked)
     os.register_at_fork(after_in_child=_single_threaded_blas.forked)
