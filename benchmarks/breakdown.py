@@ -16,7 +16,7 @@ import ours
 from numba import get_thread_id, njit, prange
 
 from stacked.kernels.arithmetic.activations import SIGMOID, activate
-from stacked.kernels.arithmetic.updates import Update, update_packed
+from stacked.kernels.arithmetic.updates import Update
 from stacked.kernels.cpu import max_threads, thread_limit
 from stacked.kernels.engine.bfloat16 import multiply_words
 from stacked.kernels.engine.fused_rbm import squared_difference
@@ -36,6 +36,7 @@ from stacked.kernels.engine.packed_machine import (
     visible_strip,
 )
 from stacked.kernels.engine.packed_network import block_count, rows_in
+from stacked.kernels.engine.packed_update import update_packed
 from stacked.kernels.engine.panels import CHUNK, aligned_zeros, panel_count
 from stacked.kernels.engine.products import multiply
 from stacked.kernels.engine.vectors import uniform_row
@@ -49,7 +50,7 @@ def _multiply_all(x, weight, out, n_jobs, times):
     for job in prange(n_jobs):  # noqa: B007
         mine = out[get_thread_id()]
         for _ in range(times):
-            multiply(x, 0, x.shape[1], weight.shape[1], weight, 0, PANEL, mine, 0)
+            multiply(x, 0, x.shape[1], weight.shape[1], weight, 0, PANEL, 0, mine, 0)
 
 
 @njit(parallel={"fusion": False}, nogil=True)

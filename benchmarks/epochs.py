@@ -4,7 +4,8 @@ Prints the README's table: medians over the rounds with the spread (half the dis
 time over ours, so above 1 we are faster. The first ratio is of float32 against PyTorch as it is installed, eager or compiled; the
 second against its best that is accurate to float32, by oneDNN too; the third of our bfloat16 against the best of all that was
 tried, bfloat16 by casts or autocast included. scikit-learn's training is timed only: its persistent chains are another algorithm.
-``share`` is the epoch's rate in products over the rate of the microkernel of that precision, measured in the same run.
+``share`` is the epoch's rate in products over the rate of the microkernel of that precision, measured before and after the
+row's rounds. Behind the seconds stands the processor time over the wall clock's: how many cores were at work.
 
     python benchmarks/epochs.py [--rounds 5] [--rows 6144] [--threads 2] [--only rbm] [--no-compile] [--json FILE]
 """
@@ -221,21 +222,32 @@ def product_task(n_rows: int) -> Task:
     return task
 
 
-def timed(task: Task, rounds: int, threads: int) -> dict[str, list[float]]:
-    """Seconds of every way, one after the other in every round; the first round is not counted.
+def roofs(threads: int) -> dict[str, float]:
+    """GFLOP/s of the microkernels now, by the name of our way."""
+    with thread_limit(threads):
+        rates = {"ours": microkernel_rate(threads)}
+        if HAVE_BFLOAT16:
+            rates["ours bf16"] = microkernel_rate(threads, "bfloat16")
+    return rates
+
+
+def timed(task: Task, rounds: int, threads: int) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Seconds of every way, one after the other in every round, and its cores at work; the first round is not counted.
 
     Our kernels hold BLAS to one thread while they run, so the peers run outside of that.
     """
     seconds: dict[str, list[float]] = {name: [] for name in task.ways}
+    processor = dict.fromkeys(task.ways, 0.0)
     for number in range(rounds + 1):
         for name, run in task.ways.items():
             with thread_limit(threads) if name.startswith("ours") else nullcontext():
                 time.sleep(0.2)  # until the waiting threads of the others sleep
-                started = time.perf_counter()
+                started, used = time.perf_counter(), time.process_time()
                 run()
                 if number:
                     seconds[name].append(time.perf_counter() - started)
-    return seconds
+                    processor[name] += time.process_time() - used
+    return seconds, {name: processor[name] / sum(seconds[name]) for name in seconds}
 
 
 def median_and_spread(values: list[float]) -> tuple[float, float]:
@@ -250,13 +262,15 @@ def ratio(seconds: dict[str, list[float]], mine: str, peers: list[str]) -> float
     return min(found) / statistics.median(seconds[mine]) if found and mine in seconds else None
 
 
-def measure(task: Task, rounds: int, threads: int, rates: dict[str, float]) -> dict:
-    """Compare, then time one task; ``rates`` are the microkernels' GFLOP/s, by the name of our way."""
+def measure(task: Task, rounds: int, threads: int) -> dict:
+    """Compare, then time one task."""
     with thread_limit(threads):
         differences = [check() for check in task.checks]
     if differences and max(differences) > PARITY:
         raise SystemExit(f"{task.name}: results differ from the peer's by {max(differences):.1e}; nothing was timed")
-    seconds = timed(task, rounds, threads)
+    before = roofs(threads)
+    seconds, cores = timed(task, rounds, threads)
+    rates = {name: (rate + before[name]) / 2 for name, rate in roofs(threads).items()}
     peers = [name for name in seconds if not name.startswith("ours")]
     gflops = {
         name: task.flops * task.n_rows / statistics.median(seconds[name]) / 1e9 for name in rates if name in seconds
@@ -266,6 +280,8 @@ def measure(task: Task, rounds: int, threads: int, rates: dict[str, float]) -> d
         "rows": task.n_rows,
         "difference": max(differences, default=None),
         "seconds": {name: median_and_spread(values) for name, values in seconds.items()},
+        "cores": cores,
+        "microkernel": rates,
         "gflops": gflops,
         "share": {name: gflops[name] / rates[name] for name in gflops},
         "as_installed": ratio(seconds, "ours", ["torch", "torch compiled", "numpy", "sklearn"]),
@@ -277,7 +293,10 @@ def measure(task: Task, rounds: int, threads: int, rates: dict[str, float]) -> d
 def line(result: dict) -> str:
     """A row of the table."""
     per = 10000 / result["rows"]  # the table's seconds are for 10,000 rows
-    ways = ", ".join(f"{name} {m * per:.3f} ± {s * per:.3f}" for name, (m, s) in result["seconds"].items())
+    ways = ", ".join(
+        f"{name} {m * per:.3f} ± {s * per:.3f} ({result['cores'][name]:.1f})"
+        for name, (m, s) in result["seconds"].items()
+    )
     found = (result["as_installed"], result["float32"], result["bfloat16"])
     ratios = " | ".join(f"{r:.2f}" if r else "-" for r in found)
     rates = [
@@ -321,12 +340,7 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     results = []
     with threadpool_limits(options.threads):
-        with thread_limit(options.threads):
-            rates = {"ours": microkernel_rate(options.threads)}
-            if HAVE_BFLOAT16:
-                rates["ours bf16"] = microkernel_rate(options.threads, "bfloat16")
-        shown = " and ".join(f"{rate:.0f}" for rate in rates.values())
-        print(f"{options.threads} threads, microkernel {shown} GFLOP/s; seconds for 10,000 rows\n")
+        print(f"{options.threads} threads; seconds for 10,000 rows (cores at work)\n")
         print(
             "| work | float32, peer as installed | float32, peer's best | bfloat16, peer's best of all |"
             " GFLOP/s, float32 (share) | GFLOP/s, bfloat16 (share) | seconds |"
@@ -334,12 +348,10 @@ def main() -> None:
         print("|---|---|---|---|---|---|---|")
         for kind, makers in tasks(options.rows, not options.no_compile).items():
             for make in makers if options.only in (None, kind) else []:
-                results.append(measure(make(), options.rounds, options.threads, rates))
+                results.append(measure(make(), options.rounds, options.threads))
                 print(line(results[-1]), flush=True)
     if options.json:
-        options.json.write_text(
-            json.dumps({"threads": options.threads, "microkernel": rates, "results": results}, indent=1)
-        )
+        options.json.write_text(json.dumps({"threads": options.threads, "results": results}, indent=1))
 
 
 if __name__ == "__main__":

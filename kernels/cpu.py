@@ -16,7 +16,7 @@ from typing import Any
 import numba
 
 from ._jit import TESTED
-from .pool import Pool
+from .pool import POOL
 
 
 def available_cores() -> int:
@@ -114,9 +114,8 @@ def _set_threads(library: Any, count: int) -> None:
         raise RuntimeError(f"{library.filepath}: cannot hold BLAS to one thread, on which equal results depend")
 
 
-_pool = Pool()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.forked)
+    os.register_at_fork(after_in_child=POOL.forked)
     os.register_at_fork(after_in_child=_single_threaded_blas.forked)
 
 
@@ -133,8 +132,8 @@ def thread_limit(n_threads: int | None) -> Iterator[int]:
             yield 1
         return
     count = min(available_cores(), max_threads()) if n_threads is None else n_threads
-    _pool.start()
-    with _pool.lock if _pool.exclusive else nullcontext():
+    POOL.start()
+    with POOL.lock if POOL.exclusive else nullcontext():
         before = numba.get_num_threads()
         numba.set_num_threads(count)
         try:

@@ -28,8 +28,21 @@ from pathlib import Path
 from threading import RLock
 
 import numba
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 SPIN_MICROSECONDS = 50  # that a thread looks for work before it sleeps
+_FAULTS = (
+    "SIGSEGV",
+    "SIGBUS",
+    "SIGILL",
+    "SIGFPE",
+    "SIGTRAP",
+    "SIGSYS",
+    "SIGABRT",
+)  # meant for the thread that they happen in
 _SEATS = int(numba.config.NUMBA_NUM_THREADS)  # of threads: the caller's, number 0, and those of workers
 
 
@@ -38,24 +51,30 @@ class Pool:
 
     def __init__(self) -> None:
         self.lock = RLock()
-        self._started = self._failed = False
+        self._connected = self._started = False
         self._functions: dict[str, Callable[[int], int]] = {}
 
     @property
     def exclusive(self) -> bool:
         """Whether only one Python thread may run kernels at a time."""
-        return self._failed and numba.threading_layer() == "workqueue"
+        return not self._functions and numba.threading_layer() == "workqueue"
+
+    def connect(self) -> None:
+        """Make sure that code which is linked from now on finds this pool. Two would give two threads one number."""
+        if not self._connected:
+            with self.lock:
+                numba.get_num_threads()  # loads Numba's pool, of which all else is used
+                if os.name == "posix" and not self._functions:
+                    self._functions = _functions()
+                self._connected = True
 
     def start(self) -> None:
         """Make sure that this very process has threads."""
+        self.connect()
         with self.lock:
-            if not self._started:
-                numba.get_num_threads()  # loads Numba's pool, of which all else is used
-                if os.name == "posix":
-                    self._start()
-                else:
-                    self._failed = True
-                self._started = True
+            if not self._started and self._functions:
+                self._start()
+            self._started = True
 
     def forked(self) -> None:
         """In the child of a fork: threads are gone, and so is whoever held a lock."""
@@ -64,13 +83,15 @@ class Pool:
             self._functions["reset"](0)
 
     def _start(self) -> None:
-        if not self._functions:
-            self._functions = _functions()
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # signals are for Python's threads
+        for_python = signal.valid_signals() - {getattr(signal, name) for name in _FAULTS if hasattr(signal, name)}
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, for_python)
         try:
             self._functions["start"](_SEATS - 1)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+POOL = Pool()
 
 
 def _code() -> str:
@@ -112,3 +133,14 @@ def _looks_a_microsecond(look: Callable[[int], int]) -> float:
         look(4096)
         times.append(time.perf_counter() - started)
     return 4096e-6 / min(times)
+
+
+@intrinsic
+def thread_count(typing):
+    """The current limit on threads, as `numba.get_num_threads` gives it, which a kernel on disk cannot call."""
+
+    def code(context, builder, signature, args):
+        kind = ir.FunctionType(ir.IntType(types.intp.bitwidth), [])
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, "get_num_threads"), [])
+
+    return types.intp(), code

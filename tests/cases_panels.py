@@ -7,7 +7,7 @@ import numpy as np
 from stacked.kernels.arithmetic.activations import ACTIVATIONS, SOFTMAX
 from stacked.kernels.arithmetic.losses import CROSS_ENTROPY, GAUSSIAN_NLL, LOSSES, SQUARED_ERROR
 from stacked.kernels.arithmetic.stochastic import UNIT_KINDS
-from stacked.kernels.engine.instructions import PANEL
+from stacked.kernels.engine.instructions import LANES, PANEL
 from stacked.kernels.engine.panels import CHUNK, aligned_zeros
 
 from .cases_elementwise import key, normal, uniform, update_of
@@ -33,20 +33,21 @@ def _flops(*shape: int) -> float:
     return 2.0 * float(np.prod(shape))
 
 
-def _multiply(n_rows: int, depth: int, n: int, first_row: int) -> Case:
+def _multiply(n_rows: int, depth: int, n: int, first_row: int, keep: int = 0) -> Case:
     panel = (n - 1) // PANEL
     width = n - panel * PANEL
 
     def make(dtype, seed):
         x, b = normal(dtype, seed, n_rows + first_row, depth), normal(dtype, seed + 1, depth, n)
-        args = (panels(x), first_row, n_rows, depth, panels(b), panel, width, aligned_zeros(2, n_rows, PANEL), 1)
+        out = normal(dtype, seed + 2, 2, n_rows, PANEL) * keep
+        args = (panels(x), first_row, n_rows, depth, panels(b), panel, width, keep, out, 1)
         return Problem(args, {"out": PRODUCT})
 
-    label = f"rows {first_row}+{n_rows}, depth {depth}, last panel of {n}"
+    label = f"rows {first_row}+{n_rows}, depth {depth}, last panel of {n}{' added' if keep else ''}"
     return Case("products.multiply", label, make, _flops(n_rows, depth, width), SINGLE)
 
 
-def _multiply_transposed(n_rows: int, depth: int, n: int) -> Case:
+def _multiply_transposed(n_rows: int, depth: int, n: int, biased: int = 0) -> Case:
     panel = (n - 1) // PANEL
     width = n - panel * PANEL
 
@@ -55,11 +56,13 @@ def _multiply_transposed(n_rows: int, depth: int, n: int) -> Case:
         x_t[:, :depth] = normal(dtype, seed, len(x_t), depth, PANEL)
         weight = panels(normal(dtype, seed + 1, n, depth))
         out = aligned_zeros(panel + 1, _whole(n_rows), PANEL)
-        args = (x_t, 0, n_rows, depth, weight, panel, width, aligned_zeros(1, PANEL, PANEL), out)
+        bias = np.zeros(PANEL * biased, dtype)
+        bias[:width] = normal(dtype, seed + 2, width) if biased else 0
+        args = (x_t, 0, n_rows, depth, weight, panel, width, bias, aligned_zeros(1, PANEL, PANEL), out)
         promised = (slice(None), slice(n_rows))  # the kernel may leave anything in the rows beyond
         return Problem(args, {"out": PRODUCT}, ("scratch",), {"out": promised})
 
-    label = f"{n_rows} rows, depth {depth}, last panel of {n}"
+    label = f"{n_rows} rows, depth {depth}, last panel of {n}{' from biases' if biased else ''}"
     return Case("products.multiply_transposed", label, make, _flops(n_rows, depth, width), SINGLE)
 
 
@@ -87,14 +90,6 @@ def _transpose_panel(n_rows: int) -> Case:
         return Problem((x, 1, n_rows, out), {"out": EXACT})
 
     return Case("panels.transpose_panel", f"{n_rows} rows", make, dtypes=SINGLE)
-
-
-def _activate_panel(name: str, n_rows: int) -> Case:
-    def make(dtype, seed):
-        args = (ACTIVATIONS[name], normal(dtype, seed, PANEL), normal(dtype, seed + 1, n_rows, PANEL))
-        return Problem(args, {"rows": ELEMENTWISE})
-
-    return Case("products.activate_panel", f"{name}, {n_rows} rows", make, dtypes=SINGLE)
 
 
 def _loss_panel(loss: int, name: str, n_rows: int, width: int) -> Case:
@@ -130,7 +125,7 @@ def _update_packed(optimizer: str, n: int, is_weight: int) -> Case:
         return Problem(args, outputs)
 
     return Case(
-        "updates.update_packed", f"{optimizer}, {n} {'weights' if is_weight else 'biases'}", make, dtypes=SINGLE
+        "packed_update.update_packed", f"{optimizer}, {n} {'weights' if is_weight else 'biases'}", make, dtypes=SINGLE
     )
 
 
@@ -139,12 +134,14 @@ def panel_cases(small: bool) -> list[Case]:
     if not small:
         return [
             _multiply(100, 784, 1000, 0), _multiply_transposed(100, 1000, 784), _outer(100, CHUNK, 1000, 0, 0),
-            _transpose_panel(100), _activate_panel("sigmoid", 100), _loss_panel(CROSS_ENTROPY, "sigmoid", 100, PANEL),
+            _transpose_panel(100), _loss_panel(CROSS_ENTROPY, "sigmoid", 100, PANEL),
             _sample_panel("bernoulli", 100, PANEL), _update_packed("momentum", CHUNK * PANEL, 1),
         ]  # fmt: skip
     edges = (1, 7, PANEL // 2, PANEL, PANEL + 1)
-    cases = [_multiply(*c) for c in product((1, 5, 12, 100), (1, PANEL - 1, 2 * PANEL + 3), edges, (0, 3))]
-    cases += [_multiply_transposed(*c) for c in product((5, PANEL, 3 * PANEL, 3 * PANEL + 4), (1, PANEL + 1), edges)]
+    cases = [_multiply(*c) for c in product((1, 5, 12, 100), (1, PANEL - 1, 2 * PANEL + 3), edges, (0, 3), (0, 1))]
+    cases += [
+        _multiply_transposed(*c) for c in product((5, PANEL, 3 * PANEL, 3 * PANEL + 4), (1, PANEL + 1), edges, (0, 1))
+    ]
     cases += [
         _outer(n_rows, *c, keep)
         for n_rows in (1, 23)
@@ -152,9 +149,10 @@ def panel_cases(small: bool) -> list[Case]:
         for keep in (0, 1)
     ]
     cases += [_transpose_panel(n) for n in (1, PANEL, 2 * PANEL + 1)]
-    cases += [_activate_panel(name, n) for name, code in ACTIVATIONS.items() if code != SOFTMAX for n in (1, 13)]
     names = [name for name, code in ACTIVATIONS.items() if code != SOFTMAX]
     kinds = [*product((SQUARED_ERROR, GAUSSIAN_NLL), names), (CROSS_ENTROPY, "sigmoid")]
     cases += [_loss_panel(*kind, *shape) for kind, shape in product(kinds, ((1, 1), (9, PANEL)))]
     cases += [_sample_panel(*c) for c in product(UNIT_KINDS, (1, 13), (5, PANEL))]
-    return cases + [_update_packed(*c) for c in product(("momentum", "nesterov", "adam"), (PANEL, 1000), (0, 1))]
+    return cases + [
+        _update_packed(*c) for c in product(("momentum", "nesterov", "adam"), (PANEL, 31 * PANEL + LANES), (0, 1))
+    ]

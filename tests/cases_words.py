@@ -50,7 +50,7 @@ def _multiply_words(n_rows: int, depth: int, n: int, keep: int) -> Case:
     return Case("bfloat16.multiply_words", label, make, 2.0 * n_rows * depth * n, SINGLE)
 
 
-def _multiply_words_transposed(n_rows: int, depth: int, n: int) -> Case:
+def _multiply_words_transposed(n_rows: int, depth: int, n: int, biased: int = 0) -> Case:
     panel = (n - 1) // PANEL
 
     def make(dtype, seed):
@@ -58,9 +58,11 @@ def _multiply_words_transposed(n_rows: int, depth: int, n: int) -> Case:
         left = words_of(normal(dtype, seed + 1, n, depth), LEFT)
         words, out = _both(right_t, left), aligned_zeros(panel + 1, _whole(n_rows), PANEL)
         where = (0, _whole(depth) // 2, 0, n_rows, depth, right_t.size, _whole(n), panel, n - panel * PANEL)
-        return Problem((words, *where, aligned_zeros(1, PANEL, PANEL), out), {"out": PRODUCT}, ("scratch",))
+        bias = np.zeros(PANEL * biased, dtype)
+        bias[: n - panel * PANEL] = normal(dtype, seed + 2, n - panel * PANEL) if biased else 0
+        return Problem((words, *where, bias, aligned_zeros(1, PANEL, PANEL), out), {"out": PRODUCT}, ("scratch",))
 
-    label = f"{n_rows} rows, depth {depth}, last panel of {n}"
+    label = f"{n_rows} rows, depth {depth}, last panel of {n}{' from biases' if biased else ''}"
     return Case("bfloat16.multiply_words_transposed", label, make, 2.0 * n_rows * depth * (n - panel * PANEL), SINGLE)
 
 
@@ -103,7 +105,7 @@ def word_cases(small: bool) -> list[Case]:
     edges = (1, PANEL // 2, PANEL // 2 + 1, PANEL, 2 * PANEL + 3)
     cases = [_multiply_words(*c) for c in product((1, 5, 12, 33), (1, 2, PANEL - 1, 2 * PANEL + 3), edges, (0, 1))]
     cases += [_multiply_words(23, 2 * 1024 + 37, 5, keep) for keep in (0, 1)]
-    cases += [_multiply_words_transposed(*c) for c in product((1, PANEL, 2 * PANEL + 5), (1, PANEL + 1), edges)]
+    cases += [_multiply_words_transposed(*c) for c in product((1, PANEL, 2 * PANEL + 5), (1, PANEL + 1), edges, (0, 1))]
     cases += [
         _write_form(name, *c) for name in FORMS for c in ((0, 1, 1), (0, PANEL, PANEL), (PANEL, 2 * PANEL + 3, 7))
     ]

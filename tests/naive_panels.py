@@ -17,16 +17,16 @@ def _part(panel, width):
     return slice(panel * width, (panel + 1) * width)
 
 
-def multiply(x, first_row, n_rows, depth, b, b_panel, width, out, out_panel):
-    rows = _from_panels(x)[first_row : first_row + n_rows, :depth]
-    out[out_panel, :n_rows, :width] = rows @ b[b_panel, :depth, :width]
+def multiply(x, first_row, n_rows, depth, b, b_panel, width, keep, out, out_panel):
+    rows, part = _from_panels(x)[first_row : first_row + n_rows, :depth], out[out_panel, :n_rows, :width]
+    part[:] = keep * part + rows @ b[b_panel, :depth, :width]
 
 
-def multiply_transposed(x_t, first_row, n_rows, depth, weight, panel, width, scratch, out):
+def multiply_transposed(x_t, first_row, n_rows, depth, weight, panel, width, bias, scratch, out):
     rows = np.concatenate([block[:depth].T for block in naive._float64(x_t)])[first_row:n_rows]
     matrix = _from_panels(weight)[_part(panel, out.shape[2]), :depth]
-    out[panel, first_row:n_rows] = 0
-    out[panel, first_row:n_rows, :width] = rows @ matrix.T
+    out[panel, first_row:n_rows] = _started(bias)
+    out[panel, first_row:n_rows, :width] += rows @ matrix.T
 
 
 def outer(x, first, stop, d, first_panel, n_panels, n_columns, n_rows, keep, out):
@@ -43,8 +43,9 @@ def transpose_panel(x, panel, n_rows, out):
         out[q, _part(panel, width)] = x[panel, _part(q, width)].T
 
 
-def activate_panel(activation, bias, rows):
-    rows[:] = naive._activated(activation, naive._float64(rows) + bias)
+def _started(bias):
+    """What the sums of a row start from."""
+    return bias if len(bias) else 0
 
 
 def loss_panel(loss, activation, share, width, output, target, delta):
@@ -112,14 +113,14 @@ def multiply_words(words, left, left_rows, n_rows, depth, right, right_words, n_
 
 
 def multiply_words_transposed(
-    words, right_t, right_words, first_row, n_rows, depth, left, left_rows, panel, width, scratch, out
+    words, right_t, right_words, first_row, n_rows, depth, left, left_rows, panel, width, bias, scratch, out
 ):
     size = out.shape[2]
     turned = np.zeros((-(-n_rows // size), width, size))
     start = left + panel * size * (size // 2)
     multiply_words(words, start, left_rows, width, depth, right_t, right_words, n_rows, 0, turned, 0)
-    out[panel, first_row:n_rows] = 0
-    out[panel, first_row:n_rows, :width] = np.concatenate(turned, axis=1).T[first_row:n_rows]
+    out[panel, first_row:n_rows] = _started(bias)
+    out[panel, first_row:n_rows, :width] += np.concatenate(turned, axis=1).T[first_row:n_rows]
 
 
 def write_form(x, panel, width, first_row, n_rows, form, words, place):
@@ -155,10 +156,10 @@ def write_weights(weight, panel, first, stop, words, left, right, form_rows):
 
 _TWINS_OF = {
     "panels": (transpose_panel,),
-    "products": (multiply, multiply_transposed, outer, activate_panel),
+    "products": (multiply, multiply_transposed, outer),
     "panel_objective": (loss_panel,),
     "bfloat16": (multiply_words, multiply_words_transposed, write_form, write_weights),
     "stochastic": (sample_panel,),
-    "updates": (update_packed,),
+    "packed_update": (update_packed,),
 }
 TWINS = {f"{module}.{twin.__name__}": twin for module, twins in _TWINS_OF.items() for twin in twins}

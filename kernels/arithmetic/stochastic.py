@@ -10,7 +10,7 @@ from numba import int64, intp
 from .._jit import jit, linked
 from ..engine.instructions import PANEL
 from ..engine.panels import MATRIX
-from ..engine.vectors import uniform_row
+from ..engine.vectors import bernoulli_row
 from .activations import activate, sigmoid
 from .random import KEY, fill_normal, fill_uniform
 
@@ -51,9 +51,7 @@ def sample_panel(kind, key, epoch, row_ids, draw, first_column, width, mean, sam
             sample_row(kind, key, epoch, row_ids[r], draw, first_column, mean[r, :width], sample[r, :width])
         return
     activate(kind, mean.reshape(mean.size))
-    one, zero = np.float32(1), np.float32(0)
     for r in range(mean.shape[0]):
-        uniform_row(key.word0, key.word1, epoch, row_ids[r], draw, first_column // 4, sample, r * PANEL)
-        for c in range(PANEL):
-            sample[r, c] = one if sample[r, c] < mean[r, c] else zero
-    sample[:, width:] = 0
+        bernoulli_row(key.word0, key.word1, epoch, row_ids[r], draw, first_column // 4, mean, sample, r * PANEL)
+    if width < PANEL:
+        sample[:, width:] = 0

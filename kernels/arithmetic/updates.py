@@ -14,9 +14,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import float32, float64, intp, prange, typeof
+from numba import prange, typeof
 
-from .._jit import jit, linked, parallel_jit
+from .._jit import jit, parallel_jit
 from .activations import like
 
 MOMENTUM, NESTEROV, ADAM = range(3)
@@ -40,7 +40,7 @@ class Update(NamedTuple):
     clip_norm: float = 0.0
 
 
-UPDATE, VECTOR = typeof(Update(0, 0.0, 0, 0.0, 0.0, 0.0)), float32[::1]  # types of arguments
+UPDATE = typeof(Update(0, 0.0, 0, 0.0, 0.0, 0.0))  # type of an argument
 
 
 @jit
@@ -147,10 +147,3 @@ def add_penalty(params, n_weights, l1, l2, gradient):
         total += l1 * abs(w) + 0.5 * l2 * w * w
         gradient[i] += penalty_slope(params[i], cast(l1), cast(l2))
     return total
-
-
-@linked(UPDATE, float64, intp, VECTOR, VECTOR, VECTOR, VECTOR, intp)
-def update_packed(update, rate, step, gradient, params, velocity, squares, is_weight):
-    """`apply_update` for some float32 parameters (n,), all weights or all biases, with the ``rate`` of minibatch ``step``."""
-    l1, l2 = (np.float32(update.l1), np.float32(update.l2)) if is_weight else (np.float32(0), np.float32(0))
-    update_range(update, rate, step + 1, params, gradient, velocity, squares, l1, l2)

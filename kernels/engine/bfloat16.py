@@ -25,8 +25,8 @@ from .._jit import TESTED, jit, linked
 from ..cpu import permit_amx
 from .instructions import HAS_AMX, HAS_BFLOAT16, LANES, MAX_UNITS, PANEL, STEP, UNIT
 from .microkernel import begin_tiles, end_tiles, tile_of_words
-from .panels import PANELS, panel_count
-from .products import DEPTH, vector_count
+from .panels import PANELS, VECTOR, panel_count
+from .products import DEPTH, start_columns, vector_count
 from .vectors import round_row, round_two_rows, transpose_block, transpose_words
 
 WORDS = uint32[::1]  # type of an argument
@@ -77,11 +77,11 @@ def multiply_words(words, left, left_rows, n_rows, depth, right, right_words, n_
     end_tiles()
 
 
-@linked(WORDS, intp, intp, intp, intp, intp, intp, intp, intp, intp, PANELS, PANELS)
+@linked(WORDS, intp, intp, intp, intp, intp, intp, intp, intp, intp, VECTOR, PANELS, PANELS)
 def multiply_words_transposed(
-    words, right_t, right_words, first_row, n_rows, depth, left, left_rows, panel, width, scratch, out
+    words, right_t, right_words, first_row, n_rows, depth, left, left_rows, panel, width, bias, scratch, out
 ):
-    """out[panel, first_row:n_rows] = x @ W.T for columns ``panel * PANEL`` onwards of the result, ``width`` of them.
+    """out[panel, first_row:n_rows] = x @ W.T + bias for columns ``panel * PANEL`` onwards of the result, ``width`` of them.
 
     The right form of x.T begins at ``right_t``, the left form of W, which has ``depth`` columns, at ``left``; see `multiply_words`
     and `products.multiply_transposed`.
@@ -91,7 +91,8 @@ def multiply_words_transposed(
         n_columns, column = min(PANEL, n_rows - q * PANEL), right_t + q * right_words * PANEL
         if width < PANEL or n_columns < PANEL:
             scratch[0, :PANEL] = 0
-        multiply_words(words, row, left_rows, width, depth, column, right_words, n_columns, 0, scratch, 0)
+        start_columns(bias, n_columns, scratch[0])
+        multiply_words(words, row, left_rows, width, depth, column, right_words, n_columns, bias.shape[0], scratch, 0)
         transpose_block(scratch, 0, out, (panel * out.shape[1] + q * PANEL) * PANEL)
 
 

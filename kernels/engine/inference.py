@@ -1,18 +1,24 @@
 """Inference on the engine: every thread takes whole blocks of rows through all layers, from the rows of the file to the answers."""
 
 import numpy as np
-from numba import get_thread_id, prange
+from numba import get_thread_id, intp, prange
 
-from .._jit import linked
+from .._jit import jit, linked
+from ..arithmetic.activations import SOFTMAX
 from ..arithmetic.samples import SAMPLES, declared_writable, load_packed, longest_first
 from ..cpu import max_threads
 from ..layers import steps
+from ..pool import thread_count
 from .instructions import PANEL
-from .packed_network import NET, OUTPUT, Packed, block_panels, keep_block, pack_network
+from .packed_network import NET, OUTPUT, Packed, block_panels, keep_block, layer_panel, pack_network
 from .panels import (
+    ACTIVATION,
     CHANNELS,
+    DENSE,
+    KIND,
     MATRIX,
     N_IN,
+    N_OUT,
     NUMBERS,
     OUT_CHANNELS,
     ROWS,
@@ -20,9 +26,31 @@ from .panels import (
     gather_row,
     is_map_layer,
     panel_count,
+    panel_width,
     scatter_row,
 )  # fmt: skip
 from .words import pack_params
+
+
+@jit
+def last_is_written_at_once(net):
+    """Whether panels of the last layer's outputs are answers as they are: softmax needs whole rows, ragged ones are sorted."""
+    last = net.table.shape[0] - 1
+    return net.table[last, KIND] == DENSE and net.table[last, ACTIVATION] != SOFTMAX and net.lengths.shape[0] == 0
+
+
+@linked(NET, intp, intp, MATRIX)
+def answer_into(net, block, n_rows, out):
+    """out (n_rows, n_out) = the outputs of the last layer, panel by panel while they are in the cache."""
+    layer = net.table.shape[0] - 1
+    n_out, activation = net.table[layer, N_OUT], net.table[layer, ACTIVATION]
+    panels = block_panels(net, layer + 1, OUTPUT)[block]
+    for panel in range(panel_count(n_out)):
+        layer_panel(net, layer, activation, block, n_rows, panel)
+        column, width = panel * PANEL, panel_width(panel, n_out)
+        for r in range(n_rows):
+            for c in range(width):
+                out[r, column + c] = panels[panel, r, c]
 
 
 @linked(NET, SAMPLES, NUMBERS, MATRIX, parallel=True)
@@ -33,11 +61,14 @@ def infer(net, samples, positions, out):
     """
     n_layers, n_rows = net.table.shape[0], positions.shape[0]
     inputs, outputs = block_panels(net, 0, OUTPUT), block_panels(net, n_layers, OUTPUT)
-    n_visible, n_workers = net.table[0, N_IN], net.n_blocks
-    size = min(net.rows, max(1, panel_count(-(-n_rows // n_workers))) * PANEL)  # few rows: smaller blocks
-    for block in prange(-(-n_rows // size)):
-        thread, first, row = get_thread_id(), block * size, np.empty(n_visible, np.float32)
-        n = min(size, n_rows - first)
+    n_visible, n_threads = net.table[0, N_IN], thread_count()
+    n_blocks = -(-n_rows // net.rows)
+    n_blocks = min(n_rows, -(-n_blocks // n_threads) * n_threads)  # as many for each thread, of as many rows
+    ends_dense = 1 if last_is_written_at_once(net) else 0
+    for block in prange(n_blocks):
+        thread, row = get_thread_id(), np.empty(n_visible, np.float32)
+        first = n_rows * block // n_blocks
+        n = n_rows * (block + 1) // n_blocks - first
         places = positions[first : first + n]
         order = np.arange(n)
         if net.lengths.shape[0]:
@@ -48,9 +79,11 @@ def infer(net, samples, positions, out):
                 row[net.lengths[thread * net.rows + r] * net.table[0, CHANNELS] :] = 0
             scatter_row(row, inputs[thread], r)
         keep_block(net, 0, OUTPUT, thread, n)
-        for layer in range(n_layers):
+        for layer in range(n_layers - ends_dense):
             steps.answer(net, layer, thread, n)
-        for r in range(n):
+        if ends_dense:
+            answer_into(net, thread, n, out[first : first + n])
+        for r in range(0 if ends_dense else n):
             answer = out[first + order[r]]
             gather_row(outputs[thread], r, answer)
             if net.lengths.shape[0] and answers_end(net.table):

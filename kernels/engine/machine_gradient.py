@@ -10,10 +10,11 @@ import numpy as np
 from numba import float64, get_thread_id, intp, typeof
 
 from .._jit import jit, linked
-from ..arithmetic.updates import UPDATE, update_packed
+from ..arithmetic.updates import UPDATE
 from .instructions import PANEL
 from .packed_machine import FANTASY, MACHINE, MEAN, NEGATIVE, POSITIVE, gradient_panel, keep_updated
 from .packed_network import block_count, rows_in
+from .packed_update import MOST_SEGMENTS, update_packed, update_tiles
 from .panels import BIAS, CHUNK, VECTOR, WEIGHT, panel_width
 from .products import clear_padding, sum_rows
 
@@ -95,9 +96,22 @@ def apply_tile(m, update, rate, step, begin, gradient, is_weight):
 # ---- applied at once -------------------------------------------------------------------------------------------------
 
 
-@linked(MACHINE, intp, COUNTS, UPDATE, float64, intp, intp)
-def update_panel(m, data, counts, update, rate, step, panel):
-    """Gradient and update of a panel of weights and of its hidden biases."""
+@jit
+def segments_of(m, data, counts, panel):
+    """What a panel of the gradient is a sum over; see `packed_update`."""
+    segments, index = np.empty((block_count(m, counts.data) + block_count(m, counts.model), 3), np.int64), 0
+    for visible, hidden, n in ((data, POSITIVE, counts.data), (model_states(m), NEGATIVE, counts.model)):
+        for block in range(block_count(m, n)):
+            segments[index, 0] = m.visible_states[visible, block].ctypes.data
+            segments[index, 1] = m.hidden_states[hidden, block, panel].ctypes.data
+            segments[index, 2] = rows_in(m, block, n)
+            index += 1
+    return segments
+
+
+@jit
+def update_panel_in_parts(m, data, counts, update, rate, step, panel):
+    """Gradient and update of a panel of weights, the gradient of some rows at a time in memory."""
     thread = get_thread_id()
     scratch = m.scratch[thread : thread + 1]
     flat = scratch.reshape(scratch.size)
@@ -106,6 +120,19 @@ def update_panel(m, data, counts, update, rate, step, panel):
         weight_tile(m, data, counts, panel, first, stop, scratch)
         apply_tile(m, update, rate, step, weight_place(m, panel, first), flat[: (stop - first) * PANEL], 1)
         keep_updated(m, panel, first, stop)
+
+
+@linked(MACHINE, intp, COUNTS, UPDATE, float64, intp, intp)
+def update_panel(m, data, counts, update, rate, step, panel):
+    """Gradient and update of a panel of weights and of its hidden biases."""
+    segments = segments_of(m, data, counts, panel)
+    if m.bfloat16 == 0 and update.l1 == 0 and segments.shape[0] <= MOST_SEGMENTS:
+        place, velocity = weight_place(m, panel, 0), m.velocity
+        update_tiles(
+            update, rate, step, segments, m.rows, 0, m.n_visible, 1, m.n_visible, m.params, velocity, velocity, place
+        )  # fmt: skip
+    else:
+        update_panel_in_parts(m, data, counts, update, rate, step, panel)
     apply_tile(m, update, rate, step, bias_place(m, 0, panel), hidden_bias_tile(m, counts, panel), 0)
 
 

@@ -27,7 +27,7 @@ from .panels import (
     transpose_panel,
     weight_panels,
 )  # fmt: skip
-from .products import add_bias, multiply, multiply_transposed, outer
+from .products import multiply, multiply_transposed, outer, start_rows
 from .words import FACTOR, GRADIENT, NO_FORM, keep_weights, keep_words, pack_words
 
 MEAN, FANTASY = 2, 3  # visible states after the data
@@ -136,15 +136,15 @@ def visible_strip(m, given, block, panel, first, n_rows):
     thread = get_thread_id()
     scratch, out = m.scratch[thread : thread + 1], m.visible_states[MEAN, block]
     weight, width = weight_panels(m.table, 0, m.params), panel_width(panel, m.n_visible)
+    bias = bias_panels(m.table, 1, m.params)[panel]
     if m.bfloat16:
         words.product_transposed(
             m.word_table, m.words, _FIRST_HIDDEN + given, block, m.rows, first, n_rows, _WEIGHTS, m.n_hidden, panel, width,
-            scratch, out,
+            bias, scratch, out,
         )  # fmt: skip
     else:
         hidden_t = m.hidden_t[given, block]
-        multiply_transposed(hidden_t, first, n_rows, m.n_hidden, weight, panel, width, scratch, out)
-    add_bias(bias_panels(m.table, 1, m.params)[panel], out[panel, first:n_rows])
+        multiply_transposed(hidden_t, first, n_rows, m.n_hidden, weight, panel, width, bias, scratch, out)
 
 
 @linked(MACHINE, intp, intp, intp, intp, PANELS)
@@ -152,12 +152,12 @@ def hidden_panel(m, given, block, n_rows, panel, out):
     """Pre-activations of a panel of hidden units from visible states ``given``, for one block of rows."""
     weight = weight_panels(m.table, 0, m.params)
     width = panel_width(panel, m.n_hidden)
+    start_rows(bias_panels(m.table, 0, m.params)[panel], out[panel, :n_rows])
     if m.bfloat16:
-        words.product(m.word_table, m.words, given, block, m.rows, n_rows, _WEIGHTS, m.n_visible, panel, width, out)
+        words.product(m.word_table, m.words, given, block, m.rows, n_rows, _WEIGHTS, m.n_visible, panel, width, 1, out)
     else:
         visible = m.visible_states[given, block]
-        multiply(visible, 0, n_rows, m.n_visible, weight, panel, width, out, panel)
-    add_bias(bias_panels(m.table, 0, m.params)[panel], out[panel, :n_rows])
+        multiply(visible, 0, n_rows, m.n_visible, weight, panel, width, 1, out, panel)
 
 
 @linked(MACHINE, intp, intp, intp, intp, intp, intp, intp, PANELS)

@@ -10,6 +10,7 @@ import numpy as np
 from numba import get_thread_id, intp, prange, typeof
 
 from .._jit import jit, linked
+from ..arithmetic.activations import activate
 from ..arithmetic.terms import measured
 from ..cpu import max_threads
 from . import words
@@ -26,6 +27,7 @@ from .panels import (
     PANELS,
     ROWS,
     TRANSPOSED,
+    VECTOR,
     aligned_zeros,
     bias_panels,
     is_map_layer,
@@ -35,7 +37,7 @@ from .panels import (
     transpose_panel,
     weight_panels,
 )  # fmt: skip
-from .products import activate_panel, multiply, multiply_transposed, outer
+from .products import multiply, multiply_transposed, outer, start_rows
 from .words import FACTOR, GRADIENT, NO_FORM, keep_weights, keep_words, pack_words
 
 OUTPUT, OUTPUT_T, DELTA, DELTA_T = range(4)  # columns of Packed.offsets
@@ -192,26 +194,44 @@ def rows_in(net, block, n_rows):
     return min(net.rows, n_rows - block * net.rows)
 
 
-@linked(NET, intp, intp, intp, intp, intp, intp, intp, PANELS)
-def product_panel(net, index, kind, layer, transposed, block, n_rows, panel, out):
-    """out[panel] = one panel of outputs or deltas ``index`` times the weights of ``layer``, or times their transpose."""
+@linked(NET, intp, intp, intp, intp, intp, intp, intp, VECTOR, PANELS)
+def product_panel(net, index, kind, layer, transposed, block, n_rows, panel, bias, out):
+    """out[panel] = one panel of outputs or deltas ``index`` times the weights of ``layer``, or their transpose, plus a bias.
+
+    bias (PANEL,) or (0,).
+    """
     weight = weight_panels(net.table, layer, net.params)
     n_columns = net.table[layer, N_IN if net.table[layer, TRANSPOSED] else N_OUT]
     width = panel_width(panel, weight.shape[1] if transposed else n_columns)
     scratch, matrix, own = net.scratch[get_thread_id()], matrix_of(index, kind), weights_row(net, layer)
     if net.bfloat16 and transposed:
         words.product_transposed(
-            net.word_table, net.words, matrix, block, net.rows, 0, n_rows, own, n_columns, panel, width, scratch, out
+            net.word_table,
+            net.words,
+            matrix,
+            block,
+            net.rows,
+            0,
+            n_rows,
+            own,
+            n_columns,
+            panel,
+            width,
+            bias,
+            scratch,
+            out,
         )
     elif net.bfloat16:
-        depth = weight.shape[1]
-        words.product(net.word_table, net.words, matrix, block, net.rows, n_rows, own, depth, panel, width, out)
+        depth, keep = weight.shape[1], bias.shape[0]
+        start_rows(bias, out[panel, :n_rows])
+        words.product(net.word_table, net.words, matrix, block, net.rows, n_rows, own, depth, panel, width, keep, out)
     elif transposed:
         x_t = block_transposes(net, index, kind + 1)[block]
-        multiply_transposed(x_t, 0, n_rows, n_columns, weight, panel, width, scratch, out)
+        multiply_transposed(x_t, 0, n_rows, n_columns, weight, panel, width, bias, scratch, out)
     else:
         x = block_panels(net, index, kind)[block]
-        multiply(x, 0, n_rows, weight.shape[1], weight, panel, width, out, panel)
+        start_rows(bias, out[panel, :n_rows])
+        multiply(x, 0, n_rows, weight.shape[1], weight, panel, width, bias.shape[0], out, panel)
 
 
 @linked(NET, intp, intp, intp, intp, intp, intp, intp, PANELS)
@@ -282,8 +302,9 @@ def keep_updated(net, layer, panel, first, stop):
 def layer_panel(net, layer, activation, block, n_rows, panel):
     """One panel of a layer's outputs for one block of rows."""
     out = block_panels(net, layer + 1, OUTPUT)[block]
-    product_panel(net, layer, OUTPUT, layer, net.table[layer, TRANSPOSED], block, n_rows, panel, out)
-    activate_panel(activation, bias_panels(net.table, layer, net.params)[panel], out[panel, :n_rows])
+    bias, rows = bias_panels(net.table, layer, net.params)[panel], out[panel, :n_rows]
+    product_panel(net, layer, OUTPUT, layer, net.table[layer, TRANSPOSED], block, n_rows, panel, bias, out)
+    activate(activation, rows.reshape(rows.size))
     keep_operand(net, layer + 1, OUTPUT, block, n_rows, panel)
 
 

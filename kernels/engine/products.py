@@ -11,7 +11,6 @@ as evenly as the tallest tile allows, so none is padded. Epilogues run over whol
 from numba import intp
 
 from .._jit import jit, linked
-from ..arithmetic.activations import activate
 from .instructions import LANES, MAX_HEIGHT, PANEL
 from .microkernel import tile_of_columns, tile_of_rows
 from .panels import MATRIX, PANELS, VECTOR, panel_count
@@ -26,9 +25,9 @@ def vector_count(width):
     return 1 if width <= LANES else 2
 
 
-@linked(PANELS, intp, intp, intp, PANELS, intp, intp, PANELS, intp)
-def multiply(x, first_row, n_rows, depth, b, b_panel, width, out, out_panel):
-    """out[out_panel, :n_rows] = x[first_row :][:n_rows] @ b[:, panel], over ``depth`` columns of x.
+@linked(PANELS, intp, intp, intp, PANELS, intp, intp, intp, PANELS, intp)
+def multiply(x, first_row, n_rows, depth, b, b_panel, width, keep, out, out_panel):
+    """out[out_panel, :n_rows] = x[first_row :][:n_rows] @ b[:, panel], over ``depth`` columns of x; added to what was if ``keep``.
 
     x (panels, rows, PANEL), b (panels, depth or more rows, PANEL), out (panels, rows, PANEL); ``width`` real columns of the panel.
     """
@@ -39,22 +38,23 @@ def multiply(x, first_row, n_rows, depth, b, b_panel, width, out, out_panel):
             row, stop = n_rows * tile // n_tiles, n_rows * (tile + 1) // n_tiles
             tile_of_rows(
                 stop - row, vectors, x, k // PANEL * jump + (first_row + row) * PANEL, b, (b_panel * b.shape[1] + k) * PANEL,
-                out, (out_panel * out.shape[1] + row) * PANEL, jump, PANEL, min(DEPTH, depth - k), 1 if k else 0,
+                out, (out_panel * out.shape[1] + row) * PANEL, jump, PANEL, min(DEPTH, depth - k), 1 if keep or k else 0,
             )  # fmt: skip
 
 
-@linked(PANELS, intp, intp, intp, PANELS, intp, intp, PANELS, PANELS)
-def multiply_transposed(x_t, first_row, n_rows, depth, weight, panel, width, scratch, out):
-    """out[panel, first_row:n_rows] = x @ weight.T for columns ``panel * PANEL`` onwards of the result, ``width`` of them.
+@linked(PANELS, intp, intp, intp, PANELS, intp, intp, VECTOR, PANELS, PANELS)
+def multiply_transposed(x_t, first_row, n_rows, depth, weight, panel, width, bias, scratch, out):
+    """out[panel, first_row:n_rows] = x @ weight.T + bias for columns ``panel * PANEL`` onwards of the result, ``width`` of them.
 
     x_t (rows / PANEL, columns of x, PANEL) is the transpose of x, weight (panels, n, PANEL) has ``depth`` columns, out
     (panels, rows, PANEL). first_row is a multiple of PANEL; rows past n_rows up to the next one are overwritten too. scratch
-    (1, PANEL or more, PANEL).
+    (1, PANEL or more, PANEL). bias (PANEL,), or (0,) for none.
     """
     if width < PANEL:
         scratch[0, :PANEL] = 0
     for q in range(first_row // PANEL, panel_count(n_rows)):
-        multiply(weight, panel * PANEL, width, depth, x_t, q, n_rows - q * PANEL, scratch, 0)
+        start_columns(bias, min(PANEL, n_rows - q * PANEL), scratch[0])
+        multiply(weight, panel * PANEL, width, depth, x_t, q, n_rows - q * PANEL, bias.shape[0], scratch, 0)
         transpose_block(scratch, 0, out, (panel * out.shape[1] + q * PANEL) * PANEL)
 
 
@@ -89,11 +89,20 @@ def add_bias(bias, rows):
             rows[r, c] += bias[c]
 
 
-@linked(intp, VECTOR, MATRIX)
-def activate_panel(activation, bias, rows):
-    """rows (n, PANEL) = activation(rows + bias)."""
-    add_bias(bias, rows)
-    activate(activation, rows.reshape(rows.size))
+@linked(VECTOR, MATRIX)
+def start_rows(bias, rows):
+    """Write ``bias`` (PANEL,) to every row of ``rows`` (n, PANEL): a product's sums start from there. Nothing for a bias (0,)."""
+    if bias.shape[0]:
+        for r in range(rows.shape[0]):
+            for c in range(PANEL):
+                rows[r, c] = bias[c]
+
+
+@linked(VECTOR, intp, MATRIX)
+def start_columns(bias, n_columns, rows):
+    """Write ``bias`` (PANEL,) to the first columns of ``rows`` (PANEL or more, PANEL), for the transpose of a product."""
+    for r in range(bias.shape[0]):
+        rows[r, :n_columns] = bias[r]
 
 
 @jit

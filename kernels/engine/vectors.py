@@ -146,15 +146,39 @@ def uniform_row(typing, key0, key1, epoch, row, draw, first_block, out, start):
 
     def code(context, builder, signature, args):
         target = element(context, builder, signature.args[6], args[6], args[7])
-        low = _splat_words(builder, integer(_LOW))
-        counters = [builder.and_(_splat_words(builder, word), low) for word in (args[5], args[3], args[2], args[4])]
-        counters[0] = builder.add(counters[0], ir.Constant(_WORDS, list(range(_BLOCKS))))
-        words = _emit_philox(builder, counters, [builder.and_(key, integer(_LOW)) for key in args[:2]], low)
-        _emit_interleaved(builder, [_emit_uniform(builder, word) for word in words], target)
+        _store_row(builder, _emit_uniform_row(builder, args), target)
         return context.get_dummy_value()
 
     index = types.intp
     return types.void(types.uint64, types.uint64, index, index, index, index, out, index), code
+
+
+@intrinsic
+def bernoulli_row(typing, key0, key1, epoch, row, draw, first_block, mean, out, start):
+    """PANEL binary numbers to ``out``, 1 with the probabilities in ``mean`` (both float32), from element ``start`` on.
+
+    A number is 1 where that of `uniform_row` is below its probability.
+    """
+
+    def code(context, builder, signature, args):
+        probabilities, target = (element(context, builder, signature.args[i], args[i], args[8]) for i in (6, 7))
+        uniform = _emit_uniform_row(builder, args)
+        mean_row = builder.load(builder.bitcast(probabilities, uniform.type.as_pointer()), align=4)
+        one, zero = (ir.Constant(uniform.type, [value] * PANEL) for value in (1.0, 0.0))
+        _store_row(builder, builder.select(builder.fcmp_ordered("<", uniform, mean_row), one, zero), target)
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.void(types.uint64, types.uint64, index, index, index, index, mean, out, index), code
+
+
+def _emit_uniform_row(builder: Any, args: list) -> Any:
+    """A row of uniform numbers, for two words of a key, epoch, row, draw and first block."""
+    low = _splat_words(builder, integer(_LOW))
+    counters = [builder.and_(_splat_words(builder, word), low) for word in (args[5], args[3], args[2], args[4])]
+    counters[0] = builder.add(counters[0], ir.Constant(_WORDS, list(range(_BLOCKS))))
+    words = _emit_philox(builder, counters, [builder.and_(key, integer(_LOW)) for key in args[:2]], low)
+    return _interleaved(builder, [_emit_uniform(builder, word) for word in words])
 
 
 def _splat_words(builder: Any, word: Any) -> Any:
@@ -189,13 +213,16 @@ def _emit_uniform(builder: Any, words: Any) -> Any:
     return builder.fmul(builder.sitofp(upper, floats), ir.Constant(floats, [2.0**-24] * _BLOCKS))
 
 
-def _emit_interleaved(builder: Any, parts: list, target: Any) -> None:
-    """Store number q of part w as number 4 q + w."""
+def _interleaved(builder: Any, parts: list) -> Any:
+    """A row with number q of part w as number 4 q + w."""
     pairs = [(q + w * _BLOCKS) for q in range(_BLOCKS) for w in range(2)]
     halves = [
         builder.shuffle_vector(parts[w], parts[w + 1], ir.Constant(ir.VectorType(ir.IntType(32), 2 * _BLOCKS), pairs))
         for w in (0, 2)
     ]
     order = [2 * q + w if w < 2 else 2 * _BLOCKS + 2 * q + w - 2 for q in range(_BLOCKS) for w in range(4)]
-    row = builder.shuffle_vector(*halves, ir.Constant(ir.VectorType(ir.IntType(32), PANEL), order))
+    return builder.shuffle_vector(*halves, ir.Constant(ir.VectorType(ir.IntType(32), PANEL), order))
+
+
+def _store_row(builder: Any, row: Any, target: Any) -> None:
     builder.store(row, builder.bitcast(target, row.type.as_pointer()), align=4)

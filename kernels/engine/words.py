@@ -34,6 +34,7 @@ from .panels import (
     PANELS,
     TABLE,
     TRANSPOSED,
+    VECTOR,
     aligned_zeros,
     copy_vector,
     is_owner,
@@ -84,26 +85,26 @@ def place_of(word_table, rows, matrix, use, block):
     return word_table[matrix, use + 1] + block * word_table[matrix, SIZE] * rows * LANES
 
 
-@linked(TABLE, WORDS, intp, intp, intp, intp, intp, intp, intp, intp, PANELS)
-def product(word_table, words, matrix, block, rows, n_rows, weights, depth, panel, width, out):
-    """out[panel, :n_rows] = a panel of x @ W, of ``width`` columns.
+@linked(TABLE, WORDS, intp, intp, intp, intp, intp, intp, intp, intp, intp, PANELS)
+def product(word_table, words, matrix, block, rows, n_rows, weights, depth, panel, width, keep, out):
+    """out[panel, :n_rows] = a panel of x @ W, of ``width`` columns, plus what was there if ``keep``.
 
     x is a block of a matrix of ``depth`` columns, W the row ``weights`` of the table.
     """
     left, form_rows = place_of(word_table, rows, matrix, FACTOR, block), word_table[weights, SIZE]
     right = word_table[weights, GRADIENT + 1] + panel * form_rows * LANES
-    multiply_words(words, left, rows, n_rows, depth, right, form_rows // 2, width, 0, out, panel)
+    multiply_words(words, left, rows, n_rows, depth, right, form_rows // 2, width, keep, out, panel)
 
 
-@linked(TABLE, WORDS, intp, intp, intp, intp, intp, intp, intp, intp, intp, PANELS, PANELS)
+@linked(TABLE, WORDS, intp, intp, intp, intp, intp, intp, intp, intp, intp, VECTOR, PANELS, PANELS)
 def product_transposed(
-    word_table, words, matrix, block, rows, first_row, n_rows, weights, depth, panel, width, scratch, out
+    word_table, words, matrix, block, rows, first_row, n_rows, weights, depth, panel, width, bias, scratch, out
 ):  # fmt: skip
-    """out[panel, first_row:n_rows] = a panel of x @ W.T, of ``width`` columns; x has ``depth``."""
+    """out[panel, first_row:n_rows] = a panel of x @ W.T + bias, of ``width`` columns; x has ``depth``. bias (PANEL,) or (0,)."""
     right_t, n_words = place_of(word_table, rows, matrix, FACTOR, block), word_table[matrix, SIZE] * LANES
     left, form_rows = word_table[weights, FACTOR + 1], word_table[weights, SIZE]
     multiply_words_transposed(
-        words, right_t, n_words, first_row, n_rows, depth, left, form_rows, panel, width, scratch, out
+        words, right_t, n_words, first_row, n_rows, depth, left, form_rows, panel, width, bias, scratch, out
     )
 
 

@@ -10,7 +10,7 @@ from .._jit import jit, linked
 from ..arithmetic.activations import LINEAR, SOFTMAX, activate, differentiate
 from ..arithmetic.losses import forward_activation
 from ..arithmetic.terms import NO_TERMS, TERMS, add_slopes, add_weight_slopes, changes_weights
-from ..arithmetic.updates import ADAM, learning_rate_at, update_packed
+from ..arithmetic.updates import ADAM, learning_rate_at
 from ..arithmetic.updates import UPDATE as UPDATE_TYPE
 from ..engine.instructions import PANEL
 from ..engine.packed_network import (
@@ -26,6 +26,7 @@ from ..engine.packed_network import (
     product_panel,
     rows_in,
 )  # fmt: skip
+from ..engine.packed_update import MOST_SEGMENTS, update_packed, update_tiles
 from ..engine.panels import (
     ACTIVATION,
     BIAS,
@@ -46,7 +47,7 @@ from ..engine.panels import (
     weight_panels,
 )  # fmt: skip
 from ..engine.products import clear_padding, sum_rows
-from ..program import APPLY, WRITE
+from ..program import APPLY, UPDATE, WRITE
 
 
 @linked(NET, intp, intp, intp, parallel=True)
@@ -84,7 +85,7 @@ def backward(net, layer, terms, n_rows):
     for job in prange(block_count(net, n_rows) * n_panels):
         block, panel = job // n_panels, job % n_panels
         rows = rows_in(net, block, n_rows)
-        product_panel(net, layer + 1, DELTA, layer, transposed, block, rows, panel, deltas[block])
+        product_panel(net, layer + 1, DELTA, layer, transposed, block, rows, panel, net.params[:0], deltas[block])
         finish_delta(net, layer - 1, terms, block, panel, n_rows)
 
 
@@ -133,12 +134,52 @@ def settle(net, operation, update, rate, step, begin, gradient, is_weight):
     update_packed(update, rate, step, found, net.params[begin:end], net.velocity[begin:end], squares, is_weight)
 
 
+@jit
+def segments_of(net, layer, n_rows, panel):
+    """What the gradient of some panels of a layer's weights is a sum over; see `packed_update`."""
+    segments, index = np.empty((net.table.shape[0] * block_count(net, n_rows), 3), np.int64), 0
+    for user in range(layer, net.table.shape[0]):
+        if shares_weights(net.table, user, layer):
+            x, d = block_panels(net, user, OUTPUT), block_panels(net, user + 1, DELTA)
+            if net.table[user, TRANSPOSED]:
+                x, d = d, x
+            for block in range(block_count(net, n_rows)):
+                segments[index, 0], segments[index, 1] = x[block].ctypes.data, d[block, panel].ctypes.data
+                segments[index, 2] = rows_in(net, block, n_rows)
+                index += 1
+    return segments[:index]
+
+
+@jit
+def fuses(net, layer, terms, update, n_rows, panel, n_panels):
+    """Whether tiles of the gradient of some panels can be applied while they are in registers.
+
+    Padding of weights stays zero where that of d is: of deltas, not of the outputs that a transposed matrix takes in their place.
+    """
+    for term in range(terms.places.shape[0]):
+        if changes_weights(terms, term, layer):
+            return False
+    n_wide = net.table[layer, N_IN if net.table[layer, TRANSPOSED] else N_OUT]
+    padded = (panel + n_panels) * PANEL > n_wide
+    for user in range(layer, net.table.shape[0]):
+        if padded and net.table[user, TRANSPOSED] and shares_weights(net.table, user, layer):
+            return False
+    n_segments = net.table.shape[0] * block_count(net, n_rows)
+    return net.bfloat16 == 0 and update.l1 == 0 and n_segments <= MOST_SEGMENTS
+
+
 @linked(NET, intp, intp, TERMS, UPDATE_TYPE, float64, intp, intp, intp, intp, intp)
 def change_weights(net, layer, operation, terms, update, rate, step, n_rows, panel, first, stop):
     """Gradient and update of at most GROUP panels of weights, rows first:stop of them; see `settle`."""
     weight, gradient = weight_panels(net.table, layer, net.params), net.scratch[get_thread_id()]
     n_high = weight.shape[1]
     stop, n_panels = min(stop, n_high), min(GROUP, weight.shape[0] - panel)
+    if operation == UPDATE and fuses(net, layer, terms, update, n_rows, panel, n_panels):
+        segments, begin = segments_of(net, layer, n_rows, panel), net.table[layer, WEIGHT] + panel * n_high * PANEL
+        update_tiles(
+            update, rate, step, segments, net.rows, first, stop, n_panels, n_high, net.params, net.velocity, net.squares, begin
+        )  # fmt: skip
+        return
     if operation != APPLY:
         weights_gradient(net, layer, terms, n_rows, panel, n_panels, first, stop, gradient)
     for q in range(n_panels):
