@@ -52,7 +52,7 @@ class Eye:
     """A network that decodes, ready to look at blocks of scaled rows."""
 
     def __init__(self, network: Network):
-        self._first, self._others, self._all = network.answerer(0, 1), network.answerer(1), network.answerer()
+        self._network, self._first, self._others = network, network.answerer(0, 1), network.answerer(1)
 
     def look(self, block: np.ndarray) -> Seen:
         """At rows (n, V) in the network's dtype."""
@@ -72,8 +72,8 @@ class Eye:
 
     def _errors_of_ended(self, block: np.ndarray) -> np.ndarray:
         """Of rows that end early, in NaN; a code alone does not tell where."""
-        there = ~np.isnan(block)
-        apart = np.where(there, block.astype(np.float64) - _answered(self._all, block), 0)
+        there, outputs = ~np.isnan(block), _answered(self._network.answerer(), block)
+        apart = np.where(there, block.astype(np.float64) - outputs, 0)
         return np.square(apart).sum(axis=1) * block.shape[1] / there.sum(axis=1)
 
 
