@@ -46,8 +46,9 @@ def evaluate(
 
     Errors are per sample, summed over features, of the data as the model sees them (images scaled to [0, 1]). A unit of the code
     is active where its answer exceeds 0.1 (sigmoid, tanh) or 0.001 (other codes) in size, and dead if it never is. Lifetime
-    sparseness is 0 for a unit that answers alike to all rows and 1 for one that answers to a single row. A decoder that is told its
-    own answers is told the right ones for errors; shares of symbols that are right are those of its own.
+    sparseness is 0 for a unit that answers alike to all rows and 1 for one that answers to a single row. Of sequences that end
+    early the steps that are there count, in codes, too, and there is no PCA. A decoder that is told its own answers is told the
+    right ones for errors; shares of symbols that are right are those of its own.
 
     \b
     Example:

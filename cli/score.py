@@ -24,8 +24,9 @@ def score(flag: bool, quantile: float | None, **given: Any) -> None:
     """Write an anomaly score for each row of DATA: the higher, the less the row is like those that MODEL was trained on.
 
     Of an autoencoder the score adds up how badly it reconstructs the row, how improbable the row's principal components are, and
-    how far it is from the training rows as the first layer sees them; usual rows have scores around 0. Of a single RBM it is the
-    free energy, of a classifier minus the log of the summed exponentials of its last layer.
+    how far it is from the training rows as the first layer sees them; usual rows have scores around 0. Where sequences of the
+    training ended early it is the first of these alone, whatever the length. Of a single RBM it is the free energy, of a classifier
+    minus the log of the summed exponentials of its last layer.
 
     \b
     Example:

@@ -13,6 +13,9 @@ The answers are projected on `PROJECTED` random directions of signs (Achlioptas 
 An autoencoder's error misses what it extrapolates well; the density sees that, and neighbours what lies between clusters:
 `benchmarks/anomalies.py` has what each does alone and together. A single RBM is scored by its free energy, a classifier by minus
 the log of its summed exponentials (Liu et al. 2020), and a file that does not hold what this needs by the error.
+
+Where some of the training rows are sequences that end early the error is all there is. Of such a row it is that of as many numbers
+as the longest have, were all like those that are there: no row is strange for its length.
 """
 
 from collections.abc import Iterator
@@ -39,7 +42,7 @@ _SIGNS = 0x5354  # key of the random directions
 
 
 class Seen(NamedTuple):
-    """What a network makes of some rows: the first layer's answers (n, H), and the reconstructions' errors (n,)."""
+    """What a network makes of some rows: the first layer's answers (n, H), NaN to rows that end early, and errors (n,)."""
 
     answers: np.ndarray
     errors: np.ndarray
@@ -49,13 +52,29 @@ class Eye:
     """A network that decodes, ready to look at blocks of scaled rows."""
 
     def __init__(self, network: Network):
-        self._first, self._others = network.answerer(0, 1), network.answerer(1)
+        self._network, self._first, self._others = network, network.answerer(0, 1), network.answerer(1)
 
     def look(self, block: np.ndarray) -> Seen:
         """At rows (n, V) in the network's dtype."""
+        ended = np.isnan(block).any(axis=1)
+        if not ended.any():
+            return self._look_at_whole(block)
+        answers, errors = np.full((len(block), self._first.n_out), np.nan), np.empty(len(block))
+        answers[~ended], errors[~ended] = self._look_at_whole(block[~ended])
+        errors[ended] = self._errors_of_ended(block[ended])
+        return Seen(answers, errors)
+
+    def _look_at_whole(self, block: np.ndarray) -> Seen:
+        """At rows that do not end early."""
         answers = _answered(self._first, block)
         outputs = _answered(self._others, answers)
         return Seen(answers.astype(np.float64), np.square(block.astype(np.float64) - outputs).sum(axis=1))
+
+    def _errors_of_ended(self, block: np.ndarray) -> np.ndarray:
+        """Of rows that end early, in NaN; a code alone does not tell where."""
+        there, outputs = ~np.isnan(block), _answered(self._network.answerer(), block)
+        apart = np.where(there, block.astype(np.float64) - outputs, 0)
+        return np.square(apart).sum(axis=1) * block.shape[1] / there.sum(axis=1)
 
 
 def _answered(answer: Answerer | Decoder, block: np.ndarray) -> np.ndarray:
@@ -77,9 +96,20 @@ def scores(model: Any, X: Any) -> np.ndarray:
     eye = Eye(network)
     with model._threads():
         for start, block in network.blocks(rows, *scaled):
+            _check_ends(model.baseline_, rows.name, start, block)
             seen = eye.look(block)
             found[start : start + len(block)] = _combined(model.baseline_, block, seen)
     return checked(rows.name, found)
+
+
+def _check_ends(baseline: Baseline | None, name: str, start: int, block: np.ndarray) -> None:
+    """DataError for a row (n, V) that ends early, where scores add up more than errors."""
+    ended = np.isnan(block[:, -1])
+    if baseline is not None and baseline.components is not None and ended.any():
+        raise DataError(
+            f"{name}: expected sequences that go on to the last step, as those of the training, for anomaly scores; row"
+            f" {start + int(np.argmax(ended))} ends early; train on such sequences, too"
+        )
 
 
 def require_own(model: Any, what: str) -> None:
@@ -127,10 +157,10 @@ def fitted(baseline: Baseline, network: Network, sample: np.ndarray) -> Baseline
     """The baseline with what `scores` needs, from scaled training rows (n, V)."""
     most = min(SCORED, max(2 * NEAREST, VALUES // network.layers[0].n_out))
     sample = sample[np.linspace(0, len(sample) - 1, min(len(sample), most)).astype(np.int64)]
-    eye = Eye(network)
+    eye, ragged = Eye(network), bool(np.isnan(sample).any())
     looked = [eye.look(sample[start:stop].astype(network.params.dtype)) for start, stop in _parts(len(sample))]
     seen = Seen(*(np.concatenate(parts) for parts in zip(*looked, strict=True)))
-    kept = _with_neighbours(baseline, seen.answers)
+    kept = baseline if ragged else _with_neighbours(baseline, seen.answers)
     distances = _distances(kept, sample, seen, own=_chosen(len(sample)))
     if not np.isfinite(distances).all():
         return baseline

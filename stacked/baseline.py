@@ -6,9 +6,11 @@ With m the mean of the scaled training rows and C (K, V) their leading principal
     PCA               m + (x - m) C^T C
 
 Both are of a sample of the rows, spread evenly: of all of them up to `SAMPLE_VALUES` numbers, and of at most `MOST_SIDE` rows where
-there are more columns than that. The result depends on the rows alone, streamed or not, and not on the number of threads.
+there are more columns than that. Of sequences that end early there is the constant answer alone, the mean of the steps that are
+there. The result depends on the rows alone, streamed or not, and not on the number of threads.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -116,8 +118,14 @@ def _products(centred: np.ndarray) -> np.ndarray:
 
 
 def baseline_of(sample: np.ndarray, n_code: int, least: int = 0) -> Baseline:
-    """Of scaled training rows (n, V): as many components as the code has units, if these are fewer than columns, but ``least``."""
-    width = sample.shape[1]
+    """Of scaled training rows (n, V): as many components as the code has units, if these are fewer than columns, but ``least``.
+
+    None of rows that end early, in NaN.
+    """
+    width, there = sample.shape[1], ~np.isnan(sample)
+    if not there.all():
+        total, count = np.where(there, sample, 0).sum(axis=0, dtype=np.float64), there.sum(axis=0)
+        return Baseline(mean=(total / np.maximum(count, 1)).astype(np.float32))
     mean, components, variances = principal_components(
         sample, max(least, n_code if is_comparable(n_code, width) else 0)
     )
@@ -152,9 +160,15 @@ def left_over(baseline: Baseline, k: int) -> float:
 
 
 def squared_errors(baseline: Baseline, block: np.ndarray, k: int) -> tuple[float, float]:
-    """Sums over scaled rows (B, V) of the squared errors of the constant answer, and of the k leading components."""
+    """Sums over scaled rows (B, V) of the squared errors of the constant answer, and of the k leading components.
+
+    Of rows that end early, in NaN, the former is of what is there and the latter NaN.
+    """
     assert baseline.mean is not None
     centred = block.astype(np.float64) - baseline.mean
+    ended = np.isnan(centred)
+    if ended.any():
+        return float(np.square(centred[~ended]).sum()), math.nan
     constant = float(np.square(centred).sum())
     if baseline.components is None:
         return constant, constant

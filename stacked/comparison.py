@@ -5,6 +5,7 @@ better than these; ``stacked evaluate`` and the end of a run on the command line
 """
 
 import logging
+import math
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -26,7 +27,10 @@ _LOG = logging.getLogger("stacked.training")
 
 
 class Comparison(NamedTuple):
-    """Squared errors a row, of scaled rows: the model's, that of a constant answer, and of PCA, None where that would be exact."""
+    """Squared errors a row, of scaled rows: the model's, that of a constant answer, and of PCA.
+
+    The latter is None where it would be exact, and of rows that end early.
+    """
 
     squared_error: float
     constant: float
@@ -50,7 +54,7 @@ def conclude(model: Any, rows: Rows, scaled: tuple[Any, Any], labels: np.ndarray
         model.baseline_ = None
         return
     sample = sample_rows(rows, scaled, train, sequences=model.takes_sequences)
-    if not np.isfinite(sample).all():  # of numbers that float32 does not hold, and of ragged rows, nothing is kept
+    if np.isinf(sample).any():  # of numbers that float32 does not hold nothing is kept
         model.baseline_ = None
         return
     if hasattr(model, "free_energy"):
@@ -133,7 +137,8 @@ def compared(model: Any, rows: Rows, scaled: tuple[Any, Any]) -> Comparison | No
     for _, block in network.blocks(rows, *scaled):
         one, other = squared_errors(baseline, block, k)
         constant, pca = constant + one, pca + other
-    return Comparison(squared_error, constant / rows.n_rows, pca / rows.n_rows if comparable else None, k)
+    known = comparable and not math.isnan(pca)
+    return Comparison(squared_error, constant / rows.n_rows, pca / rows.n_rows if known else None, k)
 
 
 def verdict(model: Any, found: Comparison) -> str | None:

@@ -134,7 +134,8 @@ def _examples(
     for start, clean in model._network.blocks(rows, *scaled):
         with model._threads():
             corrupted = damage(clean, start)
-            repaired = model._network.apply(ArrayRows(corrupted, rows.name))
+            corrupted[np.isnan(clean)] = np.nan  # noise does not lengthen a sequence
+            repaired = model._network.apply(ArrayRows(corrupted.reshape(-1, *rows.sample_shape), rows.name))
         yield Example(clean, corrupted, repaired)
 
 
@@ -182,4 +183,5 @@ def _block_size(level: float, height: int, width: int) -> tuple[int, int]:
 
 
 def _squared(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.square(a.astype(np.float64) - b).sum())
+    """The sum of squares, but for what comes after the end of a sequence, NaN in both."""
+    return float(np.nansum(np.square(a.astype(np.float64) - b)))

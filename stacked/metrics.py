@@ -6,6 +6,9 @@ All are computed block by block, so rows may be larger than memory. With x the s
     cross_entropy   mean over the rows of  -sum_j [x_j log r_j + (1 - x_j) log(1 - r_j)], in nats
     rmse            sqrt(squared_error / V): the root of the mean over rows and features
 
+Of sequences that end early, and of targets that do, sums are over the steps that are there, and V is the mean over the rows of the
+numbers in these.
+
 They are held against answers that need no training (`comparison`), and against labels of anomalies (`anomalies`).
 """
 
@@ -15,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from .comparison import compared, verdict
-from .data import BLOCK_ROWS, Rows
+from .data import BLOCK_ROWS, Rows, lengths_of
+from .decoding import Goal
 from .errors import DataError
 from .targets import are_symbols, goal_for, shares_right
 from .training.losses import is_defined
@@ -41,8 +45,17 @@ def reconstruction_metrics(model: Any, X: Any, target: Any = None) -> dict[str, 
         "n_features": n_features,
         "squared_error": squared_error,
         "cross_entropy": cross_entropy,
-        "rmse": math.sqrt(squared_error / n_features),
+        "rmse": math.sqrt(squared_error / _values_a_row(model, rows, goal)),
     }
+
+
+def _values_a_row(model: Any, rows: Rows, goal: Goal | None) -> float:
+    """How many numbers a row should be answered with, in the mean."""
+    if goal is not None:
+        return float((~np.isnan(goal.table)).sum() / rows.n_rows)
+    if not model.takes_sequences:
+        return rows.n_columns
+    return float(lengths_of(rows).sum() * rows.sample_shape[1] / rows.n_rows)
 
 
 def symbol_metrics(model: Any, X: Any, target: Any = None) -> dict[str, float]:

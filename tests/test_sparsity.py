@@ -34,6 +34,14 @@ def test_nothing_to_say():
     assert report(np.ones((1, 2)))["lifetime_sparseness"] is None
 
 
+def test_codes_that_are_not_there_do_not_count():
+    codes = np.array([[0.5, 0.5, 0.3, np.nan], [0.5, np.nan, np.nan, np.nan], [0.0, 0.0, np.nan, np.nan]])
+    found = report(codes, step=2)
+    assert (found["units"], found["dead_units"], found["active"]) == (3, 0, 4 / 6)
+    assert found["lifetime_sparseness"] == pytest.approx(((1 - 2 / 3) / (2 / 3) + (1 - 1 / 2) / (1 / 2)) / 2)
+    assert found["mean_activation"] == pytest.approx(np.quantile([1 / 3, 0.25, 0.3], [0.25, 0.5, 0.75]).tolist())
+
+
 def test_signs_do_not_count_but_in_the_mean():
     codes = np.random.default_rng(0).normal(size=(4000, 3))
     found = report(codes)
