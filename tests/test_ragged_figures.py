@@ -7,7 +7,7 @@ import pytest
 
 from stacked import DataError, RecurrentAutoencoder, SequenceAutoencoder, StackedAutoencoder, load
 from stacked.corruption import repair
-from stacked.metrics import anomaly_metrics, comparison_metrics, reconstruction_metrics
+from stacked.metrics import anomaly_metrics, comparison_metrics, reconstruction_metrics, symbol_metrics
 from stacked.sparsity import code_sparsity
 
 from .test_cli_boundary import refused, run_well
@@ -57,6 +57,31 @@ def test_errors_are_those_of_the_values_that_are_there(model):
         apart = (model.reconstruct(x).reshape(x.shape) - x)[there]
         assert found["squared_error"] == pytest.approx(np.square(apart).sum() / len(x), rel=1e-4)
         assert found["rmse"] == pytest.approx(np.sqrt(np.square(apart).mean()), rel=1e-4)
+
+
+def test_padding_changes_nothing(model):
+    x, _ = short_rows()
+    alone = [row[~np.isnan(row[:, 0])] for row in x]
+    for measure in (reconstruction_metrics, comparison_metrics, code_sparsity):
+        assert measure(model, x) == measure(model, x[:, :LONGEST]) == measure(model, alone)
+    np.testing.assert_array_equal(model.score_samples(x[:, :LONGEST]), model.score_samples(x))
+
+
+def test_shares_of_symbols_are_of_the_steps_that_are_there():
+    x = np.eye(3, dtype=np.float32)[np.random.default_rng(0).integers(3, size=(40, 6))]
+    x[::2, 3:] = np.nan
+    aim = x[:, ::-1].copy()
+    aim[::2] = x[::2]
+    for form in ({}, {"target": aim}):
+        model = SequenceAutoencoder(6, forcing=True, **SHORT).fit(x, **form)
+        found = symbol_metrics(model, x, **form)
+        alone = [
+            symbol_metrics(model, x[row : row + 1], **{k: v[row : row + 1] for k, v in form.items()})
+            for row in range(40)
+        ]
+        weights = (~np.isnan(form.get("target", x)[..., 0])).sum(axis=1)
+        assert found["steps_right"] == pytest.approx(np.average([one["steps_right"] for one in alone], weights=weights))
+        assert found["sequences_right"] == pytest.approx(np.mean([one["sequences_right"] for one in alone]))
 
 
 def test_targets_that_end_early_count_as_far_as_they_go():
