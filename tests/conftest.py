@@ -1,12 +1,13 @@
 """Fixtures in common: small data, the optional real data, and quiet threads on small machines."""
 
+import logging
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-# Waiting threads sleep instead of spinning: test machines are small and shared. Must be set before the first parallel kernel.
+# Waiting threads of OpenMP, which others use, sleep instead of spinning: test machines are small and shared.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
@@ -21,6 +22,21 @@ def pytest_collection_modifyitems(items):
 def hints(monkeypatch):
     """Every hint is due, and none is noted in the cache folder of whoever runs the tests."""
     monkeypatch.setattr("stacked.cli.hints._is_due", lambda hint: True)
+
+
+@pytest.fixture(autouse=True)
+def notices():
+    """Loggers are left as they were: a command that runs in this process turns those of the library to the standard error."""
+    names = ["stacked", *(name for name in logging.root.manager.loggerDict if name.startswith("stacked."))]
+    before = {
+        name: (log.propagate, log.disabled, log.level, log.handlers[:])
+        for name, log in zip(names, map(logging.getLogger, names), strict=True)
+    }
+    yield
+    for name, (propagate, disabled, level, handlers) in before.items():
+        log = logging.getLogger(name)
+        log.propagate, log.disabled, log.handlers[:] = propagate, disabled, handlers
+        log.setLevel(level)
 
 
 @pytest.fixture(scope="session")
