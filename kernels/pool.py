@@ -110,7 +110,7 @@ def _functions() -> dict[str, Callable[[int], int]]:
     engine = binding.create_mcjit_compiler(binding.parse_assembly(_code()), machine)
     engine.finalize_object()
     kind, names = CFUNCTYPE(c_int64, c_int64), ("make_key", "reset", "start", "look")
-    functions = {name: kind(engine.get_function_address(name)) for name in names}
+    functions: dict[str, Callable[[int], int]] = {name: kind(engine.get_function_address(name)) for name in names}
     functions["make_key"](0)
     functions["reset"](0)
     library = import_module(
