@@ -28,15 +28,9 @@ from numba.core.caching import FunctionCache, NullCache
 
 from .pool import POOL
 
-try:
-    import fcntl
-except ImportError:  # not a POSIX system
-    fcntl = None  # type: ignore[assignment]
-
 COMPILATION, CACHE = logging.getLogger("stacked.compilation"), logging.getLogger("stacked.cache")
 _DIGEST_BYTES = 32
 _STALE_SECONDS = 600
-_PATIENCE_SECONDS = 120  # with another process that compiles the same kernel
 
 
 @cache
@@ -70,28 +64,17 @@ class KernelCache(FunctionCache):
         self._cache_file = _Entries(Path(self._cache_path), self._impl.filename_base)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """The compiled function, or None where it has to be compiled.
-
-        Where another process is compiling it, that one is waited for: together they would take twice as long.
-        """
+        """The compiled function, or None where it has to be compiled."""
         POOL.connect()
         target_context.refresh()
-        key = self._index_key(sig, target_context.codegen())
-        found = self._rebuilt(key, target_context)
-        if found is None:
-            _announce()
-            if self._cache_file.lock(key):
-                found = self._rebuilt(key, target_context)
-                if found is not None:
-                    self._cache_file.unlock()
-        return found
-
-    def _rebuilt(self, key: tuple, target_context: Any) -> Any:
-        with suppress(Exception):  # a damaged entry can make pickle and Numba raise anything
-            payload = self._cache_file.load(key)
+        try:
+            payload = self._cache_file.load(self._index_key(sig, target_context.codegen()))
             if payload is not None:
                 self._link(payload)
                 return self._impl.rebuild(target_context, payload)
+        except Exception:  # a damaged entry can make pickle and Numba raise anything
+            pass
+        _announce()
         return None
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple:
@@ -104,8 +87,6 @@ class KernelCache(FunctionCache):
             super().save_overload(sig, data)
         except OSError as error:
             _say_unwritable(f"{self._cache_path}: {error.strerror or error}")
-        finally:
-            self._cache_file.unlock()
 
 
 class _NoCache(NullCache):
@@ -121,7 +102,6 @@ class _Entries:
 
     def __init__(self, folder: Path, base: str):
         self._folder, self._base = folder, base
-        self._locked: tuple[int, Path] | None = None
 
     def load(self, key: Any) -> Any:
         """What was saved under ``key``, or None."""
@@ -144,38 +124,6 @@ class _Entries:
             raise
         self._sweep()
 
-    def lock(self, key: Any) -> bool:
-        """Wait until no other process compiles the entry, and keep others from it; whether there was somebody to wait for.
-
-        A process that ends gives its lock back; one that was stopped is not waited for beyond some time.
-        """
-        self.unlock()
-        if fcntl is None:
-            return False
-        path, waited = self._path(key), False
-        with suppress(OSError):
-            flags = os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            path = path.with_name(f"{path.name}.lock")
-            self._locked = os.open(path, flags, 0o600), path
-            stop = time.monotonic() + _PATIENCE_SECONDS
-            while time.monotonic() < stop:
-                try:
-                    fcntl.flock(self._locked[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    waited = True
-                    time.sleep(0.05)
-        return waited
-
-    def unlock(self) -> None:
-        """Let others go on."""
-        if self._locked is not None:
-            file, path = self._locked
-            self._locked = None
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-            os.close(file)
-
     def flush(self) -> None:
         """Forget everything about the function."""
         self._sweep(stale_only=False)
@@ -190,7 +138,7 @@ class _Entries:
         oldest = time.time() - _STALE_SECONDS
         for path in self._folder.glob(f"{kernel}-*.{python}.*.nbc*"):
             with suppress(OSError):
-                temporary = path.suffix in (".tmp", ".lock")  # of a process that was killed, or is writing
+                temporary = path.suffix == ".tmp"  # of a process that was killed, or is writing
                 stale = path.stat().st_mtime < oldest if temporary else fresh not in path.name
                 if stale or not stale_only:
                     path.unlink()

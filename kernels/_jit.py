@@ -13,7 +13,6 @@ import logging
 import re
 from collections.abc import Callable
 from functools import cache, cached_property, update_wrapper
-from threading import RLock
 from typing import Any
 
 import numba
@@ -21,6 +20,7 @@ import numpy as np
 from llvmlite.binding import add_symbol
 from numba import njit
 from numba.core import cgutils
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.types import Array, intp, none, unliteral
 from numba.core.typing import signature
 from numba.extending import lower_builtin, type_callable
@@ -207,7 +207,7 @@ def _emit_call(context: Any, builder: Any, callee: Any, returned: Any, types: An
 
 
 _linked: list[Linked] = []
-_link_lock = RLock()
+_link_lock = global_compiler_lock  # held when a kernel is asked for: with another one, two threads could wait for each other
 
 
 def _link_needed(payload: Any) -> None:

@@ -6,8 +6,6 @@ import os
 import resource
 import stat
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import pytest
@@ -199,32 +197,3 @@ def test_every_kernel_has_this_cache():
     assert isinstance(fused_rbm.train._cache, KernelCache)
     assert isinstance(products.multiply.kernel._cache, KernelCache)
     assert _jit.TESTED
-
-
-@pytest.mark.skipif(_cache.fcntl is None, reason="no file locks on this system")
-def test_a_kernel_that_another_process_compiles_is_waited_for(starts, said):
-    starts.again()
-    (entry,) = starts.files()
-    aside, lock = entry.with_suffix(".aside"), entry.with_name(f"{entry.name}.lock")
-    entry.rename(aside)
-    with lock.open("w") as file, ThreadPoolExecutor(1) as pool:
-        _cache.fcntl.flock(file, _cache.fcntl.LOCK_EX)  # as the other process does
-        hits = pool.submit(starts.again)
-        time.sleep(0.3)
-        assert not hits.done()
-        aside.rename(entry)
-        _cache.fcntl.flock(file, _cache.fcntl.LOCK_UN)
-        assert hits.result(timeout=30) == 1
-    assert not list(starts.folder.glob("*.lock"))
-
-
-@pytest.mark.skipif(_cache.fcntl is None, reason="no file locks on this system")
-def test_a_process_that_was_stopped_is_not_waited_for_beyond_some_time(starts, said, monkeypatch):
-    starts.again()
-    (entry,) = starts.files()
-    entry.unlink()
-    monkeypatch.setattr(_cache, "_PATIENCE_SECONDS", 0.2)
-    with entry.with_name(f"{entry.name}.lock").open("w") as file:
-        _cache.fcntl.flock(file, _cache.fcntl.LOCK_EX)
-        assert starts.again() == 0
-    assert starts.files() == [entry]

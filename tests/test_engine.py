@@ -11,7 +11,9 @@ from stacked.kernels.arithmetic.activations import ACTIVATIONS
 from stacked.kernels.arithmetic.corruption import CORRUPTIONS
 from stacked.kernels.arithmetic.losses import LOSSES
 from stacked.kernels.arithmetic.objective import Objective
+from stacked.kernels.arithmetic.penalties import CONTRACTION
 from stacked.kernels.arithmetic.stochastic import UNIT_KINDS
+from stacked.kernels.arithmetic.terms import as_terms
 from stacked.kernels.cpu import thread_limit
 from stacked.kernels.engine.instructions import PANEL
 from stacked.kernels.engine.panels import ROWS
@@ -19,7 +21,7 @@ from stacked.kernels.engine.panels import ROWS
 from .cases_elementwise import corruption_of, key, samples_of, update_of
 from .cases_machines import carried, machine_of, machine_params
 from .cases_products import dense_network, dense_params
-from .trainings import train_dense, train_rbm
+from .trainings import dense_args, train_dense, train_rbm
 
 LIMIT = 1e-5  # of the largest number
 OPTIMIZERS = ("momentum", "nesterov", "adam")
@@ -186,3 +188,18 @@ def test_answers_do_not_depend_on_the_rows_beside_them(name):
             for start, stop in ((0, 1), (1, 130), (130, 131), (131, 500)):
                 backprop.infer(table, params, prepared, samples, np.arange(start, stop), alone[start:stop])
         assert whole.tobytes() == alone.tobytes()
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("hidden", [64, 37])
+@pytest.mark.parametrize("batch", [20, 150])
+def test_contraction_reaches_weights_that_are_updated_tile_by_tile(tied, hidden, batch):
+    left = []
+    for dtype in (np.float32, np.float64):
+        network = (140, hidden, 140), ("sigmoid", "sigmoid"), tied, "cross_entropy"
+        args = list(dense_args(dtype, network, "momentum", "none", batch, 2 * batch + 3))
+        args[2] = args[2]._replace(terms=as_terms((CONTRACTION, 0, 5.0, 0)))
+        with thread_limit(None):
+            backprop.train(*args)
+        left.append(args[1])
+    assert np.abs(left[0] - left[1]).max() <= 1e-5 * np.abs(left[1]).max()
