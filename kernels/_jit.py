@@ -207,7 +207,7 @@ def _emit_call(context: Any, builder: Any, callee: Any, returned: Any, types: An
 
 
 _linked: list[Linked] = []
-_link_lock = global_compiler_lock  # held when a kernel is asked for: with another one, two threads could wait for each other
+_link_lock = global_compiler_lock  # the compiler holds it when it asks for a kernel; with another, threads could deadlock
 
 
 def _link_needed(payload: Any) -> None:

@@ -88,8 +88,13 @@ def at_the_end(model: Any, rows: Rows, scaled: tuple[Any, Any]) -> tuple[Compari
     train, held_out = _split(model, rows.n_rows)
     chosen, name = (train, "training rows") if held_out is None else (held_out, "rows held out")
     sample = sample_rows(rows, scaled, chosen, ROWS, model.takes_sequences)
-    table = ArrayRows(sample.astype(model.network_.params.dtype), rows.name)
+    table = _as_sampled(model, rows, sample)
     return compared(model, table, (1.0, 0.0)), f"{len(sample):,} {name}"
+
+
+def _as_sampled(model: Any, rows: Rows, sample: np.ndarray) -> ArrayRows:
+    """A sample (n, V) of rows, in the shape that tells where their sequences end."""
+    return ArrayRows(sample.astype(model.network_.params.dtype).reshape(len(sample), *rows.sample_shape), rows.name)
 
 
 def summary_line(model: Any, X: Any) -> str | None:
@@ -114,10 +119,10 @@ def _accuracy_line(model: Any, X: Any) -> str | None:
     chosen, name = (held_out, "rows held out") if held_out is not None else (train, "training rows")
     chosen = np.arange(rows.n_rows) if chosen is None else chosen
     chosen = chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), ROWS)).astype(np.int64)]
-    sample = sample_rows(rows, scaled, chosen, sequences=model.takes_sequences).astype(model.network_.params.dtype)
+    sample = sample_rows(rows, scaled, chosen, sequences=model.takes_sequences)
     chosen = chosen[: len(sample)]
     with model._threads():
-        found = model.classes_[model._network.apply(ArrayRows(sample, rows.name)).argmax(axis=1)]
+        found = model.classes_[model._network.apply(_as_sampled(model, rows, sample)).argmax(axis=1)]
     accuracy, constant = float((found == X.labels[chosen]).mean()), float(model.baseline_.class_share.max())
     hopeless = ": it has learnt nothing; train longer, or on more labelled rows" if accuracy <= constant else ""
     return (

@@ -198,3 +198,16 @@ def test_evaluate_and_score_on_the_command_line(tmp_path, monkeypatch):
     assert "x.npy: expected sequences that go on to the last step" in refused(
         "score", "whole.h5", "x.npy", "-o", "s.npy"
     )
+
+
+@pytest.mark.parametrize("layers", ["G6", "g6", "g6-G5-4"])
+def test_training_on_ragged_rows_ends_with_a_comparison(layers, tmp_path):
+    rng = np.random.default_rng(0)
+    x = np.cumsum(rng.standard_normal((60, 7, 2)), axis=1)
+    x[np.arange(7) >= rng.integers(2, 8, 60)[:, None]] = np.nan
+    np.save(tmp_path / "x.npy", x)
+    said = run_well(
+        "pretrain", tmp_path / "x.npy", "-o", tmp_path / "m.h5", "--layers", layers, "--epochs", "25", "--seed", "0"
+    )
+    assert "squared error of" in said.output
+    assert StackedAutoencoder(layers.split("-"), finetune_epochs=3, random_state=0).fit(x).transform(x).shape[0] == 60
