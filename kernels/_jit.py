@@ -207,7 +207,8 @@ def _emit_call(context: Any, builder: Any, callee: Any, returned: Any, types: An
 
 
 _linked: list[Linked] = []
-_link_lock = global_compiler_lock  # the compiler holds it when it asks for a kernel; with another, threads could deadlock
+# The compiler holds its lock when it asks for a kernel: with a lock of our own, two threads could wait for each other.
+_link_lock = global_compiler_lock
 
 
 def _link_needed(payload: Any) -> None:
