@@ -24,19 +24,18 @@ def hints(monkeypatch):
     monkeypatch.setattr("stacked.cli.hints._is_due", lambda hint: True)
 
 
+def _as_imported(name):
+    """A logger as the library leaves it: a command that runs in this process turns it to the standard error, or off."""
+    log = logging.getLogger(name)
+    log.propagate, log.disabled, log.handlers[:] = True, False, []
+    log.setLevel(logging.NOTSET)
+
+
 @pytest.fixture(autouse=True)
 def notices():
-    """Loggers are left as they were: a command that runs in this process turns those of the library to the standard error."""
-    names = ["stacked", *(name for name in logging.root.manager.loggerDict if name.startswith("stacked."))]
-    before = {
-        name: (log.propagate, log.disabled, log.level, log.handlers[:])
-        for name, log in zip(names, map(logging.getLogger, names), strict=True)
-    }
-    yield
-    for name, (propagate, disabled, level, handlers) in before.items():
-        log = logging.getLogger(name)
-        log.propagate, log.disabled, log.handlers[:] = propagate, disabled, handlers
-        log.setLevel(level)
+    """No test finds loggers as a command left them, be it one of another test, or of a fixture that many tests share."""
+    for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "stacked"]:
+        _as_imported(name)
 
 
 @pytest.fixture(scope="session")
