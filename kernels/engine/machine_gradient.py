@@ -12,11 +12,23 @@ from numba import float64, get_thread_id, intp, typeof
 from .._jit import jit, linked
 from ..arithmetic.updates import UPDATE
 from .instructions import PANEL
-from .packed_machine import FANTASY, MACHINE, MEAN, NEGATIVE, POSITIVE, gradient_panel, keep_updated
+from .packed_machine import (
+    FANTASY,
+    FIRST_HIDDEN,
+    MACHINE,
+    MEAN,
+    NEGATIVE,
+    POSITIVE,
+    WEIGHTS,
+    gradient_panel,
+    keep_updated,
+)
 from .packed_network import block_count, rows_in
-from .packed_update import MOST_SEGMENTS, update_packed, update_tiles
+from .packed_update import update_packed
 from .panels import BIAS, CHUNK, VECTOR, WEIGHT, panel_width
 from .products import clear_padding, sum_rows
+from .updated_tiles import add_segment, applies_tiles, segment_count, update_tiles, update_tiles_of_words
+from .words import add_segments, form_place, form_rows
 
 
 class Counts(NamedTuple):
@@ -98,15 +110,32 @@ def apply_tile(m, update, rate, step, begin, gradient, is_weight):
 
 @jit
 def segments_of(m, data, counts, panel):
-    """What a panel of the gradient is a sum over; see `packed_update`."""
-    segments, index = np.empty((block_count(m, counts.data) + block_count(m, counts.model), 3), np.int64), 0
+    """What a panel of the gradient is a sum over; see `updated_tiles`."""
+    n_blocks = block_count(m, counts.data) + block_count(m, counts.model)
+    segments, index = np.empty((segment_count(m.bfloat16, n_blocks, m.rows), 3), np.int64), 0
     for visible, hidden, n in ((data, POSITIVE, counts.data), (model_states(m), NEGATIVE, counts.model)):
         for block in range(block_count(m, n)):
-            segments[index, 0] = m.visible_states[visible, block].ctypes.data
-            segments[index, 1] = m.hidden_states[hidden, block, panel].ctypes.data
-            segments[index, 2] = rows_in(m, block, n)
-            index += 1
-    return segments
+            rows = rows_in(m, block, n)
+            if m.bfloat16:
+                where = visible, FIRST_HIDDEN + hidden, block, m.rows, rows, panel
+                index = add_segments(segments, index, m.word_table, m.words, *where)
+            else:
+                x, d = m.visible_states[visible, block], m.hidden_states[hidden, block, panel]
+                index = add_segment(segments, index, x, d, rows)
+    return segments[:index]
+
+
+@jit
+def update_panel_by_tiles(m, data, counts, update, rate, step, panel):
+    """Gradient and update of a panel of weights, none of the gradient in memory."""
+    segments, place, velocity = segments_of(m, data, counts, panel), weight_place(m, panel, 0), m.velocity
+    where = segments, m.rows, 0, m.n_visible, 1, m.n_visible, m.params, velocity, velocity, place
+    if m.bfloat16:
+        left, right = form_place(m.word_table, WEIGHTS, 0, panel), form_place(m.word_table, WEIGHTS, 1, panel)
+        forms = m.words, left, right, form_rows(m.word_table, WEIGHTS)
+        update_tiles_of_words(update, rate, step, *where, *forms)
+    else:
+        update_tiles(update, rate, step, *where)
 
 
 @jit
@@ -125,12 +154,9 @@ def update_panel_in_parts(m, data, counts, update, rate, step, panel):
 @linked(MACHINE, intp, COUNTS, UPDATE, float64, intp, intp)
 def update_panel(m, data, counts, update, rate, step, panel):
     """Gradient and update of a panel of weights and of its hidden biases."""
-    segments = segments_of(m, data, counts, panel)
-    if m.bfloat16 == 0 and update.l1 == 0 and segments.shape[0] <= MOST_SEGMENTS:
-        place, velocity = weight_place(m, panel, 0), m.velocity
-        update_tiles(
-            update, rate, step, segments, m.rows, 0, m.n_visible, 1, m.n_visible, m.params, velocity, velocity, place
-        )  # fmt: skip
+    n_blocks = block_count(m, counts.data) + block_count(m, counts.model)
+    if applies_tiles(m.bfloat16, n_blocks):
+        update_panel_by_tiles(m, data, counts, update, rate, step, panel)
     else:
         update_panel_in_parts(m, data, counts, update, rate, step, panel)
     apply_tile(m, update, rate, step, bias_place(m, 0, panel), hidden_bias_tile(m, counts, panel), 0)

@@ -50,7 +50,7 @@ from .instructions import (
 )  # fmt: skip
 
 # Bytes between A[i, k] and A[i + 1, k], and A[i, k + 1]
-_KINDS = {"rows": (ROW_BYTES, 4), "columns": (4, ROW_BYTES), "words": (4 * LANES, 4)}
+STRIDES = {"rows": (ROW_BYTES, 4), "columns": (4, ROW_BYTES), "words": (4 * LANES, 4)}
 
 
 def multiply_add(builder: Any, x: Any, y: Any, z: Any) -> Any:
@@ -107,9 +107,9 @@ def _microkernel(module: Any, kind: str, height: int, vectors: int) -> Any:
     builder = ir.IRBuilder(inner)  # one step
     step = phis(builder, [integer(0), a_segment, *state[2:]], outer)
     k, a_here, b_here, *sums = step
-    sums = _one_step(builder, a_here, b_here, sums, kind, vectors)
+    sums = one_step(builder, a_here, b_here, sums, kind, vectors)
     following = builder.add(k, integer(1))
-    advanced = [moved(builder, a_here, _KINDS[kind][1]), moved(builder, b_here, ROW_BYTES)]
+    advanced = [moved(builder, a_here, STRIDES[kind][1]), moved(builder, b_here, ROW_BYTES)]
     arrive(step, [following, *advanced, *sums], inner)
     builder.cbranch(builder.icmp_signed("<", following, length), inner, end)
 
@@ -125,12 +125,13 @@ def _microkernel(module: Any, kind: str, height: int, vectors: int) -> Any:
     return function
 
 
-def _one_step(builder: Any, a: Any, b: Any, sums: list, kind: str, vectors: int) -> list:
+def one_step(builder: Any, a: Any, b: Any, sums: list, kind: str, vectors: int) -> list:
+    """The sums of a tile after one number, or word, of each of its rows."""
     combine = _multiply_add_words if kind == "words" else multiply_add
     row = [load(builder, b, 4 * LANES * v) for v in range(vectors)]
     new = []
     for i in range(len(sums) // vectors):
-        number = broadcast(builder, load(builder, a, _KINDS[kind][0] * i, FLOAT))
+        number = broadcast(builder, load(builder, a, STRIDES[kind][0] * i, FLOAT))
         new += [combine(builder, number, row[v], sums[vectors * i + v]) for v in range(vectors)]
     return new
 

@@ -32,7 +32,7 @@ from .words import FACTOR, GRADIENT, NO_FORM, keep_weights, keep_words, pack_wor
 
 MEAN, FANTASY = 2, 3  # visible states after the data
 POSITIVE, NEGATIVE, STATE = range(3)  # hidden states
-_FIRST_HIDDEN, _WEIGHTS = 4, 7  # rows of the table of words: after the visible states, after all states
+FIRST_HIDDEN, WEIGHTS = 4, 7  # rows of the table of words: after the visible states, after all states
 
 
 class Packed(NamedTuple):
@@ -86,7 +86,7 @@ def pack_machine(machine: Any, batch_size: int, bfloat16: bool = False) -> Packe
     forms = [(LEFT, LEFT_T)] * 2  # of the visible states, then of the hidden ones
     forms += [(NO_FORM, NO_FORM), (LEFT, LEFT_T)] if chains else [(LEFT, LEFT_T), (LEFT, NO_FORM)]
     forms += [(RIGHT_T if chains else NO_FORM, RIGHT), (NO_FORM, RIGHT), (RIGHT_T, NO_FORM)]
-    matrices = [(n_hidden if which >= _FIRST_HIDDEN else n_visible, *uses) for which, uses in enumerate(forms)]
+    matrices = [(n_hidden if which >= FIRST_HIDDEN else n_visible, *uses) for which, uses in enumerate(forms)]
     word_table, words = pack_words(table, rows, blocks, matrices, bfloat16)
     return Packed(
         table=table,
@@ -139,7 +139,7 @@ def visible_strip(m, given, block, panel, first, n_rows):
     bias = bias_panels(m.table, 1, m.params)[panel]
     if m.bfloat16:
         words.product_transposed(
-            m.word_table, m.words, _FIRST_HIDDEN + given, block, m.rows, first, n_rows, _WEIGHTS, m.n_hidden, panel, width,
+            m.word_table, m.words, FIRST_HIDDEN + given, block, m.rows, first, n_rows, WEIGHTS, m.n_hidden, panel, width,
             bias, scratch, out,
         )  # fmt: skip
     else:
@@ -154,7 +154,7 @@ def hidden_panel(m, given, block, n_rows, panel, out):
     width = panel_width(panel, m.n_hidden)
     start_rows(bias_panels(m.table, 0, m.params)[panel], out[panel, :n_rows])
     if m.bfloat16:
-        words.product(m.word_table, m.words, given, block, m.rows, n_rows, _WEIGHTS, m.n_visible, panel, width, 1, out)
+        words.product(m.word_table, m.words, given, block, m.rows, n_rows, WEIGHTS, m.n_visible, panel, width, 1, out)
     else:
         visible = m.visible_states[given, block]
         multiply(visible, 0, n_rows, m.n_visible, weight, panel, width, 1, out, panel)
@@ -168,7 +168,7 @@ def gradient_panel(m, visible, hidden, first, stop, n_rows, panel, keep, out):
         rows, adding = rows_in(m, block, n_rows), keep | (block > 0)
         if m.bfloat16:
             where = block, m.rows, rows, first, stop, panel, width, adding
-            words.gradient(m.word_table, m.words, visible, _FIRST_HIDDEN + hidden, *where, out)
+            words.gradient(m.word_table, m.words, visible, FIRST_HIDDEN + hidden, *where, out)
         else:
             x, d = m.visible_states[visible, block], m.hidden_states[hidden, block]
             outer(x, first, stop, d, panel, 1, m.n_hidden, rows, adding, out)
@@ -194,7 +194,7 @@ def keep_hidden_transpose(m, which, block, panel, n_rows):
     x = m.hidden_states[which, block]
     if m.bfloat16:
         width = panel_width(panel, m.n_hidden)
-        keep_words(m.word_table, m.words, _FIRST_HIDDEN + which, FACTOR, block, x, panel, width, 0, n_rows)
+        keep_words(m.word_table, m.words, FIRST_HIDDEN + which, FACTOR, block, x, panel, width, 0, n_rows)
     else:
         transpose_panel(x, panel, n_rows, m.hidden_t[which, block])
 
@@ -204,11 +204,11 @@ def keep_hidden_share(m, which, block, panel, n_rows):
     """Write a panel of hidden means that holds their share in the gradient as words, if products read those."""
     if m.bfloat16:
         x, width = m.hidden_states[which, block], panel_width(panel, m.n_hidden)
-        keep_words(m.word_table, m.words, _FIRST_HIDDEN + which, GRADIENT, block, x, panel, width, 0, n_rows)
+        keep_words(m.word_table, m.words, FIRST_HIDDEN + which, GRADIENT, block, x, panel, width, 0, n_rows)
 
 
 @jit
 def keep_updated(m, panel, first, stop):
     """Write updated weights as words, if products read those."""
     if m.bfloat16:
-        keep_weights(m.word_table, m.words, _WEIGHTS, weight_panels(m.table, 0, m.params), panel, first, stop)
+        keep_weights(m.word_table, m.words, WEIGHTS, weight_panels(m.table, 0, m.params), panel, first, stop)

@@ -206,21 +206,8 @@ def product_panel(net, index, kind, layer, transposed, block, n_rows, panel, bia
     scratch, matrix, own = net.scratch[get_thread_id()], matrix_of(index, kind), weights_row(net, layer)
     if net.bfloat16 and transposed:
         words.product_transposed(
-            net.word_table,
-            net.words,
-            matrix,
-            block,
-            net.rows,
-            0,
-            n_rows,
-            own,
-            n_columns,
-            panel,
-            width,
-            bias,
-            scratch,
-            out,
-        )
+            net.word_table, net.words, matrix, block, net.rows, 0, n_rows, own, n_columns, panel, width, bias, scratch, out
+        )  # fmt: skip
     elif net.bfloat16:
         depth, keep = weight.shape[1], bias.shape[0]
         start_rows(bias, out[panel, :n_rows])

@@ -62,7 +62,7 @@ def _emit_transpose(builder: Any, source: Any, source_stride: int, target: Any, 
 # ---- bfloat16: words of two numbers, see `bfloat16` ------------------------------------------------------------------
 
 
-def _rounded(builder: Any, low: Any, high: Any) -> Any:
+def rounded(builder: Any, low: Any, high: Any) -> Any:
     """Two vectors of float32 as one of PANEL bfloat16, rounded to the nearest, to even between two."""
     if HAS_BFLOAT16:
         return call(builder, "llvm.x86.avx512bf16.cvtne2ps2bf16.512", HALVES, [high, low])
@@ -79,6 +79,18 @@ def _rounded(builder: Any, low: Any, high: Any) -> Any:
     return builder.trunc(builder.lshr(chosen, shift), HALVES)
 
 
+def neighbours_in_a_row(builder: Any, low: Any, high: Any) -> Any:
+    """The LANES words of a row of a panel, whose two vectors of float32 are given."""
+    return builder.bitcast(rounded(builder, low, high), VECTOR)
+
+
+def neighbours_in_columns(builder: Any, above: Any, below: Any) -> Any:
+    """LANES words of two rows, of each of which a vector of float32 is given."""
+    order = ir.Constant(ir.VectorType(ir.IntType(32), PANEL), [q + w * LANES for q in range(LANES) for w in range(2)])
+    halves = rounded(builder, above, below)
+    return builder.bitcast(builder.shuffle_vector(halves, ir.Constant(HALVES, ir.Undefined), order), VECTOR)
+
+
 @intrinsic
 def round_row(typing, x, x_start, out, out_start):
     """LANES words at ``out_start`` = PANEL float32 numbers from ``x_start`` on: words of neighbours in a row."""
@@ -86,8 +98,8 @@ def round_row(typing, x, x_start, out, out_start):
     def code(context, builder, signature, args):
         source = element(context, builder, signature.args[0], args[0], args[1])
         target = element(context, builder, signature.args[2], args[2], args[3])
-        halves = _rounded(builder, load(builder, source, 0), load(builder, source, 4 * LANES))
-        store(builder, builder.bitcast(halves, VECTOR), target, 0)
+        words = neighbours_in_a_row(builder, load(builder, source, 0), load(builder, source, 4 * LANES))
+        store(builder, words, target, 0)
         return context.get_dummy_value()
 
     return types.void(x, types.intp, out, types.intp), code
@@ -100,13 +112,9 @@ def round_two_rows(typing, x, x_start, out, out_start):
     def code(context, builder, signature, args):
         source = element(context, builder, signature.args[0], args[0], args[1])
         target = element(context, builder, signature.args[2], args[2], args[3])
-        order = ir.Constant(
-            ir.VectorType(ir.IntType(32), PANEL), [q + w * LANES for q in range(LANES) for w in range(2)]
-        )
         for place in (0, 4 * LANES):
-            halves = _rounded(builder, load(builder, source, place), load(builder, source, ROW_BYTES + place))
-            words = builder.shuffle_vector(halves, ir.Constant(HALVES, ir.Undefined), order)
-            store(builder, builder.bitcast(words, VECTOR), target, place)
+            rows = load(builder, source, place), load(builder, source, ROW_BYTES + place)
+            store(builder, neighbours_in_columns(builder, *rows), target, place)
         return context.get_dummy_value()
 
     return types.void(x, types.intp, out, types.intp), code

@@ -41,6 +41,7 @@ from .panels import (
     shares_weights,
     weight_panels,
 )  # fmt: skip
+from .updated_tiles import add_word_segments
 
 NO_FORM = -1
 FACTOR, GRADIENT = 0, 2  # columns of the table: the form of a use; its place is the next
@@ -83,6 +84,26 @@ def pack_words(
 def place_of(word_table, rows, matrix, use, block):
     """Where one block of a matrix begins in the form of a use."""
     return word_table[matrix, use + 1] + block * word_table[matrix, SIZE] * rows * LANES
+
+
+@jit
+def form_rows(word_table, weights):
+    """Rows of a panel in both forms of weights."""
+    return word_table[weights, SIZE]
+
+
+@jit
+def form_place(word_table, weights, which, panel):
+    """Where a panel of weights begins in their left form, ``which`` 0, or their right one, 1."""
+    return word_table[weights, 2 * which + 1] + panel * word_table[weights, SIZE] * LANES
+
+
+@jit
+def add_segments(segments, index, word_table, words, x, d, block, rows, n_rows, panel):
+    """What a block of ``n_rows`` rows adds to a panel of the gradient x.T @ d, as segments from ``index`` on; the next index."""
+    left, left_rows = place_of(word_table, rows, x, GRADIENT, block), word_table[x, SIZE] * PANEL
+    right = place_of(word_table, rows, d, GRADIENT, block) + panel * rows * LANES
+    return add_word_segments(segments, index, words, left, left_rows, right, n_rows)
 
 
 @linked(TABLE, WORDS, intp, intp, intp, intp, intp, intp, intp, intp, intp, PANELS)

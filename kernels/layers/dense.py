@@ -23,10 +23,12 @@ from ..engine.packed_network import (
     keep_operand,
     keep_updated,
     layer_panel,
+    matrix_of,
     product_panel,
     rows_in,
+    weights_row,
 )  # fmt: skip
-from ..engine.packed_update import MOST_SEGMENTS, update_packed, update_tiles
+from ..engine.packed_update import update_packed
 from ..engine.panels import (
     ACTIVATION,
     BIAS,
@@ -47,6 +49,8 @@ from ..engine.panels import (
     weight_panels,
 )  # fmt: skip
 from ..engine.products import clear_padding, sum_rows
+from ..engine.updated_tiles import add_segment, applies_tiles, segment_count, update_tiles, update_tiles_of_words
+from ..engine.words import add_segments, form_place, form_rows
 from ..program import APPLY, UPDATE, WRITE
 
 
@@ -136,22 +140,28 @@ def settle(net, operation, update, rate, step, begin, gradient, is_weight):
 
 @jit
 def segments_of(net, layer, n_rows, panel):
-    """What the gradient of some panels of a layer's weights is a sum over; see `packed_update`."""
-    segments, index = np.empty((net.table.shape[0] * block_count(net, n_rows), 3), np.int64), 0
+    """What the gradient of some panels of a layer's weights is a sum over; see `updated_tiles`."""
+    n_blocks = net.table.shape[0] * block_count(net, n_rows)
+    segments, index = np.empty((segment_count(net.bfloat16, n_blocks, net.rows), 3), np.int64), 0
     for user in range(layer, net.table.shape[0]):
         if shares_weights(net.table, user, layer):
-            x, d = block_panels(net, user, OUTPUT), block_panels(net, user + 1, DELTA)
-            if net.table[user, TRANSPOSED]:
-                x, d = d, x
+            swapped = net.table[user, TRANSPOSED]
             for block in range(block_count(net, n_rows)):
-                segments[index, 0], segments[index, 1] = x[block].ctypes.data, d[block, panel].ctypes.data
-                segments[index, 2] = rows_in(net, block, n_rows)
-                index += 1
+                rows = rows_in(net, block, n_rows)
+                if net.bfloat16:
+                    x, d = matrix_of(user, OUTPUT), matrix_of(user + 1, DELTA)
+                    x, d = (d, x) if swapped else (x, d)
+                    where = x, d, block, net.rows, rows, panel
+                    index = add_segments(segments, index, net.word_table, net.words, *where)
+                else:
+                    below, delta = block_panels(net, user, OUTPUT)[block], block_panels(net, user + 1, DELTA)[block]
+                    below, delta = (delta, below) if swapped else (below, delta)
+                    index = add_segment(segments, index, below, delta[panel], rows)
     return segments[:index]
 
 
 @jit
-def fuses(net, layer, terms, update, n_rows, panel, n_panels):
+def fuses(net, layer, terms, n_rows, panel, n_panels):
     """Whether tiles of the gradient of some panels can be applied while they are in registers.
 
     Padding of weights stays zero where that of d is: of deltas, not of the outputs that a transposed matrix takes in their place.
@@ -164,8 +174,21 @@ def fuses(net, layer, terms, update, n_rows, panel, n_panels):
     for user in range(layer, net.table.shape[0]):
         if padded and net.table[user, TRANSPOSED] and shares_weights(net.table, user, layer):
             return False
-    n_segments = net.table.shape[0] * block_count(net, n_rows)
-    return net.bfloat16 == 0 and update.l1 == 0 and n_segments <= MOST_SEGMENTS
+    return applies_tiles(net.bfloat16, net.table.shape[0] * block_count(net, n_rows))
+
+
+@jit
+def update_by_tiles(net, layer, update, rate, step, n_rows, panel, n_panels, first, stop):
+    """Gradient and update of some panels of weights, rows first:stop of them, none of the gradient in memory."""
+    n_high = weight_panels(net.table, layer, net.params).shape[1]
+    segments, begin = segments_of(net, layer, n_rows, panel), net.table[layer, WEIGHT] + panel * n_high * PANEL
+    where = segments, net.rows, first, stop, n_panels, n_high, net.params, net.velocity, net.squares, begin
+    if net.bfloat16:
+        own = weights_row(net, layer)
+        left, right = form_place(net.word_table, own, 0, panel), form_place(net.word_table, own, 1, panel)
+        update_tiles_of_words(update, rate, step, *where, net.words, left, right, form_rows(net.word_table, own))
+    else:
+        update_tiles(update, rate, step, *where)
 
 
 @linked(NET, intp, intp, TERMS, UPDATE_TYPE, float64, intp, intp, intp, intp, intp)
@@ -174,11 +197,8 @@ def change_weights(net, layer, operation, terms, update, rate, step, n_rows, pan
     weight, gradient = weight_panels(net.table, layer, net.params), net.scratch[get_thread_id()]
     n_high = weight.shape[1]
     stop, n_panels = min(stop, n_high), min(GROUP, weight.shape[0] - panel)
-    if operation == UPDATE and fuses(net, layer, terms, update, n_rows, panel, n_panels):
-        segments, begin = segments_of(net, layer, n_rows, panel), net.table[layer, WEIGHT] + panel * n_high * PANEL
-        update_tiles(
-            update, rate, step, segments, net.rows, first, stop, n_panels, n_high, net.params, net.velocity, net.squares, begin
-        )  # fmt: skip
+    if operation == UPDATE and fuses(net, layer, terms, n_rows, panel, n_panels):
+        update_by_tiles(net, layer, update, rate, step, n_rows, panel, n_panels, first, stop)
         return
     if operation != APPLY:
         weights_gradient(net, layer, terms, n_rows, panel, n_panels, first, stop, gradient)
