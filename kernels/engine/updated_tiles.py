@@ -101,7 +101,7 @@ def _tile_function(module: Any, kind: str, height: int) -> Any:
         function.append_basic_block(b) for b in ("entry", "outer", "inner", "end", "done")
     )
     builder = ir.IRBuilder(entry)
-    _emit_prefetches(builder, places[:2], height * ROW_BYTES)
+    _emit_prefetches(builder, places, height * ROW_BYTES)
     if kind == "words":
         _emit_prefetches(builder, [left, right], (height + 1) // 2 * ROW_BYTES)
     builder.branch(outer)
