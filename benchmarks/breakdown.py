@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 import ours
+from llvmlite.binding import get_host_cpu_name
 from numba import get_thread_id, njit, prange
 
 from stacked.kernels.arithmetic.activations import SIGMOID, activate
@@ -174,7 +175,8 @@ def main() -> None:
     options = parser.parse_args()
     with thread_limit(options.threads):
         rate = microkernel_rate(options.threads, options.precision)
-        print(f"RBM CD-1, 784 x 1000, {options.precision}, {options.threads} threads, microkernel {rate:.0f} GFLOP/s;")
+        machine = f"{get_host_cpu_name()}, {options.threads} threads"
+        print(f"RBM CD-1, 784 x 1000, {options.precision}, {machine}, microkernel {rate:.0f} GFLOP/s;")
         print("microseconds a minibatch\n")
         print(
             "| minibatch | products | rounding | random numbers | elementwise | monitoring | the rest | whole | products' rate |"

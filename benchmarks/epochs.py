@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import ours
 from breakdown import microkernel_rate
+from llvmlite.binding import get_host_cpu_name
 from threadpoolctl import threadpool_limits
 
 from stacked.kernels.cpu import thread_limit
@@ -340,7 +341,7 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     results = []
     with threadpool_limits(options.threads):
-        print(f"{options.threads} threads; seconds for 10,000 rows (cores at work)\n")
+        print(f"{get_host_cpu_name()}, {options.threads} threads; seconds for 10,000 rows (cores at work)\n")
         print(
             "| work | float32, peer as installed | float32, peer's best | bfloat16, peer's best of all |"
             " GFLOP/s, float32 (share) | GFLOP/s, bfloat16 (share) | seconds |"

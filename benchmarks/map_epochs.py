@@ -21,6 +21,7 @@ from functools import partial
 import numpy as np
 from breakdown import microkernel_rate
 from epochs import FLOAT32, HAVE_TORCH, PARITY, Task, images, median_and_spread, ratio, timed
+from llvmlite.binding import get_host_cpu_name
 from map_networks import clustering, keras_blog, states
 from threadpoolctl import threadpool_limits
 
@@ -170,7 +171,7 @@ def main() -> None:
         peaks(options)
         return
     with threadpool_limits(options.threads):
-        print(f"{options.threads} threads; seconds for 10,000 rows\n")
+        print(f"{get_host_cpu_name()}, {options.threads} threads; seconds for 10,000 rows\n")
         print("| work | peer as installed | peer's best | GFLOP/s (share of the microkernel's) | seconds |")
         print("|---|---|---|---|---|")
         for name, make in tasks(options.rows, not options.no_compile).items():

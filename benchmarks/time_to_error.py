@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from llvmlite.binding import get_host_cpu_name
 
 from stacked import RBM, StackedAutoencoder, open_data
 from stacked.kernels.engine.bfloat16 import obstacle
@@ -85,6 +86,7 @@ def main() -> None:
     ours(train[:200], test[:10], 1, options.threads)  # compiles, if need be
     from torch_peers import in_onednn
 
+    print(f"{get_host_cpu_name()}, {options.threads} threads")
     seconds = {}
     given = (train, test, options.finetune_epochs, options.threads)
     ways = {

@@ -37,6 +37,8 @@ def bench(kernels: tuple[str, ...], quick: bool, precision: str, n_threads: int 
       stacked bench --quick
       stacked bench rbm.train backprop.train --threads 1 --json
     """
+    from llvmlite.binding import get_host_cpu_name
+
     from stacked.kernels.cpu import thread_limit
     from stacked.settings import precision_dtype, thread_count
 
@@ -44,9 +46,14 @@ def bench(kernels: tuple[str, ...], quick: bool, precision: str, n_threads: int 
     dtype = precision_dtype(precision)
     with thread_limit(thread_count(n_threads)) as threads:
         rate = product_rate(dtype)
-        report = {"precision": precision, "threads": threads, "product_gflops": round(rate, 2)}
+        report = {
+            "cpu": get_host_cpu_name(),
+            "precision": precision,
+            "threads": threads,
+            "product_gflops": round(rate, 2),
+        }
         if not as_json:
-            click.echo(f"{threads} threads, {precision}, products at {rate:.1f} GFLOP/s\n{_HEADER}")
+            click.echo(f"{report['cpu']}, {threads} threads, {precision}, products at {rate:.1f} GFLOP/s\n{_HEADER}")
         results = []
         for case in chosen:
             results.append(measure(case, dtype, rate, quick))
