@@ -69,7 +69,6 @@ HELPERS = {
     "products.start_rows": "what sums start from, seen through every layer",
     "products.start_columns": "what sums start from, seen through multiply_transposed",
     "packed_update.settings_of": "numbers of a rule, seen through update_packed",
-    "packed_update.update_tiles": "a product and update_packed in one, seen through training: test_gradient_form takes it apart",
     "products.add_bias": "seen through sparsity targets of RBMs",
     "products.clear_padding": "seen through loss_panel",
     "products.sum_rows": "seen through the biases of every trained network",
