@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 LEARNING_RATE, MOMENTUM = 0.1, 0.5
+LEAST_MEAN = 1e-3  # of a unit, and as far from 1 at most, where its bias starts
 
 
 def _compiled(step: Callable, compile_it: bool) -> Callable:
@@ -254,11 +255,12 @@ def pretrain(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """An RBM by CD-1 on shuffled rows in [0, 1], hidden units binary or Gaussian: weights, hidden and visible biases.
 
-    With ``bfloat16`` every operand is cast once a minibatch.
+    Visible biases start at the log odds of the units' means (Hinton 2010, section 8). With ``bfloat16`` every operand is
+    cast once a minibatch.
     """
     X, W = torch.from_numpy(X), torch.from_numpy(W.copy())
     (V, H), n = W.shape, batch_size
-    b, c = torch.zeros(H), torch.zeros(V)
+    b, c = torch.zeros(H), torch.logit(X.mean(0), LEAST_MEAN)
     vW, vb, vc = torch.zeros_like(W), torch.zeros_like(b), torch.zeros_like(c)
     h0, h1, s, v1 = torch.empty(n, H), torch.empty(n, H), torch.empty(n, H), torch.empty(n, V)
     kind = torch.bfloat16 if bfloat16 else torch.float32
