@@ -20,8 +20,7 @@ declare void @llvm.x86.sse2.pause()
 @state = global i64 0, align 64
 @next = global i64 0, align 64
 @taken = global i64 0, align 64
-@workers = global i64 0, align 64
-@started = global i1 false
+@workers = global i64 -1, align 64 ; before they are started
 @patience = global i64 0
 @key = global KEY 0
 @blocked = global [128 x i8] zeroinitializer, align 64
@@ -345,9 +344,10 @@ claim:
   %mine = extractvalue { i64, i1 } %claimed, 1
   br i1 %mine, label %team, label %alone_here
 team:
-  %started = load i1, i1* @started
-  br i1 %started, label %counted, label %first_time
-first_time:
+  %known = load i64, i64* @workers
+  %unknown = icmp slt i64 %known, 0
+  br i1 %unknown, label %begin, label %counted
+begin:
   call void @start()
   br label %counted
 counted:
@@ -482,8 +482,7 @@ define i64 @reset(i64 %_) {
 entry:
   store i64 0, i64* @state
   store i64 0, i64* @taken
-  store i64 0, i64* @workers
-  store i1 false, i1* @started
+  store i64 -1, i64* @workers
   %mutex = call i8* @mutex_place()
   %m = call i32 @pthread_mutex_init(i8* %mutex, i8* null)
   br label %next
@@ -525,11 +524,11 @@ create:
   %made = icmp eq i32 %r, 0
   br i1 %made, label %created, label %end
 created:
-  store i64 %id, i64* @workers
   %id1 = add i64 %id, 1
   br label %next
 end:
   %a = call i32 @pthread_sigmask(i32 SIG_SETMASK, i8* %before, i8* null)
-  store i1 true, i1* @started
+  %workers = sub i64 %id, 1
+  store i64 %workers, i64* @workers
   ret void
 }

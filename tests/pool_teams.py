@@ -6,13 +6,14 @@ A body's threads are the pool's: `threading` sees those of workers only while th
 import os
 import signal
 import time
-from ctypes import CFUNCTYPE, POINTER, addressof, c_int32, c_int64, c_void_p, cast
+import warnings
+from ctypes import CDLL, CFUNCTYPE, POINTER, addressof, c_int32, c_int64, c_void_p, cast
 from threading import Event, Thread, get_ident
 
 PATIENCE_S = 60  # for what comes at once, unless something is broken or the machine is very busy
 _BODY = CFUNCTYPE(None, POINTER(c_void_p), c_void_p, c_void_p, c_void_p)
 _REGION = CFUNCTYPE(None, *[c_void_p] * 5, *[c_int64] * 3)
-_TELL, _NUMBER, _CALL = CFUNCTYPE(None, c_int64), CFUNCTYPE(c_int32), CFUNCTYPE(None, c_int64)
+_CALL, _NUMBER = CFUNCTYPE(None, c_int64), CFUNCTYPE(c_int32)
 
 
 def wait_until(condition):
@@ -25,7 +26,9 @@ def wait_until(condition):
 
 def holds_in_child(condition):
     """Whether the condition holds in the child of a fork; False where that hangs."""
-    child = os.fork()
+    with warnings.catch_warnings():  # Python's own, of a fork beside threads, which is the point
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
     if child == 0:
         try:
             os._exit(0 if condition() else 1)
@@ -46,7 +49,7 @@ class Team:
         self.number = _NUMBER(addresses["get_thread_id"])
         self.parallel_for = _REGION(addresses["parallel_for"])
         self.told = []  # (number of a thread, limit that it was told)
-        self._tell = _TELL(lambda limit: self.told.append((self.number(), limit)))
+        self._tell = _CALL(lambda limit: self.told.append((self.number(), limit)))
 
     def listen(self):
         """Have workers tell their limits here. The pool needs some function for that."""
@@ -63,6 +66,14 @@ class Team:
     def call(self, name, number):
         """Call a function of the pool's."""
         _CALL(self._addresses[name])(number)
+
+    def lock(self):
+        """Take the lock under which threads go to sleep."""
+        CDLL(None).pthread_mutex_lock(c_void_p(self._addresses["mutex"]))
+
+    def unlock(self):
+        """Give the lock back."""
+        CDLL(None).pthread_mutex_unlock(c_void_p(self._addresses["mutex"]))
 
     def start(self, body, n, threads):
         """Carry out body(number) for every number below n on at most so many threads, for a Python thread of its own."""

@@ -40,12 +40,16 @@ def _looks(team, seconds):
     return int(team.get("patience") * seconds * 1e6 / pool.SPIN_MICROSECONDS)
 
 
+def _meet(team, threads):
+    """The numbers of so many threads of a team that are in one region at once."""
+    together = Barrier(threads)
+    return sorted(thread for thread, _ in team.run(lambda number: together.wait(PATIENCE_S / 2), threads, threads))
+
+
 @pytest.mark.parametrize("threads", range(2, SEATS + 1))
 def test_as_many_threads_as_asked_for_take_part_each_under_its_number(patient_team, threads):
     for _ in range(20):
-        together = Barrier(threads)
-        done = patient_team.run(lambda number, together=together: together.wait(PATIENCE_S), threads, threads)
-        assert sorted(thread for thread, _ in done) == list(range(threads))
+        assert _meet(patient_team, threads) == list(range(threads))
 
 
 @pytest.mark.parametrize("threads", range(2, SEATS + 1))
@@ -107,8 +111,7 @@ def test_a_second_caller_carries_out_its_region_by_itself(team):
 
 def test_a_worker_beyond_the_limit_stays_out_even_when_something_wakes_it(team):
     team.set("patience", AT_ONCE)
-    together = Barrier(SEATS)
-    team.run(lambda number: together.wait(PATIENCE_S), SEATS, SEATS)
+    _meet(team, SEATS)
     wait_until(lambda: all(team.get("sleeping", worker) for worker in range(1, SEATS)))
 
     def body(number):
@@ -156,18 +159,39 @@ def test_signals_reach_no_worker_but_those_of_its_own_faults(team):
             mine.append(signal.pthread_sigmask(signal.SIG_BLOCK, []))
 
     team.run(body, SEATS, SEATS)
-    faults = {
-        signal.SIGSEGV,
-        signal.SIGBUS,
-        signal.SIGILL,
-        signal.SIGFPE,
-        signal.SIGTRAP,
-        signal.SIGSYS,
-        signal.SIGABRT,
-    }
+    faults = {signal.Signals[f"SIG{name}"] for name in "SEGV BUS ILL FPE TRAP SYS ABRT".split()}
     for_python = signal.valid_signals() - faults - {signal.SIGKILL, signal.SIGSTOP}
     assert blocked == {worker: for_python for worker in range(1, SEATS)}
     assert mine == [signal.pthread_sigmask(signal.SIG_BLOCK, [])]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_after_a_reset_in_a_child_nothing_is_left_of_threads_regions_and_locks(team):
+    team.set("patience", AT_ONCE)
+    _meet(team, SEATS)
+    wait_until(lambda: all(team.get("sleeping", worker) for worker in range(1, SEATS)))
+    together, go_on = Barrier(3), Event()
+
+    def stay(number):
+        if number < 2:  # and nobody comes for the third
+            together.wait(PATIENCE_S)
+        assert go_on.wait(2 * PATIENCE_S)
+
+    def meets():
+        team.call("reset", 0)
+        team.call("start", 0)
+        time.sleep(0.05)  # workers could find what is left
+        return all(_meet(team, SEATS) for _ in range(10))
+
+    region = team.start(stay, 3, 2)
+    together.wait(PATIENCE_S)
+    team.lock()
+    try:
+        assert holds_in_child(meets)
+    finally:
+        team.unlock()
+        go_on.set()
+    assert len(region.finish()) == 3
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
@@ -182,14 +206,10 @@ def test_a_child_has_threads_again_whatever_its_parent_was_doing():
         together.wait(PATIENCE_S)
         assert go_on.wait(2 * PATIENCE_S)
 
-    def meets():
-        here = Barrier(2)
-        return len(team.run(lambda number: here.wait(PATIENCE_S / 2), 2, 2)) == 2
-
     region = team.start(stay, 2, 2)
     together.wait(PATIENCE_S)
     try:
-        assert holds_in_child(meets)
+        assert holds_in_child(lambda: _meet(team, 2))
     finally:
         go_on.set()
     assert len(region.finish()) == 2
