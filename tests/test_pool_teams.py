@@ -159,7 +159,7 @@ def test_signals_reach_no_worker_but_those_of_its_own_faults(team):
             mine.append(signal.pthread_sigmask(signal.SIG_BLOCK, []))
 
     team.run(body, SEATS, SEATS)
-    faults = {signal.Signals[f"SIG{name}"] for name in "SEGV BUS ILL FPE TRAP SYS ABRT".split()}
+    faults = {signal.Signals[f"SIG{name}"] for name in ["SEGV", "BUS", "ILL", "FPE", "TRAP", "SYS", "ABRT"]}
     for_python = signal.valid_signals() - faults - {signal.SIGKILL, signal.SIGSTOP}
     assert blocked == {worker: for_python for worker in range(1, SEATS)}
     assert mine == [signal.pthread_sigmask(signal.SIG_BLOCK, [])]
