@@ -71,7 +71,7 @@ class Pool:
             with self.lock:
                 numba.get_num_threads()  # loads Numba's pool, of which all else is used
                 if os.name == "posix" and self._reset is None:
-                    self._reset = _connected()
+                    self._reset = _publish()
                 self._connected = True
 
     def forked(self) -> None:
@@ -88,7 +88,7 @@ if hasattr(os, "register_at_fork"):
 _FUNCTION = CFUNCTYPE(c_int64, c_int64)  # what Python calls of the pool's code
 
 
-def _connected() -> Callable[[int], int]:
+def _publish() -> Callable[[int], int]:
     """Give compiled code the symbols of a pool; the function that resets it."""
     addresses = compiled(max_threads())
     library = import_module(
