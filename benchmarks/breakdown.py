@@ -18,7 +18,7 @@ from numba import get_thread_id, njit, prange
 
 from stacked.kernels.arithmetic.activations import SIGMOID, activate
 from stacked.kernels.arithmetic.updates import Update
-from stacked.kernels.cpu import max_threads, thread_limit
+from stacked.kernels.cpu import thread_limit
 from stacked.kernels.engine.bfloat16 import multiply_words
 from stacked.kernels.engine.fused_rbm import squared_difference
 from stacked.kernels.engine.instructions import MAX_HEIGHT, MAX_UNITS, PANEL, UNIT
@@ -41,6 +41,7 @@ from stacked.kernels.engine.packed_update import update_packed
 from stacked.kernels.engine.panels import CHUNK, aligned_zeros, panel_count
 from stacked.kernels.engine.products import multiply
 from stacked.kernels.engine.vectors import uniform_row
+from stacked.kernels.pool import max_threads
 from stacked.kernels.rbm import Machine
 
 V, H = 784, 1000

@@ -16,7 +16,7 @@ from typing import Any
 import numba
 
 from ._jit import TESTED
-from .pool import POOL
+from .pool import POOL, max_threads
 
 
 def available_cores() -> int:
@@ -50,11 +50,6 @@ def permit_amx() -> bool:
         return False
     request, tile_data = 0x1023, 18  # ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
     return CDLL(None).syscall(c_long(158), c_long(request), c_long(tile_data)) == 0
-
-
-def max_threads() -> int:
-    """Most threads the compiled kernels can use in this process (set by NUMBA_NUM_THREADS before the start)."""
-    return int(numba.config.NUMBA_NUM_THREADS)
 
 
 class _SingleThreadedBlas:
@@ -115,7 +110,6 @@ def _set_threads(library: Any, count: int) -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=POOL.forked)
     os.register_at_fork(after_in_child=_single_threaded_blas.forked)
 
 
@@ -132,7 +126,7 @@ def thread_limit(n_threads: int | None) -> Iterator[int]:
             yield 1
         return
     count = min(available_cores(), max_threads()) if n_threads is None else n_threads
-    POOL.start()
+    POOL.connect()
     with POOL.lock if POOL.exclusive else nullcontext():
         before = numba.get_num_threads()
         numba.set_num_threads(count)

@@ -1,4 +1,5 @@
-; The threads of `pool.py`, where what they are for is told. SEATS is the number of threads in all.
+; The threads of `pool.py`, where what they are for is told, and what stands for words in capitals: SEATS for the number of
+; threads in all, KEY for the type of POSIX's pthread_key_t, SIG_BLOCK and SIG_SETMASK for the system's numbers.
 ;
 ; The word @state: the workers inside the region (its lowest 16 bits), whether more may come (bit 31), and the region's
 ; number (from bit 32).
@@ -10,17 +11,19 @@ declare i32 @pthread_mutex_unlock(i8*)
 declare i32 @pthread_cond_init(i8*, i8*)
 declare i32 @pthread_cond_wait(i8*, i8*)
 declare i32 @pthread_cond_signal(i8*)
-declare i32 @pthread_key_create(i64*, i8*)
-declare i8* @pthread_getspecific(i64)
-declare i32 @pthread_setspecific(i64, i8*)
+declare i32 @pthread_key_create(KEY*, i8*)
+declare i8* @pthread_getspecific(KEY)
+declare i32 @pthread_setspecific(KEY, i8*)
+declare i32 @pthread_sigmask(i32, i8*, i8*)
 declare void @llvm.x86.sse2.pause()
 
 @state = global i64 0, align 64
 @next = global i64 0, align 64
 @taken = global i64 0, align 64
-@workers = global i64 0, align 64
+@workers = global i64 -1, align 64 ; before they are started
 @patience = global i64 0
-@key = global i64 0
+@key = global KEY 0
+@blocked = global [128 x i8] zeroinitializer, align 64
 @set_num_threads = global void (i64)* null
 
 ; the region: what parallel_for was called with, and the range that is given out
@@ -170,6 +173,26 @@ end:
   ret void
 }
 
+; Write the dimensions of a call that does one number of the outer loop: 1, and those of the loops inside, as they are.
+define void @copy_inner(i64* %dimensions, i64 %n_counts, i64* %counts) {
+entry:
+  store i64 1, i64* %counts
+  br label %next
+next:
+  %i = phi i64 [ 1, %entry ], [ %i1, %copy ]
+  %more = icmp ult i64 %i, %n_counts
+  br i1 %more, label %copy, label %end
+copy:
+  %from = getelementptr i64, i64* %dimensions, i64 %i
+  %d = load i64, i64* %from
+  %to = getelementptr i64, i64* %counts, i64 %i
+  store i64 %d, i64* %to
+  %i1 = add i64 %i, 1
+  br label %next
+end:
+  ret void
+}
+
 ; Call the loop's function for number ``r`` of the outer loop, that many steps from the start of the arguments; a range of
 ; its own, if given, stands for the first of them.
 define void @call_once(void (i8**, i64*, i64*, i8*)* %function, i8** %arguments, i64* %steps, i8* %data, i64 %n_arrays,
@@ -223,22 +246,11 @@ entry:
   %places = alloca i8*, i64 %n_arrays
   %range = alloca i64, i64 2
   %stop_place = getelementptr i64, i64* %range, i64 1
-  br label %copy
-copy:
-  %i = phi i64 [ 0, %entry ], [ %i1, %copy ]
-  %d_from = getelementptr i64, i64* %dimensions, i64 %i
-  %d = load i64, i64* %d_from
-  %d_to = getelementptr i64, i64* %counts, i64 %i
-  store i64 %d, i64* %d_to
-  %i1 = add i64 %i, 1
-  %more_d = icmp ult i64 %i1, %n_counts
-  br i1 %more_d, label %copy, label %copied
-copied:
-  store i64 1, i64* %counts
+  call void @copy_inner(i64* %dimensions, i64 %n_counts, i64* %counts)
   %start = load atomic i64, i64* @next monotonic, align 8
   br label %take
 take:
-  %here = phi i64 [ %start, %copied ], [ %again, %retry ], [ %fresh, %done ]
+  %here = phi i64 [ %start, %entry ], [ %again, %retry ], [ %fresh, %done ]
   %left = sub i64 %count, %here
   %some = icmp sgt i64 %left, 0
   br i1 %some, label %try, label %end
@@ -278,10 +290,11 @@ end:
   ret void
 }
 
+; What a worker does: join the region that `ready` has seen, unless that has changed in the meantime, again and again.
 define i8* @worker(i8* %number) {
 entry:
-  %key = load i64, i64* @key
-  %kept = call i32 @pthread_setspecific(i64 %key, i8* %number)
+  %key = load KEY, KEY* @key
+  %kept = call i32 @pthread_setspecific(KEY %key, i8* %number)
   %id = ptrtoint i8* %number to i64
   %seen = alloca i64
   store i64 0, i64* %seen
@@ -291,11 +304,7 @@ loop:
   call void @await(i64 %id, i64 %last)
   %s = load atomic i64, i64* @state seq_cst, align 8
   %there = call i1 @ready(i64 %id, i64 %last)
-  br i1 %there, label %enter, label %loop
-enter:
-  %is_open = and i64 %s, 2147483648
-  %open = icmp ne i64 %is_open, 0
-  br i1 %open, label %join, label %loop
+  br i1 %there, label %join, label %loop
 join:
   %s1 = add i64 %s, 1
   %pair = cmpxchg i64* @state, i64 %s, i64 %s1 seq_cst seq_cst
@@ -305,14 +314,9 @@ inside:
   %number_now = lshr i64 %s, 32
   store i64 %number_now, i64* %seen
   %n = load atomic i64, i64* @threads monotonic, align 8
-  %is_asked = icmp ult i64 %id, %n
-  br i1 %is_asked, label %work, label %leave
-work:
   %tell = load void (i64)*, void (i64)** @set_num_threads
   call void %tell(i64 %n)
   call void @work()
-  br label %leave
-leave:
   %before = atomicrmw sub i64* @state, i64 1 seq_cst
   %rest = and i64 %before, 2147549183
   %last_out = icmp eq i64 %rest, 1
@@ -331,38 +335,36 @@ entry:
   %d = bitcast i8* %dimensions to i64*
   %st = bitcast i8* %steps to i64*
   %size = load i64, i64* %d
-  %available = load i64, i64* @workers
-  %all = add i64 %available, 1
-  %fewer = icmp slt i64 %all, %asked
-  %threads = select i1 %fewer, i64 %all, i64 %asked
-  %one_thread = icmp slt i64 %threads, 2
+  %one_thread = icmp slt i64 %asked, 2
   %one_number = icmp slt i64 %size, 2
   %alone = or i1 %one_thread, %one_number
   br i1 %alone, label %alone_here, label %claim
 claim:
   %claimed = cmpxchg i64* @taken, i64 0, i64 1 seq_cst seq_cst
   %mine = extractvalue { i64, i1 } %claimed, 1
-  br i1 %mine, label %inspect, label %alone_here
+  br i1 %mine, label %team, label %alone_here
+team:
+  %known = load i64, i64* @workers
+  %unknown = icmp slt i64 %known, 0
+  br i1 %unknown, label %begin, label %counted
+begin:
+  call void @start()
+  br label %counted
+counted:
+  %available = load i64, i64* @workers
+  %all = add i64 %available, 1
+  %fewer = icmp slt i64 %all, %asked
+  %threads = select i1 %fewer, i64 %all, i64 %asked
+  br label %inspect
 
 alone_here:
   %n_counts = add i64 %n_dimensions, 1
   %counts = alloca i64, i64 %n_counts
   %places = alloca i8*, i64 %n_arrays
-  br label %copy
-copy:
-  %i = phi i64 [ 0, %alone_here ], [ %i1, %copy ]
-  %d_from = getelementptr i64, i64* %d, i64 %i
-  %dv = load i64, i64* %d_from
-  %d_to = getelementptr i64, i64* %counts, i64 %i
-  store i64 %dv, i64* %d_to
-  %i1 = add i64 %i, 1
-  %more_d = icmp ult i64 %i1, %n_counts
-  br i1 %more_d, label %copy, label %copied
-copied:
-  store i64 1, i64* %counts
+  call void @copy_inner(i64* %d, i64 %n_counts, i64* %counts)
   br label %one
 one:
-  %r = phi i64 [ 0, %copied ], [ %r1, %once ]
+  %r = phi i64 [ 0, %alone_here ], [ %r1, %once ]
   %more_r = icmp slt i64 %r, %size
   br i1 %more_r, label %once, label %end
 once:
@@ -468,19 +470,19 @@ end:
 }
 
 define i32 @get_thread_id() {
-  %key = load i64, i64* @key
-  %number = call i8* @pthread_getspecific(i64 %key)
+  %key = load KEY, KEY* @key
+  %number = call i8* @pthread_getspecific(KEY %key)
   %id = ptrtoint i8* %number to i64
   %short = trunc i64 %id to i32
   ret i32 %short
 }
 
-; Forget all threads and start over: in a process that has just begun, or in the child of a fork, where there are none.
+; Forget all threads, so that the next region starts them: in a process that has just begun, or in the child of a fork.
 define i64 @reset(i64 %_) {
 entry:
   store i64 0, i64* @state
   store i64 0, i64* @taken
-  store i64 0, i64* @workers
+  store i64 -1, i64* @workers
   %mutex = call i8* @mutex_place()
   %m = call i32 @pthread_mutex_init(i8* %mutex, i8* null)
   br label %next
@@ -498,30 +500,35 @@ end:
 }
 
 define i64 @make_key(i64 %_) {
-  %r = call i32 @pthread_key_create(i64* @key, i8* null)
+  %r = call i32 @pthread_key_create(KEY* @key, i8* null)
   %wide = sext i32 %r to i64
   ret i64 %wide
 }
 
-; Start ``n`` workers; how many there are then.
-define i64 @start(i64 %n) {
+; Start the workers, or as many as the system gives, with signals @blocked: those are for Python.
+define void @start() {
 entry:
   %place = alloca i64
+  %space = alloca [128 x i8], align 64
+  %before = getelementptr [128 x i8], [128 x i8]* %space, i64 0, i64 0
+  %blocked = getelementptr [128 x i8], [128 x i8]* @blocked, i64 0, i64 0
+  %b = call i32 @pthread_sigmask(i32 SIG_BLOCK, i8* %blocked, i8* %before)
   br label %next
 next:
-  %have = load i64, i64* @workers
-  %more = icmp slt i64 %have, %n
+  %id = phi i64 [ 1, %entry ], [ %id1, %created ]
+  %more = icmp ult i64 %id, SEATS
   br i1 %more, label %create, label %end
 create:
-  %id = add i64 %have, 1
   %number = inttoptr i64 %id to i8*
   %r = call i32 @pthread_create(i64* %place, i8* null, i8* (i8*)* @worker, i8* %number)
   %made = icmp eq i32 %r, 0
   br i1 %made, label %created, label %end
 created:
-  store i64 %id, i64* @workers
+  %id1 = add i64 %id, 1
   br label %next
 end:
-  %total = load i64, i64* @workers
-  ret i64 %total
+  %a = call i32 @pthread_sigmask(i32 SIG_SETMASK, i8* %before, i8* null)
+  %workers = sub i64 %id, 1
+  store i64 %workers, i64* @workers
+  ret void
 }

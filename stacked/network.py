@@ -23,9 +23,9 @@ from .kernels import backprop
 from .kernels.arithmetic.losses import LOSSES, forward_activation, loss_and_delta
 from .kernels.arithmetic.random import WEIGHTS, stream_key
 from .kernels.arithmetic.samples import as_samples, load_rows
-from .kernels.cpu import max_threads
 from .kernels.engine import panels
 from .kernels.engine.instructions import PANEL
+from .kernels.pool import max_threads
 from .layers.base import Layer, Shapes
 from .layers.maps import MapLayer
 from .settings import check_bfloat16, precision_dtype

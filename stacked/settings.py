@@ -152,7 +152,7 @@ def thread_count(n_threads: Any) -> int | None:
     """Checked ``n_threads``: None, or at least 1 and at most what the kernels can use in this process."""
     if n_threads is None:
         return None
-    from .kernels.cpu import max_threads
+    from .kernels.pool import max_threads
 
     count = whole("n_threads", n_threads)
     if count > max_threads():

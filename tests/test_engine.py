@@ -16,7 +16,7 @@ from stacked.kernels.arithmetic.stochastic import UNIT_KINDS
 from stacked.kernels.arithmetic.terms import as_terms
 from stacked.kernels.cpu import thread_limit
 from stacked.kernels.engine.instructions import PANEL
-from stacked.kernels.engine.panels import ROWS
+from stacked.kernels.engine.panels import ROWS, weight_panels
 
 from .cases_elementwise import corruption_of, key, samples_of, update_of
 from .cases_machines import carried, machine_of, machine_params
@@ -176,6 +176,21 @@ def test_chunks_leave_no_trace(parts, bfloat16):
             assert whole.tobytes() == chunked.tobytes()
 
 
+@pytest.mark.parametrize("width", [PANEL - 1, 2 * PANEL + 5])
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_answers_of_every_last_layer(name, width):
+    table, n_weights, n_params = dense_network((50, 37, width), ("tanh", name))
+    params, n = dense_params(np.dtype(np.float32), 1, table, n_weights, n_params), 2 * ROWS + 37
+    answers = []
+    for dtype in (np.float32, np.float64):
+        own, out = params.astype(dtype), np.full((n, width), np.nan, dtype)
+        with thread_limit(None):
+            prepared = backprop.prepare(table, own)
+            backprop.infer(table, own, prepared, samples_of("uint8", 1, n, 50), np.arange(n)[::-1].copy(), out)
+        answers.append(out)
+    assert np.ptp(answers[1]) > 0 and np.abs(answers[0] - answers[1]).max() <= LIMIT * np.abs(answers[1]).max()
+
+
 @pytest.mark.parametrize("name", ["sigmoid", "softmax"])
 def test_answers_do_not_depend_on_the_rows_beside_them(name):
     table, n_weights, n_params = dense_network((50, 70, 40), ("tanh", name))
@@ -203,3 +218,18 @@ def test_contraction_reaches_weights_that_are_updated_tile_by_tile(tied, hidden,
             backprop.train(*args)
         left.append(args[1])
     assert np.abs(left[0] - left[1]).max() <= 1e-5 * np.abs(left[1]).max()
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("hidden", [3, PANEL + 3])
+def test_padding_of_weights_stays_zero(hidden, tied, optimizer):
+    network = (PANEL + 8, hidden, PANEL + 8), ("sigmoid", "sigmoid"), tied, "cross_entropy"  # sigmoid(0) is not 0
+    *args, work = dense_args(np.float32, network, optimizer, "none", 20, 50)
+    with thread_limit(None):
+        backprop.train(*args, work)
+    for layer in range(1 if tied else 2):
+        n_out = network[0][layer + 1]
+        weights = np.hstack(weight_panels.py_func(work.packed.table, layer, work.packed.params))
+        padding = weights[:, n_out:]
+        assert padding.size and np.abs(padding).max() == 0

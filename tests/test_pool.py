@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numba
@@ -14,6 +13,8 @@ from numba import get_thread_id, njit, prange
 from stacked.kernels import cpu
 from stacked.kernels._jit import linked
 from stacked.kernels.pool import POOL, thread_count
+
+from .pool_teams import holds_in_child
 
 POOL.connect()  # what is compiled below finds it
 
@@ -118,11 +119,11 @@ kernel = parallel_jit(module.numbers_while_busy)
 stop = time.monotonic() + 60
 with cpu.thread_limit(2):
     while time.monotonic() < stop:
-        seen = np.zeros((200, 2), np.int64)
+        seen = np.zeros((200, 3), np.int64)
         kernel(seen)
-        assert (seen[:, 0] == seen[:, 1]).all()
-        if len(np.unique(seen)) == 2:
-            print("two threads, two numbers")
+        assert (seen[:, 0] == seen[:, 1]).all() and (seen[:, 2] == 2).all()
+        if len(np.unique(seen[:, 0])) == 2:
+            print("two threads, two numbers, one limit")
             break
 """
 
@@ -138,33 +139,27 @@ def numbers_while_busy(seen):
         for k in range(20000):
             total += np.sin(k * total)
         seen[i, 0], seen[i, 1] = get_thread_id(), number_of_thread() + np.int64(0 * total)
+        seen[i, 2] = thread_count()
 
 
 @pytest.mark.skipif(cpu.available_cores() < 2, reason="one core: a second thread may never come")
-def test_kernels_that_were_linked_before_the_pool_started_know_their_thread():
-    environment = {**os.environ, "NUMBA_NUM_THREADS": "2", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+def test_kernels_that_were_linked_before_the_pool_started_know_their_thread_and_the_limit():
+    environment = {**os.environ, "NUMBA_NUM_THREADS": "4", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-c", LINKED_BEFORE.replace("NAME", __name__)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.stdout.strip() == "two threads, two numbers", done.stderr
+    assert done.stdout.strip() == "two threads, two numbers, one limit", done.stderr
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_a_child_has_threads_again():
+def test_a_child_runs_loops_again():
     with cpu.thread_limit(None):
         _count(np.zeros(10), np.zeros(10))
-    child = os.fork()
-    if child == 0:
+
+    def counts():
         x = np.zeros(1000)
-        _count(x, np.zeros(1000))  # before its own threads are there
+        _count(x, np.zeros(1000))  # outside a limit
         with cpu.thread_limit(None):
             _count(x, np.zeros(1000))
-        os._exit(7 if (x == 2).all() else 1)
-    stop = time.monotonic() + 60
-    while time.monotonic() < stop:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            assert os.waitstatus_to_exitcode(status) == 7
-            return
-        time.sleep(0.01)
-    os.kill(child, 9)
-    pytest.fail("the child hangs")
+        return (x == 2).all()
+
+    assert holds_in_child(counts)

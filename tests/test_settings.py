@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stacked import SettingError
-from stacked.kernels.cpu import max_threads
+from stacked.kernels.pool import max_threads
 from stacked.settings import (
     check_products,
     choice,

@@ -6,7 +6,7 @@ import pytest
 
 from stacked import RBM, Autoencoder, StackedAutoencoder, StackedClassifier, VariationalAutoencoder
 from stacked.data import ArrayRows, H5Rows, encoded
-from stacked.kernels.cpu import max_threads
+from stacked.kernels.pool import max_threads
 from stacked.training import feed
 from stacked.training import loop as training
 from stacked.training.trainees import RBMTrainee

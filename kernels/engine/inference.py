@@ -6,9 +6,8 @@ from numba import get_thread_id, intp, prange
 from .._jit import jit, linked
 from ..arithmetic.activations import SOFTMAX
 from ..arithmetic.samples import SAMPLES, declared_writable, load_packed, longest_first
-from ..cpu import max_threads
 from ..layers import steps
-from ..pool import thread_count
+from ..pool import max_threads, thread_count
 from .instructions import PANEL
 from .packed_network import NET, OUTPUT, Packed, block_panels, keep_block, layer_panel, pack_network
 from .panels import (

@@ -11,7 +11,7 @@ import numpy as np
 from numba import get_thread_id, intp, typeof
 
 from .._jit import jit, linked
-from ..cpu import max_threads
+from ..pool import max_threads
 from . import words
 from .bfloat16 import LEFT, LEFT_T, RIGHT, RIGHT_T
 from .instructions import PANEL

@@ -12,7 +12,7 @@ from numba import get_thread_id, intp, prange, typeof
 from .._jit import jit, linked
 from ..arithmetic.activations import activate
 from ..arithmetic.terms import measured
-from ..cpu import max_threads
+from ..pool import max_threads
 from . import words
 from .bfloat16 import LEFT, LEFT_T, RIGHT, RIGHT_T
 from .instructions import PANEL
