@@ -119,3 +119,13 @@ def test_colours_and_limits():
         assert (np.abs(found - [1, 0, 0]).max(axis=2) < 0.01).mean() > 0.1
     assert plot.limits(True, red) == (0, 1) and plot.limits(False, red) == (-5, 3)
     assert np.isfinite(picture(plot.grid_png(np.ones((1, 4)), (2, 2), (1, 1)))).all()
+
+
+def test_what_is_there_of_sequences_is_drawn():
+    plot = pytest.importorskip("stacked.cli.plot")
+    ended = np.array([[5.0, -5, 5, -5], [5, -5, np.nan, np.nan]])
+    assert plot.limits(False, ended) == (-5, 5)
+    found = picture(plot.rows_png([("a", ended)], (2, 2), plot.limits(False, ended)))
+    last = found[:, 2 * found.shape[1] // 3 :].max(axis=2) < 0.1
+    rows, _ = last.nonzero()  # one step of two, of which the other is left white
+    assert last.any() and rows.max() - rows.min() < found.shape[0] / 2
