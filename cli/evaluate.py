@@ -64,7 +64,7 @@ def evaluate(
     if likelihood is not None:
         require_gaussian_code(fitted, model)
     with open_for(fitted, data, labels, table) as rows:
-        aim = None if target is None else open_target(target, table)
+        aim = None if target is None else open_target(target, table, fitted.table_)
         found = _measure(fitted, rows, likelihood, labels, aim)
         report = {"model": model, "kind": fitted.kind, "data": rows.name, **found}
     print_json(report) if as_json else echo(*_lines(report))

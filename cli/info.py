@@ -74,7 +74,7 @@ def _scaling(source: dict[str, Any]) -> str:
 def _table(recipe: dict[str, Any]) -> str:
     """What of a table the model was trained on; the whole recipe is in the JSON."""
     from stacked.data.choice import listing
-    from stacked.data.recipe import check_recipe, described
+    from stacked.data.recipe import check_recipe, described, sequence_column_of
 
     try:
         known = check_recipe(recipe)
@@ -82,7 +82,10 @@ def _table(recipe: dict[str, Any]) -> str:
         return f"unknown: {error}"
     names = [column["name"] for column in known["columns"]]
     found = f"by name: {listing(names)}" if known["header"] else f"by position: {listing(names)}"
-    return f"{described(known)}, {found}"
+    steps = sequence_column_of(known)
+    return f"{described(known)}, {found}" + (
+        "" if steps is None else f"; steps of sequences named by {one_line(steps)}"
+    )
 
 
 def _layer(layer: dict[str, Any]) -> str:

@@ -74,7 +74,7 @@ def limits(unit_range: bool, images: "np.ndarray") -> Limits:
 
 
 def _within(images: "np.ndarray", limits: Limits) -> "np.ndarray":
-    """The images with the limits at 0 and 1, and what lies beyond them cut; steps after the end of a sequence stay NaN, not drawn."""
+    """The images with the limits at 0 and 1, and what lies beyond them cut; NaN, after the end of a sequence, is not drawn."""
     import numpy as np
 
     low, high = limits

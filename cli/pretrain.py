@@ -95,7 +95,7 @@ def _start(given: dict[str, Any]) -> None:
     with claimed(path) as signals:
         check_output(path, [data, target], given["force"])
         with open_for_training(data, given) as rows:
-            aim = None if target is None else open_target(target, given)
+            aim = None if target is None else open_target(target, given, rows.table)
             notes = notes_of(rows, data, None, False) | notes_of_table(given) | notes_of_target(target, aim)
             train(model, "pretrain", rows, path, notes, given, signals, target=aim)
 
