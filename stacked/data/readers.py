@@ -16,7 +16,7 @@ from ..errors import DataError
 from ..text import one_line
 from .arrays import open_npz, read_npy, read_npz_labels
 from .builtin import BUILTIN_NAMES, is_builtin, open_builtin
-from .choice import Choice, choice_of, refuse_choice
+from .choice import Choice, choice_of, refuse_choice, select
 from .files import SUPPORTED, exists, first_bytes, is_gzip, is_table_name, reading
 from .folders import members_of
 from .hdf5 import open_hdf5, read_hdf5_labels
@@ -28,6 +28,7 @@ from .recipe import Recipe, sequence_column_of
 from .rows import ArrayRows, Rows
 from .shapes import check_samples
 from .spool import STANDARD_INPUT, Spool, spooled
+from .steps import tell_steps
 from .table import Table
 from .table_labels import read_table_labels
 from .table_rows import fitted_rows, table_rows
@@ -138,7 +139,10 @@ def open_targets_for(recipe: Recipe | None, spec: str | os.PathLike[str], sequen
 
 
 def _fitted(table: Table, choice: Choice) -> Rows:
-    return fitted_rows(table, choice) if choice.sequence_column is None else table_sequences(table, choice)
+    if choice.sequence_column is not None:
+        return table_sequences(table, choice)
+    tell_steps(table, select(table.names, table.named, choice, table.name).features)
+    return fitted_rows(table, choice)
 
 
 def _applied(table: Table, choice: Choice, recipe: Recipe | None) -> Rows:
