@@ -31,8 +31,8 @@ def tell_steps(table: Table, features: Sequence[int]) -> None:
     at = column_of_runs(table, features)
     if at is not None:
         _logger.info(
-            f"{table.name}: {table.called(at)} looks as if it named sequences, of which rows are steps: equal values stand together;"
-            f" if so, sequence_column={table.names[at]!r} reads them"
+            f"{table.name}: {table.called(at)} looks as if it named sequences, of which rows are steps: equal values stand"
+            f" together; if so, sequence_column={table.names[at]!r} reads them"
         )
 
 
