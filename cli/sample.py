@@ -9,6 +9,7 @@ from stacked.settings import MAX_COUNT
 
 from . import options as opt
 from .pictures import Picture, claimed_picture, picture_option
+from .samples import as_in_training
 from .table_options import data_names, header_option
 
 SHOWN = 100  # samples in a picture
@@ -38,7 +39,8 @@ def sample(
     force: bool,
     n_threads: int | None,
 ) -> None:
-    """Write samples that MODEL draws, in the units of the data that it was trained on.
+    """Write samples that MODEL draws, in units and shape of the data that it was trained on; images of bytes as whole numbers, 0 to
+    255.
 
     An RBM, or a stack of RBMs as they were pretrained (a deep belief net), moves a Markov chain a sample: Gibbs steps in the top
     RBM, then one pass down. A model with a Gaussian code decodes draws from the code's prior. Fewer samples of one seed are the
@@ -61,7 +63,7 @@ def sample(
         require_sampler(fitted, model)
         shape = drawing.shape(model, fitted.scaling_.sample_shape) if drawing else ()
         samples = fitted.sample(number, random_state=random_state or 0, **_steps(fitted, model, steps))
-        write_array(target, samples, data_names(fitted, {"header": header}))
+        write_array(target, as_in_training(fitted, samples), data_names(fitted, {"header": header}))
         if drawing is not None:
             _draw(drawing, fitted, samples[:SHOWN], shape)
 

@@ -56,7 +56,8 @@ def test_encode_decode_and_reconstruct(home, tuned, rows, tmp_path, name):
     run_well("encode", home / "tuned.h5", home / "digits.npy", "-o", codes, "--threads", 1)
     assert np.array_equal(read(codes), tuned.transform(rows))
     run_well("decode", home / "tuned.h5", codes, "-o", again)
-    assert np.array_equal(read(again), tuned.inverse_transform(tuned.transform(rows)))
+    shape = (100, 8, 8) if name == "codes.npy" else (100, 64)  # digits are images, in text a line each
+    assert np.array_equal(read(again), tuned.inverse_transform(tuned.transform(rows)).reshape(shape))
     run_well("reconstruct", home / "tuned.h5", home / "digits.npy", "-o", again)
     assert np.array_equal(read(again), tuned.reconstruct(rows))
 
