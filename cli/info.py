@@ -55,7 +55,8 @@ def _lines(model: str, found: dict[str, Any]) -> list[str]:
     lines += [_line("history", _phase(name, phase)) for name, phase in phases]
     if found["checkpoint"] is not None:
         cursor = found["checkpoint"]["cursor"]
-        done = f"{cursor['phase']}, unit {cursor['unit']}, {cursor['epoch']} epochs done"
+        unit = "" if cursor["phase"] == "finetune" else f"unit {cursor['unit']}, "
+        done = f"{cursor['phase']}, {unit}{cursor['epoch']} epochs done"
         if cursor.get("diverged"):
             lines.append(_line("diverged", f"after {done}; these are the last good weights"))
         else:

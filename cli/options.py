@@ -67,8 +67,22 @@ def file_only(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     return value
 
 
+OTHER_FILES = (".npy", ".npz", ".csv", ".tsv", ".parquet", ".png", ".toml", ".json")  # names that no model should have
+
+
+def model_file(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """As `file_only`; a usage error, too, for the name of a kind of file that no model is."""
+    if value is not None and value.lower().endswith(OTHER_FILES):
+        raise click.BadParameter(
+            f"expected the name of a model file, as MODEL.h5, found {value}, which is that of another kind of file",
+            ctx,
+            param,
+        )
+    return file_only(ctx, param, value)
+
+
 model_output_option = click.option(
-    "--output", "-o", metavar="MODEL.h5", callback=file_only, help="Model file to write."
+    "--output", "-o", metavar="MODEL.h5", callback=model_file, help="Model file to write."
 )  # fmt: skip
 
 

@@ -192,6 +192,8 @@ def test_lines_of_info():
     ]  # fmt: skip
     diverged = cli_info._lines("m.h5", {**found, "checkpoint": {"cursor": {**cursor, "diverged": True}}})
     assert diverged[-2] == "diverged    after pretrain, unit 1, 4 epochs done; these are the last good weights"
+    whole = cli_info._lines("m.h5", {**found, "checkpoint": {"cursor": {"phase": "finetune", "unit": -1, "epoch": 4}}})
+    assert whole[-2] == "unfinished  finetune, 4 epochs done; go on with `stacked finetune --resume m.h5`"
 
 
 def test_info_in_json(home):

@@ -410,7 +410,9 @@ def test_values_that_fit_no_parameter_are_usage_errors_under_their_flags(pretrai
 @pytest.mark.parametrize(("kind", "layers"), [("rbm", "c4k3"), ("dae", "c4k3-c2k3"), ("convolutional", "g4-G3")])
 def test_a_kind_that_no_layer_is_of_is_refused(kind, layers, tmp_path):
     line = misused("pretrain", "digits", "-o", tmp_path / "m.h5", "--layers", layers, "--unit", kind)
-    assert line == f"Error: --unit: expected none beside layers whose letters all say theirs, found '{kind}'; leave it out"
+    assert (
+        line == f"Error: --unit: expected none beside layers whose letters all say theirs, found '{kind}'; leave it out"
+    )
     with pytest.raises(SettingError, match=r"^unit: expected none beside layers whose letters"):
         StackedAutoencoder(layers.split("-"), unit=kind).plan()
     assert not list(tmp_path.iterdir())
