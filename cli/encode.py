@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .targets import Target
 
 apply_options = opt.together(
-    opt.model_argument, opt.data_argument, opt.array_output_option, header_option, table_options, opt.force_option,
+    opt.model_argument, opt.data_argument, opt.array_output_option, header_option, table_options, opt.replace_option,
     opt.precision_option, opt.threads_option, opt.config_option,
 )  # fmt: skip
 
@@ -40,9 +40,9 @@ def encode(**given: Any) -> None:
 @click.command()
 @apply_options
 def decode(**given: Any) -> None:
-    """Write what MODEL makes of the codes in DATA, in units and shape of the data that it was trained on.
+    """Write what MODEL makes of the codes in DATA.
 
-    Where these were images of bytes, the answers are such, too: whole numbers from 0 to 255.
+    The answers have units and shape of the data that it was trained on; images of bytes are whole numbers, 0 to 255.
 
     \b
     Example:

@@ -10,6 +10,7 @@ from stacked.units.parameters import Run
 from .config import apply_config
 from .declared import Decorator, option
 from .notices import hush
+from .parameters import Within
 
 
 def together(*decorators: Decorator) -> Decorator:
@@ -56,6 +57,11 @@ force_option = click.option(
     is_flag=True,
     help="Replace an output that holds unfinished training, or is no file of this kind; a finished model is replaced anyway.",
 )
+replace_option = click.option(
+    "--force", is_flag=True,
+    help="Replace an .h5 file that is there, which may hold other data, or with a picture what is none; other outputs are replaced"
+    " anyway.",
+)  # fmt: skip
 
 
 def file_only(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
@@ -93,7 +99,7 @@ def resume_option(name: str) -> Decorator:
 
 
 checkpoint_option = click.option(
-    "--checkpoint-every", type=click.FloatRange(0, 1e9), default=60.0, show_default=True, metavar="SECONDS",
+    "--checkpoint-every", type=Within(float, 0, 1e9), default=60, show_default=True, metavar="SECONDS",
     help="Write a checkpoint at the end of an epoch when the last one is this old; 0 for every epoch.",
 )  # fmt: skip
 

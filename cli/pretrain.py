@@ -12,7 +12,7 @@ from . import options as opt
 from .boundary import in_flags
 from .declared import unit_options
 from .parameters import Units
-from .table_options import notes_of_table, open_for_training, open_target, table_options
+from .table_options import notes_of_table, open_for_training, open_target, training_options
 from .units import KINDS, settings_for
 
 _OPTIONS = unit_options(KINDS, chosen=("learning_rate",))
@@ -55,7 +55,7 @@ stack_options = opt.together(
 @opt.model_output_option
 @stack_options
 @opt.target_option
-@table_options
+@training_options
 @opt.resume_option("pretrain")
 @opt.run_options
 @click.pass_context

@@ -28,10 +28,10 @@ Damage = tuple[str, float]
 def reconstruct(
     damage: Damage | None, random_state: int | None, picture: str | None, as_json: bool, **given: Any
 ) -> None:
-    """Write what MODEL makes of the rows of DATA after encoding and decoding, in the units of DATA and the shape of its samples.
+    """Write what MODEL makes of the rows of DATA.
 
-    Images of bytes stay such: whole numbers from 0 to 255. Sequences shorter than all of the training are as long as those, NaN
-    after their end.
+    That is what comes of encoding and decoding them, in the units of DATA and the shape of its samples. Images of bytes stay
+    such: whole numbers, 0 to 255. Sequences shorter than all of the training are as long as those, NaN after their end.
 
     With --corrupt it is given damaged rows, and how far they and the reconstructions are from the clean ones is reported, on the
     standard error. Levels are in scaled units (images in [0, 1]): gaussian, the noise's standard deviation; masking and

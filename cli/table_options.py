@@ -32,23 +32,32 @@ class ColumnNames(click.ParamType):
         return names
 
 
-table_options = opt.together(
-    click.option(
-        "--label-column", metavar="NAME",
-        help="Tables: the column of labels, or none.  [default: as MODEL was trained; else label, class, target or y]",
-    ),
+_LABELS, _SEQUENCES = (
+    "Tables: the column of labels, or none.",
+    "Tables: rows are steps of sequences, and this column names the sequence; the others are numbers.",
+)
+_OTHERS = (
     click.option("--drop", type=ColumnNames(), metavar="NAMES", help="Tables: columns to leave out; without a header 1,2."),
     click.option("--columns", type=ColumnNames(), metavar="NAMES", help="Tables: the columns to use, and no others."),
-    click.option(
-        "--sequence-column", metavar="NAME",
-        help="Tables: rows are steps of sequences, and this column names the sequence; the others are numbers."
-        "  [default: as MODEL was trained]",
-    ),
     click.option(
         "--shape", type=Dimensions(), metavar="HxW[xC]",
         help="Shape of a sample where DATA, as a table, does not say it: of images 28x28, of sequences STEPSxNUMBERS.",
     ),
 )  # fmt: skip
+
+
+def _table_options(labels: str, sequences: str) -> opt.Decorator:
+    return opt.together(
+        click.option("--label-column", metavar="NAME", help=_LABELS + labels),
+        *_OTHERS,
+        click.option("--sequence-column", metavar="NAME", help=_SEQUENCES + sequences),
+    )
+
+
+training_options = _table_options("  [default: label, class, target or y]", "")
+table_options = _table_options(
+    "  [default: as MODEL was trained; else label, class, target or y]", "  [default: as MODEL was trained]"
+)
 
 header_option = click.option(
     "--header/--no-header", default=True, help="CSV: begin with a line of names, where MODEL was trained on a table."
