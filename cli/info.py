@@ -20,6 +20,8 @@ _PRECISIONS = {"float32": "float32", "float64": "float64", "bfloat16": "float32 
 def info(model: str, as_json: bool) -> None:
     """Show what a model file holds, after checking all of it.
 
+    The digest is that of the whole file; that of the result leaves out how long epochs took, and is the same for the same training.
+
     \b
     Example:
       stacked info model.h5
@@ -61,7 +63,7 @@ def _lines(model: str, found: dict[str, Any]) -> list[str]:
             lines.append(_line("diverged", f"after {done}; these are the last good weights"))
         else:
             lines.append(_line("unfinished", f"{done}; go on with `stacked {cursor['phase']} --resume {model}`"))
-    return [*lines, _line("digest", found["digest"])]
+    return [*lines, _line("digest", found["digest"]), _line("result", f"{found['result_digest']}, without times")]
 
 
 def _scaling(source: dict[str, Any]) -> str:

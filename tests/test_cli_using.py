@@ -227,5 +227,5 @@ def test_info(home):
     lines = run_well("info", home / "classifier.h5").stdout.splitlines()
     assert "stacked_classifier" in lines[0]
     assert [line.split()[0] for line in lines[1:]] == [
-        "input", "encoder", "encoder", "head", "classes", "units", "history", "history", "history", "digest",
+        "input", "encoder", "encoder", "head", "classes", "units", "history", "history", "history", "digest", "result",
     ]  # fmt: skip
