@@ -165,7 +165,8 @@ def test_fine_tuning_does_not_replace_its_labels(home, how):
 
 @pytest.mark.parametrize("name", ["m.npy", "m.NPZ", "m.csv", "m.png", "a.b.tsv", "m.parquet"])
 @pytest.mark.parametrize("command", ["pretrain", "finetune", "demo"])
-def test_names_of_other_files_are_no_models(home, command, name):
+def test_names_of_other_files_are_no_models(home, command, name, monkeypatch):
+    monkeypatch.chdir(home)
     rows, model, out = home / "rows.npy", home / "model.h5", home / name
     args = {"pretrain": (rows, "--layers", 3), "finetune": (model, rows), "demo": ()}[command]
     line = misused(command, *args, "-o", out)

@@ -90,6 +90,9 @@ def test_a_table_without_a_header_is_found_by_its_number_of_columns(tmp_path):
     assert train.table["sequences"] == "1" and not train.table["header"]
     again = open_data_for(train.table, tmp_path / "a.csv")
     np.testing.assert_array_equal(again.read(0, 12), train.read(0, 12))
+    labelled = {**train.table, "labels": "4"}  # and of another table's labels, or a file's that nobody vouches for
+    for recipe in (labelled, {**train.table, "labels": "kind"}):
+        np.testing.assert_array_equal(open_data_for(recipe, tmp_path / "a.csv").read(0, 12), train.read(0, 12))
     (tmp_path / "flat.csv").write_text("1,2,3,4\n5,6,7,8\n")
     assert open_data_for(train.table, tmp_path / "flat.csv").sample_shape == (4,)
 

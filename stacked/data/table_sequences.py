@@ -40,7 +40,7 @@ def as_trained(table: Table, choice: Choice, recipe: Recipe | None) -> Choice:
     column = sequence_column_of(recipe)
     if recipe is None or column is None or choice.sequence_column is not None or column not in table.names:
         return choice
-    told = [column, *(name["name"] for name in recipe["columns"]), *filter(None, [recipe["labels"]])]
+    told = [column, *(name["name"] for name in recipe["columns"]), *({recipe["labels"]} & {*table.names})]
     if not recipe["header"] and (table.named or len(table.names) != max(map(int, told))):
         return choice
     return choice._replace(sequence_column=column)
@@ -51,12 +51,13 @@ def table_sequences(table: Table, choice: Choice, recipe: Recipe | None = None) 
 
     The columns are those of the recipe, where there is one of steps, else those that are chosen.
     """
-    assert choice.sequence_column is not None
+    column = choice.sequence_column
+    assert column is not None
     known = recipe if sequence_column_of(recipe) is not None else None
     choice = choice if known is None else with_labels(table, choice, known)
     features, label = _columns(table, choice)
     features = features if known is None else places_of(table, features, known)
-    names = _Names(table, table.names.index(choice.sequence_column))
+    names = _Names(table, table.names.index(column))
     array = _numbers(table, features, names)
     _, first, number = np.unique(names.values(), return_index=True, return_inverse=True)
     number = np.argsort(np.argsort(first))[number.reshape(-1)]
@@ -65,7 +66,7 @@ def table_sequences(table: Table, choice: Choice, recipe: Recipe | None = None) 
     rows = sequence_rows(ArrayRows(array[order], table.name), lengths, table.name, labels)
     found = known or recipe_of_numbers(table, features, label, array)
     if found is not None:
-        told = {**found, "labels": label_name(table, label), "sequences": choice.sequence_column}
+        told = {**found, "labels": label_name(table, label), "sequences": column}
         rows.table = told if fits_in_a_file(told) else None
     return rows
 
