@@ -20,7 +20,13 @@ _OTHER = {"float32": "float64", "float64": "float32"}
 @click.command()
 @click.argument("kernels", metavar="[KERNEL]...", nargs=-1)
 @click.option("--quick", is_flag=True, help="Three repeats of each case.")
-@click.option("--precision", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "float64"]),
+    default="float32",
+    show_default=True,
+    help="Of the numbers.",
+)
 @opt.threads_option
 @opt.json_option
 @opt.config_option

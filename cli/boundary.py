@@ -76,6 +76,7 @@ _SHOWN = {
     r"scaling='minmax'": "--scaling minmax",
     r"(scaling|unit)='auto'": r"--\1 auto",
     r"n_hidden(?=:)": "--layers",
+    r"unit(?=:)": "--unit",
     r"(?<!@)sample_shape(?=:|$)": "--shape",
     r"(?:finetune_)?(epochs|momentum|optimizer|l1|loss|patience|kernel|stride|pool|unpool|target|forcing)(?=:)": r"--\1",
     r"(?:finetune_)?(loss|optimizer|activation|padding|unpool)='(\w+)'": r"--\1 \2",

@@ -23,9 +23,10 @@ from stacked.parameters import (
 )
 from stacked.units.kinds import Kind
 
-from .parameters import INTEGER, LAYERS, PAIR, REAL, OrAuto, PerLayer, Schedule
+from .parameters import INTEGER, LAYERS, PAIR, REAL, OrAuto, PerLayer, Schedule, Within
 
 Decorator = Callable[[Any], Any]
+_NONE = "none"
 
 
 def option(record: Parameter, text: str, per_layer: bool = False) -> Decorator:
@@ -102,15 +103,17 @@ def _inner(check: Check) -> Check:
 
 
 def shown_default(record: Parameter, value: Any) -> str:
-    """A default as one would type it; nothing for None."""
+    """A default as one would type it, or in words."""
     if isinstance(record.check, Flag):
         on, _, off = declarations(record)[0].partition("/")
         return (on if value else off).lstrip("-")
     if isinstance(record.check, Pair):
         return ":".join(f"{number:g}" for number in value)
     if isinstance(record.check, Sizes):
-        return "-".join(map(str, value))
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+        return "-".join(map(str, value)) or _NONE
+    if value is None:
+        return "drawn anew" if isinstance(record.check, Seed) else _NONE
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _defaults(kinds: Mapping[str, Kind], takers: Mapping[str, Parameter]) -> str:
@@ -119,7 +122,7 @@ def _defaults(kinds: Mapping[str, Kind], takers: Mapping[str, Parameter]) -> str
     for kind, record in takers.items():
         value = kinds[kind].defaults.get(record.name, record.default)
         found.setdefault(shown_default(record, value), []).append(kind)
-    if list(found) == [""]:
+    if list(found) == [_NONE]:
         return ""
     several = [f"{value} ({', '.join(those)})" for value, those in found.items()]
     return f"  [default: {', '.join(several if len(found) > 1 else found)}]"
@@ -131,6 +134,6 @@ def _type(check: Check) -> click.ParamType:
     if isinstance(check, Choice):
         return click.Choice(_words(check))
     types: dict[type, click.ParamType] = {
-        Whole: INTEGER, Threads: INTEGER, Real: REAL, Pair: PAIR, Sizes: LAYERS, Steps: Schedule(), Seed: click.IntRange(min=0),
+        Whole: INTEGER, Threads: INTEGER, Real: REAL, Pair: PAIR, Sizes: LAYERS, Steps: Schedule(), Seed: Within(int, 0),
     }  # fmt: skip
     return types[type(check)]

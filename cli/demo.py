@@ -25,7 +25,7 @@ THREADS = 1  # layers this small gain nothing from more
     default="model.h5",
     show_default=True,
     metavar="MODEL.h5",
-    callback=opt.file_only,
+    callback=opt.model_file,
     help="Model file to write.",
 )
 @click.option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options as opt
+from .samples import as_in_training
 from .table_options import code_names, data_names, header_option, open_codes, open_for, table_options
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from .targets import Target
 
 apply_options = opt.together(
-    opt.model_argument, opt.data_argument, opt.array_output_option, header_option, table_options, opt.force_option,
+    opt.model_argument, opt.data_argument, opt.array_output_option, header_option, table_options, opt.replace_option,
     opt.precision_option, opt.threads_option, opt.config_option,
 )  # fmt: skip
 
@@ -39,7 +40,9 @@ def encode(**given: Any) -> None:
 @click.command()
 @apply_options
 def decode(**given: Any) -> None:
-    """Write what MODEL makes of the codes in DATA, in the units of the data that it was trained on.
+    """Write what MODEL makes of the codes in DATA.
+
+    The answers have units and shape of the data that it was trained on; images of bytes are whole numbers, 0 to 255.
 
     \b
     Example:
@@ -48,7 +51,7 @@ def decode(**given: Any) -> None:
     from .output import write_array
 
     with applied(given, decodes=True, codes=True) as (fitted, rows, target):
-        write_array(target, fitted.inverse_transform(rows), data_names(fitted, given))
+        write_array(target, as_in_training(fitted, fitted.inverse_transform(rows)), data_names(fitted, given))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from stacked.text import escaped
 
 from . import options as opt
 from .output import echo, print_json
+from .parameters import Within
 from .table_options import open_for, open_target, table_options
 
 MOST_CLASSES = 20  # of a confusion matrix that is printed
@@ -21,7 +22,7 @@ MOST_CLASSES = 20  # of a confusion matrix that is printed
 @table_options
 @opt.target_option
 @click.option(
-    "--likelihood", type=click.IntRange(min=1), metavar="K",
+    "--likelihood", type=Within(int, 1), metavar="K",
     help="Models with a Gaussian code: a bound on the log likelihood, from K samples a row.",
 )  # fmt: skip
 @opt.precision_option
@@ -39,10 +40,11 @@ def evaluate(
     as_json: bool,
     **table: Any,
 ) -> None:
-    """Measure MODEL on DATA: how well it reconstructs or, for a classifier, predicts, and how sparse its codes are.
+    """Measure how well MODEL does on DATA.
 
-    The error is compared with those of a constant answer (the mean of the training rows; of a classifier their most frequent class)
-    and of PCA with as many components as the code. With --labels of 0 and 1 (anomalies) anomaly scores are measured, too.
+    That is how well it reconstructs or, for a classifier, predicts, and how sparse its codes are. The error is compared with
+    those of a constant answer (the mean of the training rows; of a classifier their most frequent class) and of PCA with as many
+    components as the code. With --labels of 0 and 1 (anomalies) anomaly scores are measured, too.
 
     Errors are per sample, summed over features, of the data as the model sees them (images scaled to [0, 1]). A unit of the code
     is active where its answer exceeds 0.1 (sigmoid, tanh) or 0.001 (other codes) in size, and dead if it never is. Lifetime
@@ -64,7 +66,7 @@ def evaluate(
     if likelihood is not None:
         require_gaussian_code(fitted, model)
     with open_for(fitted, data, labels, table) as rows:
-        aim = None if target is None else open_target(target, table)
+        aim = None if target is None else open_target(target, table, fitted.table_)
         found = _measure(fitted, rows, likelihood, labels, aim)
         report = {"model": model, "kind": fitted.kind, "data": rows.name, **found}
     print_json(report) if as_json else echo(*_lines(report))

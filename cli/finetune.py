@@ -33,8 +33,8 @@ _KEPT_ON_RESUME = (
 def _option(name: str, record: Parameter) -> opt.Decorator:
     """The option of a setting that the model already has a value of."""
     of = "" if name in parameters_of(StackedClassifierParameters) else "autoencoder"
-    default = f"  [default: the model's, at first {shown_default(record, record.default)}]"
-    return option(record, sentence(record, of) + ("" if name in parameters_of(Run) else default))
+    first = "" if name in parameters_of(Run) else f", at first {shown_default(record, record.default)}"
+    return option(record, f"{sentence(record, of)}  [default: the model's{first}]")
 
 
 finetune_options = opt.together(
@@ -55,9 +55,10 @@ finetune_options = opt.together(
 @opt.run_options
 @click.pass_context
 def finetune(ctx: click.Context, **given: Any) -> None:
-    """Train the whole network of MODEL on DATA: an autoencoder, or with labels a classifier on its encoder.
+    """Train the whole network of MODEL on DATA.
 
-    What is not given keeps the value that the model holds.
+    It stays an autoencoder, or with labels becomes a classifier on its encoder. What is not given keeps the value that the model
+    holds.
 
     \b
     Example:

@@ -20,15 +20,13 @@ def next_command(phase: str, path: str, given: Mapping[str, Any], notes: Mapping
     Data and labels are named as they were ``given``, or as the ``notes`` of a resumed run have them.
     """
     data = given["data"] or notes["data"]
-    sequence = notes.get("table", {}).get("sequence_column")
-    own = [] if sequence is None else ["--sequence-column", sequence]
     if "target" in notes:
         target = given["target"] or notes["target"]
-        return shell_command("evaluate", path, data, options=["--target", target, *own])
+        return shell_command("evaluate", path, data, options=["--target", target])
     if phase == "pretrain":
-        return shell_command("finetune", path, data, options=["-o", _unused("tuned.h5"), *own])
+        return shell_command("finetune", path, data, options=["-o", _unused("tuned.h5")])
     labels = (given["labels"] or notes["labels"]) if "labels_fingerprint" in notes else None
-    return shell_command("evaluate", path, data, options=[*(["--labels", labels] if labels else []), *own])
+    return shell_command("evaluate", path, data, options=["--labels", labels] if labels else [])
 
 
 def shell_command(name: str, *arguments: str, options: Sequence[str] = ()) -> str:

@@ -20,6 +20,8 @@ _PRECISIONS = {"float32": "float32", "float64": "float64", "bfloat16": "float32 
 def info(model: str, as_json: bool) -> None:
     """Show what a model file holds, after checking all of it.
 
+    The digest is that of the whole file; that of the result leaves out how long epochs took, and is the same for the same training.
+
     \b
     Example:
       stacked info model.h5
@@ -55,12 +57,13 @@ def _lines(model: str, found: dict[str, Any]) -> list[str]:
     lines += [_line("history", _phase(name, phase)) for name, phase in phases]
     if found["checkpoint"] is not None:
         cursor = found["checkpoint"]["cursor"]
-        done = f"{cursor['phase']}, unit {cursor['unit']}, {cursor['epoch']} epochs done"
+        unit = "" if cursor["phase"] == "finetune" else f"unit {cursor['unit']}, "
+        done = f"{cursor['phase']}, {unit}{cursor['epoch']} epochs done"
         if cursor.get("diverged"):
             lines.append(_line("diverged", f"after {done}; these are the last good weights"))
         else:
             lines.append(_line("unfinished", f"{done}; go on with `stacked {cursor['phase']} --resume {model}`"))
-    return [*lines, _line("digest", found["digest"])]
+    return [*lines, _line("digest", found["digest"]), _line("result", f"{found['result_digest']}, without times")]
 
 
 def _scaling(source: dict[str, Any]) -> str:
@@ -74,7 +77,7 @@ def _scaling(source: dict[str, Any]) -> str:
 def _table(recipe: dict[str, Any]) -> str:
     """What of a table the model was trained on; the whole recipe is in the JSON."""
     from stacked.data.choice import listing
-    from stacked.data.recipe import check_recipe, described
+    from stacked.data.recipe import check_recipe, described, sequence_column_of
 
     try:
         known = check_recipe(recipe)
@@ -82,7 +85,10 @@ def _table(recipe: dict[str, Any]) -> str:
         return f"unknown: {error}"
     names = [column["name"] for column in known["columns"]]
     found = f"by name: {listing(names)}" if known["header"] else f"by position: {listing(names)}"
-    return f"{described(known)}, {found}"
+    steps = sequence_column_of(known)
+    return f"{described(known)}, {found}" + (
+        "" if steps is None else f"; steps of sequences named by {one_line(steps)}"
+    )
 
 
 def _layer(layer: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from stacked.units.parameters import Run
 from .config import apply_config
 from .declared import Decorator, option
 from .notices import hush
+from .parameters import Within
 
 
 def together(*decorators: Decorator) -> Decorator:
@@ -56,6 +57,11 @@ force_option = click.option(
     is_flag=True,
     help="Replace an output that holds unfinished training, or is no file of this kind; a finished model is replaced anyway.",
 )
+replace_option = click.option(
+    "--force", is_flag=True,
+    help="Replace an .h5 file that is there, which may hold other data, or with a picture what is none; other outputs are replaced"
+    " anyway.",
+)  # fmt: skip
 
 
 def file_only(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
@@ -67,8 +73,22 @@ def file_only(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     return value
 
 
+OTHER_FILES = (".npy", ".npz", ".csv", ".tsv", ".parquet", ".png", ".toml", ".json")  # names that no model should have
+
+
+def model_file(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """As `file_only`; a usage error, too, for the name of a kind of file that no model is."""
+    if value is not None and value.lower().endswith(OTHER_FILES):
+        raise click.BadParameter(
+            f"expected the name of a model file, as MODEL.h5, found {value}, which is that of another kind of file",
+            ctx,
+            param,
+        )
+    return file_only(ctx, param, value)
+
+
 model_output_option = click.option(
-    "--output", "-o", metavar="MODEL.h5", callback=file_only, help="Model file to write."
+    "--output", "-o", metavar="MODEL.h5", callback=model_file, help="Model file to write."
 )  # fmt: skip
 
 
@@ -79,7 +99,7 @@ def resume_option(name: str) -> Decorator:
 
 
 checkpoint_option = click.option(
-    "--checkpoint-every", type=click.FloatRange(0, 1e9), default=60.0, show_default=True, metavar="SECONDS",
+    "--checkpoint-every", type=Within(float, 0, 1e9), default=60, show_default=True, metavar="SECONDS",
     help="Write a checkpoint at the end of an epoch when the last one is this old; 0 for every epoch.",
 )  # fmt: skip
 

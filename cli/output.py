@@ -32,7 +32,7 @@ def echo(*lines: str, err: bool = False) -> None:
 
 
 def write_array(target: Target, array: "np.ndarray", names: Names = None) -> None:
-    """Write an array (n,) or (n, m); CSV begins with the names of its columns, or with those of so many, where there are any."""
+    """Write an array (n, ...), in CSV a line a row. That begins with the names of its columns, or with those of so many, if any."""
     from stacked.files import write_atomically
 
     header = names(array.shape[1]) if callable(names) else names

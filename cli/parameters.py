@@ -3,6 +3,7 @@
 Text comes from the command line, numbers and lists from TOML; both end as the Python values that estimators take.
 """
 
+import math
 from typing import Any
 
 import click
@@ -25,6 +26,21 @@ class Number(click.ParamType):
 
 
 INTEGER, REAL = Number(int), Number(float)
+
+
+class Within(Number):
+    """A number from ``low`` to ``high``; unlike click's own ranges it is left out of the help, where defaults are told in words."""
+
+    def __init__(self, kind: type[int] | type[float], low: float, high: float = math.inf):
+        super().__init__(kind)
+        self._low, self._high = low, high
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not self._low <= number <= self._high:
+            most = "" if self._high == math.inf else f" and at most {self._high:,}"
+            self.fail(f"expected a number of at least {self._low:,}{most}, found {value!r}", param, ctx)
+        return number
 
 
 class Two(click.ParamType):

@@ -67,12 +67,14 @@ def grid_png(images: "np.ndarray", shape: tuple[int, ...], limits: Limits = (0, 
 
 
 def limits(unit_range: bool, images: "np.ndarray") -> Limits:
-    """What values to draw as white and as black: 0 and 1 for data in [0, 1], else the smallest and the largest."""
-    return (0, 1) if unit_range else (float(images.min()), float(images.max()))
+    """What values to draw as white and as black: 0 and 1 for data in [0, 1], else the smallest and the largest that are there."""
+    import numpy as np
+
+    return (0, 1) if unit_range else (float(np.nanmin(images)), float(np.nanmax(images)))
 
 
 def _within(images: "np.ndarray", limits: Limits) -> "np.ndarray":
-    """The images with the limits at 0 and 1, and what lies beyond them cut."""
+    """The images with the limits at 0 and 1, and what lies beyond them cut; NaN, after the end of a sequence, is not drawn."""
     import numpy as np
 
     low, high = limits

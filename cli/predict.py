@@ -16,7 +16,7 @@ from .table_options import open_for, table_options
     "--proba", is_flag=True, help="Write probabilities, a column a class in the order that `stacked info` shows."
 )
 @table_options
-@opt.force_option
+@opt.replace_option
 @opt.precision_option
 @opt.threads_option
 @opt.config_option

@@ -12,7 +12,7 @@ from . import options as opt
 from .boundary import in_flags
 from .declared import unit_options
 from .parameters import Units
-from .table_options import notes_of_table, open_for_training, open_target, table_options
+from .table_options import notes_of_table, open_for_training, open_target, training_options
 from .units import KINDS, settings_for
 
 _OPTIONS = unit_options(KINDS, chosen=("learning_rate",))
@@ -55,7 +55,7 @@ stack_options = opt.together(
 @opt.model_output_option
 @stack_options
 @opt.target_option
-@table_options
+@training_options
 @opt.resume_option("pretrain")
 @opt.run_options
 @click.pass_context
@@ -95,7 +95,7 @@ def _start(given: dict[str, Any]) -> None:
     with claimed(path) as signals:
         check_output(path, [data, target], given["force"])
         with open_for_training(data, given) as rows:
-            aim = None if target is None else open_target(target, given)
+            aim = None if target is None else open_target(target, given, rows.table)
             notes = notes_of(rows, data, None, False) | notes_of_table(given) | notes_of_target(target, aim)
             train(model, "pretrain", rows, path, notes, given, signals, target=aim)
 

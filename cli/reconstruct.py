@@ -9,6 +9,7 @@ from .encode import applied, apply_options
 from .output import echo, print_json
 from .parameters import Damaged
 from .pictures import Picture, claimed_picture, picture_option
+from .samples import as_in_data
 from .table_options import data_names
 
 SHOWN = 10  # rows in a picture
@@ -27,7 +28,10 @@ Damage = tuple[str, float]
 def reconstruct(
     damage: Damage | None, random_state: int | None, picture: str | None, as_json: bool, **given: Any
 ) -> None:
-    """Write what MODEL makes of the rows of DATA after encoding and decoding, in the units of DATA.
+    """Write what MODEL makes of the rows of DATA.
+
+    That is what comes of encoding and decoding them, in the units of DATA and the shape of its samples. Images of bytes stay
+    such: whole numbers, 0 to 255. Sequences shorter than all of the training are as long as those, NaN after their end.
 
     With --corrupt it is given damaged rows, and how far they and the reconstructions are from the clean ones is reported, on the
     standard error. Levels are in scaled units (images in [0, 1]): gaussian, the noise's standard deviation; masking and
@@ -51,10 +55,10 @@ def reconstruct(
         if drawing is not None:
             _draw(drawing, fitted, rows, damage, seed)
         if damage is None:
-            write_array(target, fitted.reconstruct(rows), data_names(fitted, given))
+            write_array(target, as_in_data(fitted, rows, fitted.reconstruct(rows)), data_names(fitted, given))
             return
         reconstructions, report = _repaired(fitted, rows, damage, seed)
-        write_array(target, reconstructions, data_names(fitted, given))
+        write_array(target, as_in_data(fitted, rows, reconstructions), data_names(fitted, given))
     report = {"model": given["model"], "data": rows.name, **report, "output": given["output"], "picture": picture}
     print_json(report) if as_json else echo(_line(report), err=True)
 

@@ -92,7 +92,7 @@ def reopen_target(path: str, unfinished: "Unfinished", target: str | None) -> "R
     spec, table = target or notes.get("target"), table_of_notes(notes)
     if not isinstance(spec, str) or table is None:
         raise ModelFileError(f"{path}: the checkpoint does not say what the targets were; name them by --target DATA")
-    rows = open_target(spec, table)
+    rows = open_target(spec, table, unfinished.model.table_)
     _require_same(path, f"targets of {spec}", notes["target_fingerprint"], fingerprint(rows))
     return rows
 

@@ -8,7 +8,9 @@ import click
 from stacked.settings import MAX_COUNT
 
 from . import options as opt
+from .parameters import Within
 from .pictures import Picture, claimed_picture, picture_option
+from .samples import as_in_training
 from .table_options import data_names, header_option
 
 SHOWN = 100  # samples in a picture
@@ -16,15 +18,13 @@ SHOWN = 100  # samples in a picture
 
 @click.command()
 @opt.model_argument
-@click.option(
-    "--number", "-n", type=click.IntRange(min=1), default=64, show_default=True, help="How many samples to draw."
-)
+@click.option("--number", "-n", type=Within(int, 1), default=64, show_default=True, help="How many samples to draw.")
 @opt.array_output_option
 @header_option
-@click.option("--steps", type=click.IntRange(1, MAX_COUNT // 2), help="Gibbs steps in the (top) RBM.  [default: 1000]")
+@click.option("--steps", type=Within(int, 1, MAX_COUNT // 2), help="Gibbs steps in the (top) RBM.  [default: 1000]")
 @opt.seed_option
 @picture_option(f"Picture of the first {SHOWN} samples, of images.")
-@opt.force_option
+@opt.replace_option
 @opt.threads_option
 @opt.config_option
 def sample(
@@ -38,7 +38,9 @@ def sample(
     force: bool,
     n_threads: int | None,
 ) -> None:
-    """Write samples that MODEL draws, in the units of the data that it was trained on.
+    """Write samples that MODEL draws.
+
+    They have units and shape of the data that it was trained on; images of bytes are whole numbers, 0 to 255.
 
     An RBM, or a stack of RBMs as they were pretrained (a deep belief net), moves a Markov chain a sample: Gibbs steps in the top
     RBM, then one pass down. A model with a Gaussian code decodes draws from the code's prior. Fewer samples of one seed are the
@@ -61,7 +63,7 @@ def sample(
         require_sampler(fitted, model)
         shape = drawing.shape(model, fitted.scaling_.sample_shape) if drawing else ()
         samples = fitted.sample(number, random_state=random_state or 0, **_steps(fitted, model, steps))
-        write_array(target, samples, data_names(fitted, {"header": header}))
+        write_array(target, as_in_training(fitted, samples), data_names(fitted, {"header": header}))
         if drawing is not None:
             _draw(drawing, fitted, samples[:SHOWN], shape)
 

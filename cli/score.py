@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from .encode import applied, apply_options
+from .parameters import Within
 from .table_options import code_names
 
 QUANTILE = 0.99
@@ -17,16 +18,17 @@ QUANTILE = 0.99
     help="Write a second column: 1 where the score exceeds that of the given share of the training rows, else 0.",
 )  # fmt: skip
 @click.option(
-    "--quantile", type=click.FloatRange(0, 1), metavar="SHARE",
+    "--quantile", type=Within(float, 0, 1), metavar="SHARE",
     help=f"Share of the training rows below the threshold of --flag.  [default: {QUANTILE}]",
 )  # fmt: skip
 def score(flag: bool, quantile: float | None, **given: Any) -> None:
-    """Write an anomaly score for each row of DATA: the higher, the less the row is like those that MODEL was trained on.
+    """Write an anomaly score for each row of DATA.
 
-    Of an autoencoder the score adds up how badly it reconstructs the row, how improbable the row's principal components are, and
-    how far it is from the training rows as the first layer sees them; usual rows have scores around 0. Where sequences of the
-    training ended early it is the first of these alone, whatever the length. Of a single RBM it is the free energy, of a classifier
-    minus the log of the summed exponentials of its last layer.
+    The higher it is, the less the row is like those that MODEL was trained on. Of an autoencoder the score adds up how badly it
+    reconstructs the row, how improbable the row's principal components are, and how far it is from the training rows as the first
+    layer sees them; usual rows have scores around 0. Where sequences of the training ended early it is the first of these alone,
+    whatever the length. Of a single RBM it is the free energy, of a classifier minus the log of the summed exponentials of its
+    last layer.
 
     \b
     Example:

@@ -32,22 +32,32 @@ class ColumnNames(click.ParamType):
         return names
 
 
-table_options = opt.together(
-    click.option(
-        "--label-column", metavar="NAME",
-        help="Tables: the column of labels, or none.  [default: as MODEL was trained; else label, class, target or y]",
-    ),
+_LABELS, _SEQUENCES = (
+    "Tables: the column of labels, or none.",
+    "Tables: rows are steps of sequences, and this column names the sequence; the others are numbers.",
+)
+_OTHERS = (
     click.option("--drop", type=ColumnNames(), metavar="NAMES", help="Tables: columns to leave out; without a header 1,2."),
     click.option("--columns", type=ColumnNames(), metavar="NAMES", help="Tables: the columns to use, and no others."),
-    click.option(
-        "--sequence-column", metavar="NAME",
-        help="Tables: rows are steps of sequences, and this column names the sequence; the others are numbers.",
-    ),
     click.option(
         "--shape", type=Dimensions(), metavar="HxW[xC]",
         help="Shape of a sample where DATA, as a table, does not say it: of images 28x28, of sequences STEPSxNUMBERS.",
     ),
 )  # fmt: skip
+
+
+def _table_options(labels: str, sequences: str) -> opt.Decorator:
+    return opt.together(
+        click.option("--label-column", metavar="NAME", help=_LABELS + labels),
+        *_OTHERS,
+        click.option("--sequence-column", metavar="NAME", help=_SEQUENCES + sequences),
+    )
+
+
+training_options = _table_options("  [default: label, class, target or y]", "")
+table_options = _table_options(
+    "  [default: as MODEL was trained; else label, class, target or y]", "  [default: as MODEL was trained]"
+)
 
 header_option = click.option(
     "--header/--no-header", default=True, help="CSV: begin with a line of names, where MODEL was trained on a table."
@@ -75,12 +85,11 @@ def open_codes(data: str, given: dict[str, Any]) -> "Rows":
     return _opened(lambda: open_data_for(None, data, None, **_choice(given)))
 
 
-def open_target(target: str, given: dict[str, Any]) -> "Rows":
-    """The rows of what others should be answered with; a table of steps names its sequences as DATA does."""
-    from stacked.data import open_data
+def open_target(target: str, given: dict[str, Any], recipe: dict[str, Any] | None) -> "Rows":
+    """The rows of what others should be answered with; a table of steps names its sequences as DATA, of this recipe, does."""
+    from stacked.data import open_targets_for
 
-    named = {name: value for name, value in _choice(given).items() if name == "sequence_column"}
-    return _opened(lambda: open_data(target, **named))
+    return _opened(lambda: open_targets_for(recipe, target, given.get("sequence_column")))
 
 
 def open_labelled(fitted: Any, data: str, labels: str | None, given: dict[str, Any]) -> "Rows":
@@ -107,7 +116,7 @@ def table_of_notes(notes: dict[str, Any]) -> dict[str, Any] | None:
 
 def data_names(fitted: Any, given: dict[str, Any]) -> list[str] | None:
     """The names of a model's encoded columns, for the first line of a CSV file that is told to be one when it is read."""
-    recipe = _recipe(fitted)
+    recipe = _recipe_of_rows(fitted)
     if recipe is None or not given["header"]:
         return None
     from stacked.data.header import reads_as_header
@@ -119,13 +128,21 @@ def data_names(fitted: Any, given: dict[str, Any]) -> list[str] | None:
 
 def code_names(fitted: Any, given: dict[str, Any]) -> Callable[[int], list[str]] | None:
     """What names so many units of a code, where the data have names, too."""
-    if _recipe(fitted) is None or not given["header"]:
+    if _recipe_of_rows(fitted) is None or not given["header"]:
         return None
     return lambda n_units: [f"code{i}" for i in range(n_units)]
 
 
 def _recipe(fitted: Any) -> dict[str, Any] | None:
     return getattr(fitted, "table_", None)
+
+
+def _recipe_of_rows(fitted: Any) -> dict[str, Any] | None:
+    """That of a table whose rows are samples, which names their columns; those of steps name no columns of whole sequences."""
+    from stacked.data.recipe import sequence_column_of
+
+    recipe = _recipe(fitted)
+    return recipe if sequence_column_of(recipe) is None else None
 
 
 def _choice(given: dict[str, Any]) -> dict[str, Any]:

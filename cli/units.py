@@ -34,7 +34,7 @@ def settings_for(kind: str, layers: Sequence[int | str], options: dict[str, Any]
     others = words_of(asked)
     if all(one.word in others for one in asked):
         _refuse_foreign(others, options)
-        kind, tables = "auto", [_TAKEN[word] for word in others]
+        tables = [_TAKEN[word] for word in others]
     else:
         kind = _narrowed(options, others) if kind == "auto" else kind
         _refuse_foreign([kind, *others], options)

@@ -9,6 +9,7 @@ from .data import Rows, TableRows, as_rows
 from .data.choice import Choice
 from .data.frames import FrameTable, is_frame, is_plain
 from .data.missing import refuse_masked
+from .data.recipe import sequence_column_of
 from .data.sequences import is_list_of_samples
 from .data.shapes import as_sequences, like_training
 from .data.table_rows import fitted_rows, table_rows
@@ -51,7 +52,7 @@ def _plain_rows(estimator: Any, X: Any, reset: bool, min_rows: int) -> Rows:
         )  # fmt: skip
     rows = as_rows(X)
     if reset:
-        estimator.n_features_in_, estimator.table_ = rows.n_columns, None
+        estimator.n_features_in_, estimator.table_ = rows.n_columns, rows.table
     return _in_shape(estimator, rows, reset)
 
 
@@ -67,8 +68,9 @@ def _in_shape(estimator: Any, rows: Rows, reset: bool) -> Rows:
 
 
 def _recipe(estimator: Any) -> dict[str, Any] | None:
-    """That of a fitted estimator; the upper units of a stack have none of their own."""
-    return getattr(estimator, "table_", None)
+    """That of a fitted estimator, by which rows of a table are made; that of steps makes none. Upper units of a stack have none."""
+    recipe = getattr(estimator, "table_", None)
+    return recipe if sequence_column_of(recipe) is None else None
 
 
 def _recipe_applies(estimator: Any, X: Any, reset: bool) -> bool:

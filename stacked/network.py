@@ -59,9 +59,9 @@ class Network:
     @classmethod
     def zeros(cls, layers: Sequence[Layer], precision: str) -> "Network":
         """A network with all parameters zero; SettingError where they do not fit into the memory that is available."""
-        dtype = precision_dtype(precision)
-        _require_memory(layers, _n_params(layers) * dtype.itemsize)
-        return cls(tuple(layers), np.zeros(_n_params(layers), dtype), precision == "bfloat16")
+        require_parameters(layers, precision)
+        params = np.zeros(_n_params(layers), precision_dtype(precision))
+        return cls(tuple(layers), params, precision == "bfloat16")
 
     def at(self, precision: str) -> "Network":
         """This network with products of another precision, the parameters shared; SettingError for one of another dtype."""
@@ -292,8 +292,9 @@ def _n_params(layers: Sequence[Layer]) -> int:
     return sum(layer.n_weights + layer.n_biases for layer in layers)
 
 
-def _require_memory(layers: Sequence[Layer], nbytes: int) -> None:
-    available = available_memory()
+def require_parameters(layers: Sequence[Layer], precision: str) -> None:
+    """SettingError where the parameters of a chain of layers do not fit into the memory that is available."""
+    nbytes, available = _n_params(layers) * precision_dtype(precision).itemsize, available_memory()
     if nbytes > available:
         sizes = "-".join(str(size) for size in (layers[0].n_in, *(layer.n_out for layer in layers)))
         raise SettingError(

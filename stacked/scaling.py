@@ -122,6 +122,11 @@ class InputScaling:
             return False
         return rows.value_dtype.name != self.dtype or (self.dtype == "uint8" and self.method == AS_IS)
 
+    def gives_bytes(self, dtype: str) -> bool:
+        """Whether answers to rows of a dtype, in their units, are pixels of 0..255, which as floats would not be taken for such."""
+        images = IMAGES if self.dtype == "uint8" else AS_IS
+        return dtype == "uint8" and self.mode == "auto" and self.unit_range and self.method == images
+
     def with_numbers(self, scaled: tuple[float, float]) -> "InputScaling":
         """A uniform scaling by other numbers."""
         scale, offset = (np.full_like(self.scale, number) for number in scaled)

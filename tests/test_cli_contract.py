@@ -163,7 +163,7 @@ def test_lines_of_info():
             "unit_10": {**history, "epochs": 2},
             "unit_2": {**history, "epochs": 0},
         },
-        "checkpoint": None, "digest": "abc",
+        "checkpoint": None, "digest": "abc", "result_digest": "def",
     }  # fmt: skip
     lines = [
         "m.h5: stacked_classifier, 1,234 parameters in float32 (products in bfloat16), 56,789 bytes, format 1, stacked 0.9",
@@ -176,6 +176,7 @@ def test_lines_of_info():
         "history     unit_10: 2 epochs, loss 1.2346, 2.1 s",
         "history     finetune: 3 epochs, loss 1.2346, validation 2.5, 2.1 s",
         "digest      abc",
+        "result      def, without times",
     ]
     assert cli_info._lines("m.h5", found) == lines
     columns = {**found["input"], "scale": [1.0, 2.0], "method": "each column to [0, 1]"}
@@ -187,18 +188,20 @@ def test_lines_of_info():
     assert "parameters in float64, " in cli_info._lines("m.h5", bare)[0]
     cursor = {"phase": "pretrain", "unit": 1, "epoch": 4}
     unfinished = cli_info._lines("m.h5", {**found, "checkpoint": {"cursor": cursor}})
-    assert unfinished[-2:] == [
+    assert unfinished[-3:-1] == [
         "unfinished  pretrain, unit 1, 4 epochs done; go on with `stacked pretrain --resume m.h5`", "digest      abc",
     ]  # fmt: skip
     diverged = cli_info._lines("m.h5", {**found, "checkpoint": {"cursor": {**cursor, "diverged": True}}})
-    assert diverged[-2] == "diverged    after pretrain, unit 1, 4 epochs done; these are the last good weights"
+    assert diverged[-3] == "diverged    after pretrain, unit 1, 4 epochs done; these are the last good weights"
+    whole = cli_info._lines("m.h5", {**found, "checkpoint": {"cursor": {"phase": "finetune", "unit": -1, "epoch": 4}}})
+    assert whole[-3] == "unfinished  finetune, 4 epochs done; go on with `stacked finetune --resume m.h5`"
 
 
 def test_info_in_json(home):
     found, model = report("info", home / "tuned.h5", "--json"), load(home / "tuned.h5")
     assert found.keys() == {
         "format", "version", "stacked_version", "kind", "precision", "params", "layers", "parameters", "units", "classes",
-        "input", "target", "history", "probe_rows", "baseline", "checkpoint", "digest", "file_size",
+        "input", "target", "history", "probe_rows", "baseline", "checkpoint", "digest", "result_digest", "file_size",
     }  # fmt: skip
     assert found["parameters"] == 6 * 5 + 5 * 3 + 3 * 5 + 5 * 6 + 5 + 3 + 5 + 6
     assert found["file_size"] == (home / "tuned.h5").stat().st_size

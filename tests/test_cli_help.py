@@ -1,5 +1,6 @@
 """Help: fast, complete, with an example in every command, and in the README."""
 
+import re
 import subprocess
 import sys
 
@@ -29,8 +30,36 @@ def test_help_has_an_example_and_describes_every_option(name):
     assert found.name == name
     assert "Example:" in found.help and f"stacked {name}" in found.help
     for param in found.params:
-        if isinstance(param, click.Option) and param.name != "precision":
-            assert param.help, f"{name} {param.opts}"
+        if isinstance(param, click.Option):
+            assert param.help and not param.help.startswith(" "), f"{name} {param.opts}"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_defaults_are_said_once_and_in_words(name):
+    text = " ".join(run_well(name, "--help").stdout.split())
+    defaults = re.findall(r"\[default: ?(.*?)\]", text)
+    assert all(
+        re.match(r"[\w-]", default) and not re.search(r"(^|, | first )(\(|$)|\d\.0$", default) for default in defaults
+    )
+    assert "RANGE" not in text and "x>=" not in text and "<=x" not in text and "] [default" not in text
+    if name == "pretrain":
+        assert "MODEL " not in "".join(defaults) and "[default: drawn anew]" in text
+        assert "[default: 200-200 (vae), none (sequence)]" in text
+    if name == "finetune":
+        assert "[default: the model's, at first none]" in text and text.count("[default: the model's]") == 3
+
+
+def test_every_command_is_told_of_in_a_whole_sentence():
+    most = main.context_settings["max_content_width"] - len("  reconstruct  ")
+    for name in COMMANDS:
+        told = command(name).get_short_help_str(most)
+        assert told.endswith(".") and not told.endswith("..."), told
+
+
+@pytest.mark.parametrize("name", ["encode", "decode", "reconstruct", "sample", "predict", "score"])
+def test_force_is_about_what_the_command_writes(name):
+    text = " ".join(run_well(name, "--help").stdout.split())
+    assert "unfinished training" not in text and "Replace an .h5 file that is there, which may hold other data" in text
 
 
 @pytest.mark.parametrize("name", COMMANDS)

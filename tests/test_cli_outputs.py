@@ -122,8 +122,9 @@ def test_models_and_pictures_do_not_go_to_the_standard_output(home, monkeypatch)
         ("demo", "--plot", "-"),
     ):
         assert "expected a file name, found -" in misused(*args)
-    assert "expected another file than -o" in misused("demo", "-o", "demo.png")
-    assert names(home) == before
+    (home / "drawn.h5").symlink_to(home / "demo.png")
+    assert "expected another file than -o" in misused("demo", "-o", "drawn.h5")
+    assert names(home) == sorted([*before, "drawn.h5"])
 
 
 def named_again(path, how):
@@ -156,8 +157,26 @@ def test_no_command_replaces_its_configuration(home, how, monkeypatch):
 
 @pytest.mark.parametrize("how", ["itself", "symbolic", "hard"])
 def test_fine_tuning_does_not_replace_its_labels(home, how):
-    labels = home / "labels.npy"
+    labels = (home / "labels.npy").rename(home / "labels")  # a name that a model may have
     before = labels.read_bytes()
     out = named_again(labels, how)
     line = refused("finetune", home / "model.h5", home / "rows.npy", "--labels", labels, "--force", "-o", out, *SMALL)
     assert "would replace the input" in line and labels.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["m.npy", "m.NPZ", "m.csv", "m.png", "a.b.tsv", "m.parquet"])
+@pytest.mark.parametrize("command", ["pretrain", "finetune", "demo"])
+def test_names_of_other_files_are_no_models(home, command, name, monkeypatch):
+    monkeypatch.chdir(home)
+    rows, model, out = home / "rows.npy", home / "model.h5", home / name
+    args = {"pretrain": (rows, "--layers", 3), "finetune": (model, rows), "demo": ()}[command]
+    line = misused(command, *args, "-o", out)
+    assert line.endswith(
+        f"expected the name of a model file, as MODEL.h5, found {out}, which is that of another kind of file"
+    )
+    assert not out.exists()
+
+
+def test_a_model_may_be_called_as_one_likes(home):
+    run_well("pretrain", home / "rows.npy", "--layers", 3, *SMALL, "-o", home / "model.v2")
+    assert load(home / "model.v2").n_features_in_ == 6

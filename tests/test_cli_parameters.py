@@ -5,7 +5,7 @@ import pytest
 
 from stacked.checks import check_chain
 from stacked.cli.config import apply_config
-from stacked.cli.parameters import INTEGER, REAL, PerLayer, Schedule, Sizes, spread
+from stacked.cli.parameters import INTEGER, REAL, PerLayer, Schedule, Sizes, Within, spread
 from stacked.cli.pretrain import pretrain
 
 from .test_cli_boundary import misused, refused, run
@@ -245,3 +245,12 @@ def test_configurations_without_end(tmp_path, text, words):
     result = run("pretrain", "digits", "-o", tmp_path / "m.h5", "--layers", 3, "--config", tmp_path / "c.toml")
     assert result.exit_code in (1, 2) and "Traceback" not in result.stderr
     assert words is None or words in result.stderr
+
+
+@pytest.mark.parametrize("value", ["0", "6", "nan", "x", "2.5", True])
+def test_numbers_within_bounds(value):
+    with pytest.raises(click.BadParameter, match="expected a"):
+        Within(int, 1, 5).convert(value, None, None)
+    assert Within(int, 1, 5).convert("5", None, None) == 5 and Within(float, 0).convert(1e300, None, None) == 1e300
+    with pytest.raises(click.BadParameter, match=r"^expected a number of at least 0 and at most 1, found 'nan'$"):
+        Within(float, 0, 1).convert("nan", None, None)

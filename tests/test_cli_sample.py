@@ -7,6 +7,7 @@ import pytest
 
 from stacked import RBM, Autoencoder, StackedAutoencoder, StackedClassifier, load
 from stacked.cli import models
+from stacked.scaling import identity
 
 from .test_cli_boundary import misused, refused, run_well
 
@@ -28,6 +29,7 @@ def home(tmp_path_factory, digits):
 def test_samples_are_the_model_s(home, tmp_path, name):
     run_well("sample", home / name, "-n", 9, "-o", tmp_path / "s.npy", "--steps", 20, "--seed", 4, "--threads", 1)
     expected = load(home / name).sample(9, steps=20, random_state=4)
+    expected = np.rint(expected).reshape(9, 8, 8) if name == "dbn.h5" else expected  # images of bytes
     np.testing.assert_array_equal(np.load(tmp_path / "s.npy"), expected)
 
 
@@ -59,7 +61,7 @@ def test_usage_errors(home, args):
 
 def test_the_model_decides_whether_there_are_steps(home, monkeypatch):
     class Direct:
-        kind, n_threads = "direct", None
+        kind, n_threads, target_, scaling_ = "direct", None, None, identity((2,), "float32")
 
         def sample(self, n, random_state=None):
             return np.full((n, 2), random_state, np.float32)
@@ -85,7 +87,8 @@ def test_what_is_drawn(home, tmp_path, monkeypatch):
     args = ("sample", home / "dbn.h5", "-n", 120, "--steps", 2, "-o", tmp_path / "s.npy")
     run_well(*args, "--picture", tmp_path / "p.png")
     images, shape, limits = noted[0]
-    np.testing.assert_allclose(images, np.load(tmp_path / "s.npy")[:100] / 255, rtol=1e-6)
+    drawn = load(home / "dbn.h5").sample(120, steps=2, random_state=0)
+    np.testing.assert_allclose(images, drawn[:100] / 255, rtol=1e-6)
     assert shape == (8, 8) and limits == (0, 1) and (tmp_path / "p.png").read_bytes() == b"\x89PNG picture"
     line = refused("sample", home / "flat.h5", "-o", tmp_path / "t.npy", "--picture", tmp_path / "q.png")
     assert "flat.h5: expected images, samples of (height, width)" in line
@@ -119,3 +122,13 @@ def test_colours_and_limits():
         assert (np.abs(found - [1, 0, 0]).max(axis=2) < 0.01).mean() > 0.1
     assert plot.limits(True, red) == (0, 1) and plot.limits(False, red) == (-5, 3)
     assert np.isfinite(picture(plot.grid_png(np.ones((1, 4)), (2, 2), (1, 1)))).all()
+
+
+def test_what_is_there_of_sequences_is_drawn():
+    plot = pytest.importorskip("stacked.cli.plot")
+    ended = np.array([[5.0, -5, 5, -5], [5, -5, np.nan, np.nan]])
+    assert plot.limits(False, ended) == (-5, 5)
+    found = picture(plot.rows_png([("a", ended)], (2, 2), plot.limits(False, ended)))
+    last = found[:, 2 * found.shape[1] // 3 :].max(axis=2) < 0.1
+    rows, _ = last.nonzero()  # one step of two, of which the other is left white
+    assert last.any() and rows.max() - rows.min() < found.shape[0] / 2

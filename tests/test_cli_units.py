@@ -10,6 +10,7 @@ from stacked import (
     ConvolutionalAutoencoder,
     RecurrentAutoencoder,
     SequenceAutoencoder,
+    SettingError,
     StackedAutoencoder,
     VariationalAutoencoder,
     load,
@@ -404,3 +405,23 @@ def test_values_that_fit_no_parameter_are_usage_errors_under_their_flags(pretrai
     assert "--validation: expected" in misused("finetune", pretrained, "digits", *out, "--validation", 1.5)
     assert "--seed" in misused("pretrain", "digits", *out, "--layers", "8", "--seed", -1)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("kind", "layers"), [("rbm", "c4k3"), ("dae", "c4k3-c2k3"), ("convolutional", "g4-G3")])
+def test_a_kind_that_no_layer_is_of_is_refused(kind, layers, tmp_path):
+    line = misused("pretrain", "digits", "-o", tmp_path / "m.h5", "--layers", layers, "--unit", kind)
+    assert (
+        line == f"Error: --unit: expected none beside layers whose letters all say theirs, found '{kind}'; leave it out"
+    )
+    with pytest.raises(SettingError, match=r"^unit: expected none beside layers whose letters"):
+        StackedAutoencoder(layers.split("-"), unit=kind).plan()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_kind_that_some_layer_is_of_is_taken():
+    assert [type(unit).__name__ for unit in build_units("rbm", ["c4k3", 10], None, {})] == [
+        "ConvolutionalAutoencoder",
+        "RBM",
+    ]
+    assert isinstance(build_units("convolutional", ["c4k3"], None, {})[0], ConvolutionalAutoencoder)
+    assert isinstance(build_units("autoencoder", ["c4k3", "d10"], None, {})[1], Autoencoder)

@@ -62,7 +62,8 @@ def stored(monkeypatch):
             for name in header.manifest.attributes():
                 if name not in box[0].attributes:
                     raise refusal(name, "missing")
-            return reader.Verified(unpack(header, Elements(arrays, box[0].attributes)), "0" * 64, 1000)
+            elements = Elements(arrays, box[0].attributes)
+            return reader.Verified(unpack(header, elements), "0" * 64, 1000, elements)
 
     monkeypatch.setattr(reader, "read_verified", read_verified)
     monkeypatch.setattr(info, "read_verified", read_verified)

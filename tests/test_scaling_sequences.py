@@ -1,5 +1,7 @@
 """Sequences that end early: their summary, their scaling by channel, and what models take of them in training and in use."""
 
+import shlex
+
 import h5py
 import numpy as np
 import pytest
@@ -274,7 +276,7 @@ def test_the_command_line_reads_a_long_table(tmp_path, table):
     out, column = tmp_path / "m.h5", ("--sequence-column", "run id")
     run_well("pretrain", table, "-o", out, *column, *TRAIN)
     assert "3 x 2" in run_well("info", out).stdout
-    run_well("encode", out, table, "-o", tmp_path / "codes.npy", *column)
+    run_well("encode", out, table, "-o", tmp_path / "codes.npy")
     assert np.load(tmp_path / "codes.npy").shape == (10, 2)
     (tmp_path / "c.toml").write_text('sequence-column = "run id"\n')
     run_well("encode", out, table, "-o", tmp_path / "again.npy", "--config", tmp_path / "c.toml")
@@ -300,7 +302,11 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_samples(tmp_path, monkeypa
     assert one.network_.params.tobytes() == other.network_.params.tobytes()
 
 
-def test_the_next_command_names_the_column(tmp_path, table):
+def test_the_next_command_goes_on_without_the_column(tmp_path, table, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     quiet = [word for word in TRAIN if word != "-q"]
-    stderr = run_well("pretrain", table, "-o", tmp_path / "m.h5", "--sequence-column", "run id", *quiet).stderr
-    assert "--sequence-column 'run id'" in stderr.splitlines()[-2] + stderr.splitlines()[-1]
+    stderr = run_well("pretrain", table, "-o", "m.h5", "--sequence-column", "run id", *quiet).stderr
+    (command,) = [line.partition("next: stacked ")[2] for line in stderr.splitlines() if "next: " in line]
+    assert "run id" not in command
+    run_well(*shlex.split(command), "--epochs", 1, "-q")
+    assert load("tuned.h5").table_["sequences"] == "run id"

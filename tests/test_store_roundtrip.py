@@ -230,3 +230,22 @@ def test_names_of_checkpoint_arrays(tmp_path, name):
 def test_numpy_scalars_are_parameters_too(tmp_path):
     write_model(tmp_path / "m.h5", changed(params={"seed": np.int64(3), "rate": np.float32(0.5), "on": np.True_}))
     assert read_model(tmp_path / "m.h5").params == {"seed": 3, "rate": 0.5, "on": True}
+
+
+def test_the_result_s_digest_leaves_out_times_and_nothing_else(tmp_path):
+    def told(**fields):
+        rows = history(3)
+        for name, value in fields.items():
+            rows[name][1] = value
+        path = tmp_path / "model.h5"
+        write_model(path, replace(make_record(), history={"unit_0": rows}))
+        return read_info(path)["digest"], read_info(path)["result_digest"]
+
+    digest, result = told()
+    assert digest != result
+    for name, value in {"seconds": 7, "samples_per_second": 7}.items():
+        other, same = told(**{name: value})
+        assert other != digest and same == result
+    for name, value in {"loss": 7, "epoch": 7, "validation_loss": 7, "penalty": 7}.items():
+        assert told(**{name: value})[1] != result
+    assert told(seconds=0, samples_per_second=0)[1] == result

@@ -147,6 +147,8 @@ def test_what_is_refused(verbose):
 def test_a_file_does_not_say_who_watched(tmp_path):
     stack(verbose=1).fit(X).save(tmp_path / "m.h5")
     assert load(tmp_path / "m.h5").verbose == 0
+    stack().fit(X).save(tmp_path / "again.h5")
+    assert read_info(tmp_path / "m.h5")["result_digest"] == read_info(tmp_path / "again.h5")["result_digest"]
     quiet = stack().fit(X)
     quiet.history_ = load(tmp_path / "m.h5").history_
     quiet.save(tmp_path / "quiet.h5")

@@ -16,7 +16,7 @@ from ..errors import DataError
 from ..text import one_line
 from .arrays import open_npz, read_npy, read_npz_labels
 from .builtin import BUILTIN_NAMES, is_builtin, open_builtin
-from .choice import Choice, choice_of, refuse_choice
+from .choice import Choice, choice_of, refuse_choice, select
 from .files import SUPPORTED, exists, first_bytes, is_gzip, is_table_name, reading
 from .folders import members_of
 from .hdf5 import open_hdf5, read_hdf5_labels
@@ -24,14 +24,15 @@ from .idx import is_idx, read_idx
 from .images import is_image, open_images
 from .labels import as_labels, check_count
 from .parquet import MAGIC, open_parquet
-from .recipe import Recipe
+from .recipe import Recipe, sequence_column_of
 from .rows import ArrayRows, Rows
 from .shapes import check_samples
 from .spool import STANDARD_INPUT, Spool, spooled
+from .steps import tell_steps
 from .table import Table
 from .table_labels import read_table_labels
 from .table_rows import fitted_rows, table_rows
-from .table_sequences import open_sequence_folder, sequence_files, table_sequences
+from .table_sequences import as_trained, open_sequence_folder, sequence_files, table_sequences
 from .tables import TextTable
 
 
@@ -109,7 +110,7 @@ def open_data(
 
     ``shape`` says what shape samples have where DATA does not, as a table of images (28, 28).
     """
-    return _open(spec, labels, choice_of(label_column, drop, columns, sequence_column), fitted_rows, shape)
+    return _open(spec, labels, choice_of(label_column, drop, columns, sequence_column), _fitted, shape)
 
 
 def open_data_for(
@@ -124,10 +125,31 @@ def open_data_for(
 ) -> Rows:
     """As `open_data`, with a table's columns made by the recipe of a trained model, its ``table_``.
 
-    With None, that of a model of nothing but numbers, a table must be nothing else.
+    With None, that of a model of nothing but numbers, a table must be nothing else. Of a model that was trained on the steps of
+    sequences, a table with the column that named them is read so, too.
     """
     choice = choice_of(label_column, drop, columns, sequence_column)
-    return _open(spec, labels, choice, lambda table, choice: table_rows(table, choice, recipe), shape)
+    return _open(spec, labels, choice, lambda table, choice: _applied(table, choice, recipe), shape)
+
+
+def open_targets_for(recipe: Recipe | None, spec: str | os.PathLike[str], sequence_column: str | None = None) -> Rows:
+    """As `open_data`, what the rows for a model should be answered with: a table of steps names its sequences as theirs did."""
+    choice = choice_of(None, (), None, sequence_column)
+    return _open(spec, None, choice, lambda table, choice: _fitted(table, as_trained(table, choice, recipe)), None)
+
+
+def _fitted(table: Table, choice: Choice) -> Rows:
+    if choice.sequence_column is not None:
+        return table_sequences(table, choice)
+    tell_steps(table, select(table.names, table.named, choice, table.name).features)
+    return fitted_rows(table, choice)
+
+
+def _applied(table: Table, choice: Choice, recipe: Recipe | None) -> Rows:
+    choice = as_trained(table, choice, recipe)
+    if choice.sequence_column is not None:
+        return table_sequences(table, choice, recipe)
+    return table_rows(table, choice, None if sequence_column_of(recipe) is not None else recipe)
 
 
 def _open(
@@ -164,8 +186,7 @@ def _read(place: "_Place", choice: Choice, rows_of: Callable[[Table, Choice], Ro
     if found.tables is not None and choice.sequence_column is None:
         return found.tables(place.path, choice, place.name)
     if found.table is not None:
-        table = found.table(place.path, place.name)
-        return rows_of(table, choice) if choice.sequence_column is None else table_sequences(table, choice)
+        return rows_of(found.table(place.path, place.name), choice)
     refuse_choice(choice, place.name)
     assert found.rows is not None
     return found.rows(place.path, place.key, place.name)

@@ -4,6 +4,8 @@ A plain dict in JSON's types:
 
     header    true where columns are found by name, false where by position: then names are numbers, counted from 1
     labels    name of the column of labels, or None
+    sequences name of the column that names the sequence which a row is a step of; there only where rows are steps. The columns are
+              then numbers, those of a step
     columns   a list, in the order of the training's table, of
               {"name", "kind": "number", "fill"}: the number, with ``fill``, the training's mean, for a gap
               {"name", "kind": "category", "categories", "missing"}: one column of 0 and 1 for each category in order, and if
@@ -54,6 +56,11 @@ def feature_names(recipe: Recipe) -> list[str]:
     return unique_names([one_line(name) for name in names])
 
 
+def sequence_column_of(recipe: Recipe | None) -> str | None:
+    """The column that names the sequence which a row is a step of, None where rows are no steps."""
+    return None if recipe is None else recipe.get("sequences")
+
+
 def described(recipe: Recipe) -> str:
     """The recipe in a few words: 14 columns (6 of numbers, 8 of text with 102 categories) become 108."""
     n_columns, width = len(recipe["columns"]), recipe_width(recipe)
@@ -83,7 +90,8 @@ def fits_in_a_file(recipe: Recipe) -> bool:
 
 def check_recipe(value: object) -> Recipe:
     """The recipe that a foreign value is; DataError for anything else, such as a file that nobody vouches for may hold."""
-    table = _table(value, {"header", "labels", "columns"}, "the recipe")
+    steps = isinstance(value, dict) and "sequences" in value
+    table = _table(value, {"header", "labels", "columns", *(["sequences"] if steps else [])}, "the recipe")
     if not isinstance(table["header"], bool) or not isinstance(table["labels"], str | None):
         raise DataError("expected header: true or false, and labels: a name or null")
     columns = table["columns"]
@@ -94,11 +102,22 @@ def check_recipe(value: object) -> Recipe:
     names = [column["name"] for column in columns]
     if len(set(names)) < len(names):
         raise DataError("expected columns of different names, found a name twice")
+    if steps:
+        _check_steps(table, names)
     if not table["header"] and not all(name.isascii() and name.isdigit() and len(name) < 10 for name in names):
         raise DataError("expected columns numbered from 1 where there is no header")
     if not fits_in_a_file(table):
         raise DataError(f"expected at most {MAX_BYTES:,} characters")
     return table
+
+
+def _check_steps(table: Recipe, names: list[str]) -> None:
+    if not isinstance(table["sequences"], str) or table["sequences"] in names:
+        raise DataError(
+            f"expected sequences: the name of a column that is none of the others, found {shown(table['sequences'])}"
+        )
+    if any(column["kind"] != "number" for column in table["columns"]):
+        raise DataError("expected steps of nothing but numbers")
 
 
 def _table(value: object, keys: set[str], what: str) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def fitted_rows(table: Table, choice: Choice) -> TableRows:
     labels = _labels(table, selected.label)
     profiles = profiles_of(table, selected.features, labels)
     columns = [column_of(table, at, profile) for at, profile in zip(selected.features, profiles, strict=True)]
-    recipe = {"header": table.named, "labels": _label_name(table, selected.label), "columns": columns}
+    recipe = {"header": table.named, "labels": label_name(table, selected.label), "columns": columns}
     if not fits_in_a_file(recipe):
         raise DataError(
             f"{table.name}: expected names and categories that a model file can hold, found {recipe_width(recipe):,} of them;"
@@ -80,14 +80,13 @@ def table_rows(table: Table, choice: Choice, recipe: Recipe | None) -> TableRows
             refuse_words(table, selected.features)
             raise AssertionError("unreachable")
         return TableRows(array, table, choice, None, _values(labels), True)
-    if choice.label_column is None and recipe["labels"] in table.names and recipe["labels"] not in choice.drop:
-        choice = choice._replace(label_column=recipe["labels"])
+    choice = with_labels(table, choice, recipe)
     kept = {column["name"] for column in recipe["columns"]}
     selected = select(table.names, table.named, choice, table.name, kept)
     places = _encoded_before(table, selected.features, recipe)
     columns = recipe["columns"] if places is None else [_NUMBER] * len(places)
-    places = _places(table, selected.features, recipe) if places is None else places
-    known = {**recipe, "labels": _label_name(table, selected.label)}
+    places = places_of(table, selected.features, recipe) if places is None else places
+    known = {**recipe, "labels": label_name(table, selected.label)}
     if all(column["kind"] == "number" for column in columns):
         array, labels = _numbers(table, places, selected.label)
         if array is not None:
@@ -97,7 +96,14 @@ def table_rows(table: Table, choice: Choice, recipe: Recipe | None) -> TableRows
     return TableRows(array, table, choice, known, _values(labels), False)
 
 
-def _places(table: Table, features: list[int], recipe: Recipe) -> list[int]:
+def with_labels(table: Table, choice: Choice, recipe: Recipe) -> Choice:
+    """The choice with the recipe's column of labels, where none is chosen and the table has it."""
+    if choice.label_column is None and recipe["labels"] in table.names and recipe["labels"] not in choice.drop:
+        return choice._replace(label_column=recipe["labels"])
+    return choice
+
+
+def places_of(table: Table, features: list[int], recipe: Recipe) -> list[int]:
     """Where the recipe's columns are among these of the table: by name, or by position if either has no names."""
     names = [column["name"] for column in recipe["columns"]]
     if recipe["header"] and not table.named and len(features) == len(names):
@@ -127,15 +133,22 @@ def _encoded_before(table: Table, features: list[int], recipe: Recipe) -> list[i
 
 def _plain_recipe(table: Table, selected: Selected, array: np.ndarray) -> Recipe | None:
     """The recipe of nothing but numbers: None without a header if all are used, or if there are too many to be named in a file."""
-    if (not table.named and len(selected.features) == len(table.names)) or len(selected.features) > MAX_COLUMNS:
+    if not table.named and len(selected.features) == len(table.names):
+        return None
+    return recipe_of_numbers(table, selected.features, selected.label, array)
+
+
+def recipe_of_numbers(table: Table, features: list[int], label: int | None, array: np.ndarray) -> Recipe | None:
+    """The recipe of columns that are numbers, of rows (n, V); None if there are too many to be named in a file."""
+    if len(features) > MAX_COLUMNS:
         return None
     with np.errstate(over="ignore"):
         fills: np.ndarray = array.mean(axis=0, dtype=np.float64)
     columns = [
         {"name": table.names[at], "kind": "number", "fill": fill if np.isfinite(fill) else 0.0}
-        for at, fill in zip(selected.features, fills.tolist(), strict=True)
+        for at, fill in zip(features, fills.tolist(), strict=True)
     ]
-    recipe = {"header": table.named, "labels": _label_name(table, selected.label), "columns": columns}
+    recipe = {"header": table.named, "labels": label_name(table, label), "columns": columns}
     return recipe if fits_in_a_file(recipe) else None
 
 
@@ -152,7 +165,8 @@ def _values(labels: Labels | None) -> np.ndarray | None:
     return None if labels is None else labels.values()
 
 
-def _label_name(table: Table, at: int | None) -> str | None:
+def label_name(table: Table, at: int | None) -> str | None:
+    """The name of the column of labels, if there is one."""
     return None if at is None else table.names[at]
 
 

@@ -1,6 +1,7 @@
 """Sequences out of tables: one whose rows are steps, a column of which names the sequence, or a folder of tables, one a sequence.
 
-All columns of the steps are numbers. The label of a sequence, where a column of labels is named, is the same at every step.
+All columns of the steps are numbers. The label of a sequence, where a column of labels is named, is the same at every step. Of a
+table a recipe (`recipe`) says what it was read by, so that the model that is trained on it finds the columns again.
 """
 
 from pathlib import Path
@@ -13,9 +14,11 @@ from .choice import NO_LABELS, Choice, listing, select
 from .files import is_table_name
 from .folders import labels_of, members_of
 from .memory import available_memory
+from .recipe import Recipe, fits_in_a_file, sequence_column_of
 from .rows import ArrayRows, Rows
 from .sequences import sequence_rows
 from .table import Labels, Table
+from .table_rows import label_name, places_of, recipe_of_numbers, with_labels
 from .tables import TextTable, refuse_words
 
 
@@ -29,17 +32,43 @@ class _Names(Labels):
         return ""
 
 
-def table_sequences(table: Table, choice: Choice) -> Rows:
-    """The sequences of a table, in the order in which they begin; the rows of one are its steps, in their order."""
-    assert choice.sequence_column is not None
+def as_trained(table: Table, choice: Choice, recipe: Recipe | None) -> Choice:
+    """The choice with the column that names sequences as a model's recipe has it, where none is chosen and the table has it.
+
+    Without a header the table must have as many columns as the recipe tells of, or it may be one whose rows are whole sequences.
+    """
+    column = sequence_column_of(recipe)
+    if recipe is None or column is None or choice.sequence_column is not None or column not in table.names:
+        return choice
+    told = [column, *(name["name"] for name in recipe["columns"]), *({recipe["labels"]} & {*table.names})]
+    if not recipe["header"] and (table.named or len(table.names) != max(map(int, told))):
+        return choice
+    return choice._replace(sequence_column=column)
+
+
+def table_sequences(table: Table, choice: Choice, recipe: Recipe | None = None) -> Rows:
+    """The sequences of a table, in the order in which they begin; the rows of one are its steps, in their order.
+
+    The columns are those of the recipe, where there is one of steps, else those that are chosen.
+    """
+    column = choice.sequence_column
+    assert column is not None
+    known = recipe if sequence_column_of(recipe) is not None else None
+    choice = choice if known is None else with_labels(table, choice, known)
     features, label = _columns(table, choice)
-    names = _Names(table, table.names.index(choice.sequence_column))
+    features = features if known is None else places_of(table, features, known)
+    names = _Names(table, table.names.index(column))
     array = _numbers(table, features, names)
     _, first, number = np.unique(names.values(), return_index=True, return_inverse=True)
     number = np.argsort(np.argsort(first))[number.reshape(-1)]
     order, lengths = np.argsort(number, kind="stable"), np.bincount(number)
     labels = None if label is None else _one_each(_labels(table, label)[order], lengths, table.name)
-    return sequence_rows(ArrayRows(array[order], table.name), lengths, table.name, labels)
+    rows = sequence_rows(ArrayRows(array[order], table.name), lengths, table.name, labels)
+    found = known or recipe_of_numbers(table, features, label, array)
+    if found is not None:
+        told = {**found, "labels": label_name(table, label), "sequences": column}
+        rows.table = told if fits_in_a_file(told) else None
+    return rows
 
 
 def open_sequence_folder(folder: Path, choice: Choice, name: str) -> Rows:

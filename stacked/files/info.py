@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .digest import result_digest_of
 from .reader import read_verified
 from .record import FORMAT_NAME, FORMAT_VERSION, InputSpec, LayerArrays, ModelRecord
 
@@ -20,9 +21,9 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     Keys: format, version, stacked_version, kind, precision, params, layers (part, kind and the attributes of each), parameters
     (their number), units (kind and attributes), classes, input, target (None where that is the input), history (per phase: epochs,
     loss, validation_loss, seconds), probe_rows, baseline (shapes by name), checkpoint (None, or its cursor, arrays and their
-    bytes), digest, file_size.
+    bytes), digest, result_digest (that of all but times), file_size.
     """
-    record, digest, file_size = read_verified(path)
+    record, digest, file_size, elements = read_verified(path)
     return {
         "format": FORMAT_NAME,
         "version": FORMAT_VERSION,
@@ -41,6 +42,7 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
         "baseline": {} if record.baseline is None else _shapes(record.baseline.arrays()),
         "checkpoint": _checkpoint(record),
         "digest": digest,
+        "result_digest": result_digest_of(elements),
         "file_size": file_size,
     }
 

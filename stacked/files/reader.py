@@ -28,10 +28,11 @@ class Verified(NamedTuple):
     record: ModelRecord
     digest: str
     file_size: int
+    elements: Elements
 
 
 def read_verified(path: str | os.PathLike[str]) -> Verified:
-    """The record, its digest, and the bytes of the file."""
+    """The record, its digest, the bytes of the file, and the elements in it."""
     with of_file(path), open_gate(path) as gate:
         header, elements = _read_elements(gate)
         record = unpack(header, elements)
@@ -39,7 +40,7 @@ def read_verified(path: str | os.PathLike[str]) -> Verified:
         if found != expected:
             text = f"the content has the digest {found[:16]}..., expected {shown(expected[:16])}: it was changed or damaged"
             raise refusal("/@digest", text)
-    return Verified(record, found, gate.size)
+    return Verified(record, found, gate.size, elements)
 
 
 def _read_elements(gate: Gate) -> tuple[Header, Elements]:

@@ -51,7 +51,9 @@ class Model(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     seed_: int
     history_: list[Record]
     n_features_in_: int  # columns of the encoded table, where there is a recipe
-    table_: dict[str, Any] | None  # how the columns of a table become numbers, see `stacked.data.recipe`
+    table_: (
+        dict[str, Any] | None
+    )  # how the columns of a table, or the steps in its rows, become numbers: `stacked.data.recipe`
     baseline_: Baseline | None = None
     target_: Target | None = None  # what it should answer with, where that is not its input alone
 

@@ -7,7 +7,7 @@ import math
 from itertools import pairwise
 from typing import Any
 
-from ..data.recipe import check_recipe, recipe_width
+from ..data.recipe import check_recipe, recipe_width, sequence_column_of
 from ..errors import DataError
 from ..files import LayerArrays, ModelRecord, UnitArrays, refusal
 from ..layers.records import check_attributes, check_record, layer_of
@@ -135,10 +135,10 @@ def _check_rows(record: ModelRecord) -> None:
 
 
 def _check_table(table: dict[str, Any], width: int) -> None:
-    """A recipe of a table that becomes as many columns as the encoder takes."""
+    """A recipe of a table that becomes as many columns as the encoder takes, or steps that make these up."""
     try:
-        found = recipe_width(check_recipe(table))
+        found, steps = recipe_width(check_recipe(table)), sequence_column_of(table) is not None
     except DataError as error:
         raise refusal("/input@table", str(error)) from None
-    if found != width:
+    if width % found if steps else found != width:
         raise refusal("/input@table", f"expected columns that become {width} as the encoder takes, found {found}")

@@ -45,6 +45,7 @@ from ..units.base import Unit
 from ..units.chain import Halves, chained, encoders
 from ..units.prepare import prepare_unit
 from .asked_units import AskedUnits
+from .fitting import check_fit
 from .model import Model
 
 _FINETUNE_STREAM = 2**20  # in the keys of random streams
@@ -89,6 +90,7 @@ class Stack(AskedUnits, Model):
                     self.target_ = None
                 prepared = self._prepare(rows, reset=resume is None, models_input=target is None)
                 goal = self._goal(rows, prepared, target, resume is None)
+                check_fit(self.templates, prepared, self.precision)
                 if resume is None:
                     self.seed_ = seed_from(self.random_state)
                 for unit in self.templates:

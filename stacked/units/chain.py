@@ -67,6 +67,11 @@ def _check_meeting(index: int, below: Layer, above: Layer) -> None:
                 f"units: expected sequences below unit {index}, which is recurrent, found {below.shape_out} of unit {index - 1};"
                 " put a unit with one code a sequence last"
             ) from None
+        if below.takes_sequences:
+            raise SettingError(
+                f"units: expected images or maps below unit {index}, a convolution, found what unit {index - 1} gives, which is"
+                " recurrent; let convolutions follow convolutions, or the data"
+            ) from None
         raise SettingError(
             f"sample_shape: expected {below.shape_out}, the maps that unit {index - 1} gives, found {above.shape_in} of unit"
             f" {index}; leave it out"

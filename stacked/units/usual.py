@@ -11,6 +11,7 @@ from ..defaults import usual_units
 from ..errors import SettingError
 from ..parameters import parameters_of
 from ..registry import PACKAGE, UNITS
+from ..text import shown
 from .autoencoder_parameters import STARTING
 from .kinds import KINDS, Kind
 from .layer_text import DENSE, Asked, asked_layers, words_of
@@ -73,6 +74,10 @@ def _words(asked: Sequence[Asked], kind: str, given: Given, usual: str) -> list[
     """The kind of each unit."""
     others = words_of(asked)
     if others and all(one.word in others for one in asked):
+        if kind not in ("auto", *others):
+            raise SettingError(
+                f"unit: expected none beside layers whose letters all say theirs, found {shown(kind)}; leave it out"
+            )
         kind = others[0]
         _refuse_untaken(given.keys() - {name for word in others for name in _taken(word)}, given)
     plain = _kind_taking(given, usual, others) if kind == "auto" else kind

@@ -1,0 +1,40 @@
+"""Samples as commands write them: in the shape that samples have, and where they are images of bytes as bytes.
+
+So that what was written can be read for the same model: floats beyond [0, 1] are not taken for its images.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from stacked.data import Rows
+
+
+def as_in_data(fitted: Any, rows: "Rows", answers: "np.ndarray") -> "np.ndarray":
+    """Answers (n, V) of a model to rows, in their shape and type; those that are other samples as of `as_in_training`."""
+    if _own_scaling(fitted) is not fitted.scaling_:
+        return as_in_training(fitted, answers)
+    same = rows.n_columns == answers.shape[1]  # shorter sequences become as long as those of the training
+    shape = rows.sample_shape if same else fitted.scaling_.sample_shape
+    return _told(fitted.scaling_, rows.dtype.name, shape, answers)
+
+
+def as_in_training(fitted: Any, answers: "np.ndarray") -> "np.ndarray":
+    """Answers (n, V) of a model in shape and type of the samples that it was trained to answer with."""
+    scaling = _own_scaling(fitted)
+    return _told(scaling, scaling.dtype, scaling.sample_shape, answers)
+
+
+def _own_scaling(fitted: Any) -> Any:
+    """That of the answers: of the targets, where there are such."""
+    target = fitted.target_
+    return fitted.scaling_ if target is None or target.scaling is None else target.scaling
+
+
+def _told(scaling: Any, dtype: str, shape: tuple[int, ...], answers: "np.ndarray") -> "np.ndarray":
+    import numpy as np
+
+    if scaling.gives_bytes(dtype):
+        answers = np.clip(np.rint(answers), 0, 255).astype(np.uint8)
+    return answers.reshape(len(answers), *shape)

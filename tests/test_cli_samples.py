@@ -1,0 +1,121 @@
+"""What `reconstruct`, `decode` and `sample` write keeps the shape of samples, and is taken back by the commands that read data."""
+
+import h5py
+import numpy as np
+import pytest
+
+from stacked import RBM, Autoencoder, ConvolutionalAutoencoder, SequenceAutoencoder, load, open_data
+
+from .test_cli_boundary import run_well
+
+RNG = np.random.default_rng(0)
+SHORT = {"epochs": 1, "random_state": 0, "batch_size": 20}
+SEQUENCES = RNG.random((40, 6, 2)).astype(np.float32)
+SEQUENCES[::3, 4:] = np.nan
+COLOURS = RNG.integers(0, 256, (40, 8, 6, 3), np.uint8)
+UNITS = {
+    "grey images": (Autoencoder(5, **SHORT), COLOURS[..., 0]),
+    "colours": (ConvolutionalAutoencoder(4, **SHORT), COLOURS),
+    "floats": (Autoencoder(5, **SHORT), (COLOURS / 255).astype(np.float32)),
+    "zeros and ones": (Autoencoder(5, **SHORT), COLOURS[..., 0] // 128),
+    "real": (Autoencoder(5, output="linear", **SHORT), RNG.normal(size=(40, 3, 4)).astype(np.float32)),
+    "flat bytes": (Autoencoder(5, **SHORT), COLOURS.reshape(40, -1)),
+    "sequences": (SequenceAutoencoder(4, **SHORT), SEQUENCES),
+}
+
+
+@pytest.fixture(params=UNITS)
+def home(request, tmp_path, monkeypatch):
+    """A folder with data and a model of them, and these."""
+    monkeypatch.chdir(tmp_path)
+    unit, x = UNITS[request.param]
+    np.save("x.npy", x)
+    unit.fit(x).save("m.h5")
+    return load("m.h5"), x
+
+
+def is_bytes(x):
+    return x.dtype == np.uint8 and x.max() > 1
+
+
+def as_written(x, answers):
+    """What the library answers (n, V) as commands write it."""
+    return (np.rint(answers).clip(0, 255) if is_bytes(x) else answers).reshape(len(answers), *x.shape[1:])
+
+
+def test_reconstructions_are_taken_back(home):
+    model, x = home
+    run_well("reconstruct", "m.h5", "x.npy", "-o", "r.npy")
+    found = np.load("r.npy")
+    np.testing.assert_array_equal(found, as_written(x, model.reconstruct(x)))
+    assert found.dtype == (np.uint8 if is_bytes(x) else np.float32)
+    run_well("evaluate", "m.h5", "r.npy")
+    run_well("encode", "m.h5", "r.npy", "-o", "c.npy")
+    np.testing.assert_array_equal(np.load("c.npy"), model.transform(found))
+    run_well("reconstruct", "m.h5", "x.npy", "-o", "d.npy", "--corrupt", "masking:0.2")
+    assert np.load("d.npy").shape == x.shape and np.load("d.npy").dtype == found.dtype
+    run_well("reconstruct", "m.h5", "x.npy", "-o", "r.h5:/images/new")
+    assert open_data("r.h5:/images/new").sample_shape == x.shape[1:]
+
+
+def test_decoded_codes_are_taken_back(home):
+    model, x = home
+    run_well("encode", "m.h5", "x.npy", "-o", "c.npy")
+    run_well("decode", "m.h5", "c.npy", "-o", "d.npy")
+    found = np.load("d.npy")
+    np.testing.assert_array_equal(found, as_written(x, model.inverse_transform(np.load("c.npy"))))
+    run_well("evaluate", "m.h5", "d.npy")
+
+
+def test_a_table_of_text_has_a_line_a_sample(home):
+    model, x = home
+    run_well("reconstruct", "m.h5", "x.npy", "-o", "r.csv")
+    found = np.loadtxt("r.csv", delimiter=",", dtype=np.float32)
+    np.testing.assert_array_equal(found, as_written(x, model.reconstruct(x)).reshape(len(x), -1))
+
+
+def test_bytes_for_a_model_of_floats_and_floats_for_one_of_bytes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    floats = (COLOURS / 255).astype(np.float32)
+    for name, trained, given, kind in (("f", floats, COLOURS, np.uint8), ("b", COLOURS, floats, np.float32)):
+        np.save(f"{name}.npy", given)
+        Autoencoder(5, **SHORT).fit(trained).save(f"{name}.h5")
+        run_well("reconstruct", f"{name}.h5", f"{name}.npy", "-o", "r.npy")
+        assert np.load("r.npy").dtype == kind and np.load("r.npy").shape == COLOURS.shape
+        run_well("evaluate", f"{name}.h5", "r.npy")
+
+
+def test_flat_rows_and_shorter_sequences(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Autoencoder(5, **SHORT).fit(COLOURS).save("i.h5")
+    SequenceAutoencoder(4, **SHORT).fit(SEQUENCES).save("s.h5")
+    np.save("flat.npy", COLOURS.reshape(40, -1))
+    np.save("short.npy", SEQUENCES[:, :3])
+    for model, data, shape in (("i.h5", "flat.npy", (40, 144)), ("s.h5", "short.npy", (40, 6, 2))):
+        run_well("reconstruct", model, data, "-o", "r.npy")
+        assert np.load("r.npy").shape == shape
+        run_well("evaluate", model, "r.npy")
+
+
+def test_answers_in_place_of_targets_have_their_shape(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x = RNG.random((40, 5, 2)).astype(np.float32)
+    SequenceAutoencoder(4, **SHORT).fit(x, target=RNG.random((40, 3, 4)).astype(np.float32)).save("t.h5")
+    np.save("x.npy", x)
+    run_well("reconstruct", "t.h5", "x.npy", "-o", "r.npy")
+    run_well("encode", "t.h5", "x.npy", "-o", "c.npy")
+    run_well("decode", "t.h5", "c.npy", "-o", "d.npy")
+    assert np.load("r.npy").shape == np.load("d.npy").shape == (40, 3, 4)
+
+
+def test_samples_are_images(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    RBM(4, **SHORT).fit(COLOURS[..., 0]).save("m.h5")
+    run_well("sample", "m.h5", "-n", 3, "--steps", 2, "-o", "s.npy")
+    expected = load("m.h5").sample(3, steps=2, random_state=0)
+    np.testing.assert_array_equal(np.load("s.npy"), np.rint(expected).reshape(3, 8, 6))
+    assert np.load("s.npy").dtype == np.uint8
+    run_well("evaluate", "m.h5", "s.npy")
+    run_well("sample", "m.h5", "-n", 3, "--steps", 2, "-o", "s.h5")
+    with h5py.File("s.h5") as file:
+        assert file["data"].shape == (3, 8, 6)
