@@ -202,7 +202,7 @@ def _say(logger: logging.Logger, text: str, once: str = "") -> None:
 
 
 def _announce() -> None:
-    _say(COMPILATION, "compiling kernels (first run only, about 30 s)...")
+    _say(COMPILATION, "compiling kernels (first run of this kind, about 30 s)...")
 
 
 def _say_unwritable(reason: str) -> None:
