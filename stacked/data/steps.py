@@ -24,6 +24,7 @@ LEAST_STEPS = 3.0  # of a run, in the mean
 MOST_STEPS = 10_000  # of one sequence, so that a column which never changes is not read to its end
 FEW, MANY = 3, 20  # runs of a column that is called as such columns are, and of any other
 LOOKED_AT = 16  # columns from the first on, and all that are called so
+MOST_COLUMNS = 1000  # of a table that is looked at: a step has fewer numbers
 
 
 def tell_steps(table: Table, features: Sequence[int]) -> None:
@@ -42,10 +43,12 @@ def column_of_runs(table: Table, features: Sequence[int]) -> int | None:
     Each value comes in one run of rows alone, and runs have some rows; there are some of them under a usual name, or else many, of
     texts or of whole numbers that count from 0 or 1. As soon as no column is left that can be one, no more is read.
     """
+    if not 2 <= len(features) <= MOST_COLUMNS:
+        return None
     usual = {at for at in features if _is_usual(table, at)}
     seen = [at for place, at in enumerate(features) if place < LOOKED_AT or at in usual]
     left = {at: _Runs(table.comma) for at in seen if table.names[at].lower() not in LABEL_NAMES}
-    if len(features) < 2 or not left:
+    if not left:
         return None
     with closing(table.blocks(seen)) as blocks:  # type: ignore[type-var]
         for block in blocks:
