@@ -31,7 +31,7 @@ def reconstruct(
     """Write what MODEL makes of the rows of DATA.
 
     That is what comes of encoding and decoding them, in the units of DATA and the shape of its samples. Images of bytes stay
-    such: whole numbers, 0 to 255. Sequences shorter than all of the training are as long as those, NaN after their end.
+    such: whole numbers, 0 to 255.
 
     With --corrupt it is given damaged rows, and how far they and the reconstructions are from the clean ones is reported, on the
     standard error. Levels are in scaled units (images in [0, 1]): gaussian, the noise's standard deviation; masking and

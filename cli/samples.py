@@ -15,9 +15,8 @@ def as_in_data(fitted: Any, rows: "Rows", answers: "np.ndarray") -> "np.ndarray"
     """Answers (n, V) of a model to rows, in their shape and type; those that are other samples as of `as_in_training`."""
     if _own_scaling(fitted) is not fitted.scaling_:
         return as_in_training(fitted, answers)
-    same = rows.n_columns == answers.shape[1]  # shorter sequences become as long as those of the training
-    shape = rows.sample_shape if same else fitted.scaling_.sample_shape
-    return _told(fitted.scaling_, rows.dtype.name, shape, answers)
+    own = answers[:, : rows.n_columns]  # where all sequences are shorter than the longest of the training
+    return _told(fitted.scaling_, rows.dtype.name, rows.sample_shape, own)
 
 
 def as_in_training(fitted: Any, answers: "np.ndarray") -> "np.ndarray":

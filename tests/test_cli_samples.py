@@ -91,9 +91,14 @@ def test_flat_rows_and_shorter_sequences(tmp_path, monkeypatch):
     SequenceAutoencoder(4, **SHORT).fit(SEQUENCES).save("s.h5")
     np.save("flat.npy", COLOURS.reshape(40, -1))
     np.save("short.npy", SEQUENCES[:, :3])
-    for model, data, shape in (("i.h5", "flat.npy", (40, 144)), ("s.h5", "short.npy", (40, 6, 2))):
+    whole = RNG.integers(0, 256, (40, 6, 2), np.uint8)
+    SequenceAutoencoder(4, **SHORT).fit(whole).save("b.h5")
+    np.save("bytes.npy", whole[:, :3])
+    shapes = ("i.h5", "flat.npy", (40, 144)), ("s.h5", "short.npy", (40, 3, 2)), ("b.h5", "bytes.npy", (40, 3, 2))
+    for model, data, shape in shapes:
         run_well("reconstruct", model, data, "-o", "r.npy")
-        assert np.load("r.npy").shape == shape
+        found = np.load("r.npy")
+        assert found.shape == shape and found.dtype == (np.float32 if data == "short.npy" else np.uint8)
         run_well("evaluate", model, "r.npy")
 
 

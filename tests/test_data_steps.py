@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stacked import open_data
-from stacked.data.steps import column_of_runs
+from stacked.data.steps import _Runs, column_of_runs
 from stacked.data.tables import TextTable
 
 from .conftest import DATA
@@ -30,11 +30,9 @@ NOISE = np.round(RNG.random(N), 3)
 STEPS = {
     "a usual name": (lines([runs([7, 3, 9], 40), NOISE], "seq_id,x"), 0),
     "another place": (lines([NOISE, runs(["b", "a", "c"], 40)], "x,Trial No"), 1),
-    "texts": (lines([runs([f"s{7 * i % 30}" for i in range(30)]), NOISE], "machine,x"), 0),
-    "counted from 0, without a header": (lines([runs(range(30)), NOISE]), 0),
-    "counted from 1": (lines([NOISE, runs(range(1, 31))], "x,part"), 1),
+    "texts": (lines([runs([f"s{7 * i % 30}" for i in range(30)]), NOISE], "patient,x"), 0),
     "of different lengths": (
-        lines([[i for i in range(24) for _ in range(2 + i % 6)], NOISE], "n,x", sum(2 + i % 6 for i in range(24))), 0
+        lines([[i for i in range(24) for _ in range(2 + i % 6)], NOISE], "run,x", sum(2 + i % 6 for i in range(24))), 0
     ),
 }  # fmt: skip
 OTHERS = {
@@ -44,6 +42,9 @@ OTHERS = {
     "a name that comes again": lines([runs([1, 2, 3, 1], 30), NOISE], "id,x"),
     "one sequence": lines([runs(["a"], N), NOISE], "id,x"),
     "sorted by a class": lines([runs(["a", "b", "c"], 40), NOISE], "species,x"),
+    "sorted by texts": lines([runs([f"c{i}" for i in range(30)]), NOISE], "country,x"),
+    "counted without a header": lines([runs(range(30)), NOISE]),
+    "no whole numbers": lines([runs([i / 4 for i in range(30)]), NOISE], "id,x"),
     "sorted by labels": lines([runs(range(30)), NOISE], "label,x"),
     "sorted by a number": lines([runs(range(17, 47)), NOISE], "age,x"),
     "sorted by a size": lines([runs([i / 4 for i in range(30)]), NOISE], "size,x"),
@@ -74,12 +75,24 @@ def test_others_are_not(name, tmp_path):
     assert column_of_runs(table, range(len(table.names))) is None
 
 
-def test_a_column_that_never_changes_is_not_read_to_the_end(tmp_path):
-    (tmp_path / "a.csv").write_text("0,1\n" * 30_000)
+@pytest.mark.parametrize(("length", "at", "most"), [(100_000, None, 15_000), (10, 0, 30_000)])
+def test_a_table_is_not_read_to_its_end(tmp_path, length, at, most):
+    """Not with a column that never changes, nor with one that looks like names all along."""
+    (tmp_path / "a.csv").write_text("id,x\n" + "".join(f"{i // length},1\n" for i in range(100_000)))
     table = TextTable(tmp_path / "a.csv", "a.csv")
     read, blocks = [], table.blocks
     table.blocks = lambda wanted: (read.append(len(block.lines)) or block for block in blocks(wanted))
-    assert column_of_runs(table, [0, 1]) is None and sum(read) < 15_000
+    assert column_of_runs(table, [0, 1]) == at and sum(read) < most
+
+
+@pytest.mark.parametrize(
+    ("values", "are_names"),
+    [([1.0, 2.0, 3.0], True), ([1.0, 2.0, np.inf], False), ([1.0, np.nan, 3.0], False), ([1.0, 2.5, 3.0], False)],
+)
+def test_a_column_of_floats_is_looked_at_as_one_of_texts(values, are_names):
+    seen = _Runs(False)
+    seen.see(np.array(runs(values, 20)))
+    assert seen.name_sequences() == are_names
 
 
 def test_what_is_said(tmp_path, caplog, monkeypatch):

@@ -223,9 +223,10 @@ def test_contraction_reaches_weights_that_are_updated_tile_by_tile(tied, hidden,
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("hidden", [3, PANEL + 3])
-def test_padding_of_weights_stays_zero(hidden, tied, optimizer):
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_padding_of_weights_stays_zero(hidden, tied, optimizer, bfloat16):
     network = (PANEL + 8, hidden, PANEL + 8), ("sigmoid", "sigmoid"), tied, "cross_entropy"  # sigmoid(0) is not 0
-    *args, work = dense_args(np.float32, network, optimizer, "none", 20, 50)
+    *args, work = dense_args(np.float32, network, optimizer, "none", 20, 50, bfloat16)
     with thread_limit(None):
         backprop.train(*args, work)
     for layer in range(1 if tied else 2):

@@ -97,6 +97,22 @@ def test_a_table_without_a_header_is_found_by_its_number_of_columns(tmp_path):
     assert open_data_for(train.table, tmp_path / "flat.csv").sample_shape == (4,)
 
 
+def test_a_table_without_a_header_of_which_columns_are_left_out_and_targets_of_another_width(tmp_path, monkeypatch):
+    """What the commands print to do next works without naming the column again."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a.csv", rows_of_runs(), ("run", "p", "q"), False)
+    wide = [line + ",9" for line in (tmp_path / "a.csv").read_text().splitlines()]
+    (tmp_path / "a.csv").write_text("\n".join(wide) + "\n")
+    write(tmp_path / "t.csv", rows_of_runs(), ("run", "p"), False)
+    short = ("--epochs", 1, "--layers", "G3", "--sequence-column", "1", "--drop", "4")
+    run_well("pretrain", "a.csv", "-o", "m.h5", *short)
+    run_well("encode", "m.h5", "a.csv", "-o", "c.npy", "--drop", "4")
+    run_well("encode", "m.h5", "a.csv", "-o", "d.npy")
+    np.testing.assert_array_equal(np.load("c.npy"), np.load("d.npy"))
+    run_well("pretrain", "a.csv", "-o", "n.h5", *short, "--target", "t.csv")
+    run_well("evaluate", "n.h5", "a.csv", "--target", "t.csv")
+
+
 def test_labels_are_found_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "a.csv", rows_of_runs())
@@ -136,13 +152,15 @@ def test_frames_are_taken_as_numbers(tmp_path):
 
 
 NUMBER = {"name": "p", "kind": "number", "fill": 0.5}
-RECIPE = {"header": True, "labels": None, "sequences": "run", "columns": [NUMBER]}
+RECIPE = {"header": True, "labels": None, "sequences": "run", "width": 2, "columns": [NUMBER]}
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"sequences": 1}, "expected sequences: the name of a column"),
+        ({"width": 1}, "expected width: more columns than make up a step, found 1"),
+        ({"width": 2.0}, "expected width"),
         ({"sequences": "p"}, "expected sequences: the name of a column that is none of the others, found 'p'"),
         (
             {"columns": [{"name": "p", "kind": "category", "categories": ["a"], "missing": False}]},
@@ -158,6 +176,6 @@ def test_recipes_that_are_none(change, message):
 
 def test_a_file_whose_steps_do_not_fit_is_refused(home):
     model = load("m.h5")
-    model.table_ = {**RECIPE, "columns": [{**NUMBER, "name": name} for name in "abc"]}
+    model.table_ = {**RECIPE, "width": 4, "columns": [{**NUMBER, "name": name} for name in "abc"]}
     with pytest.raises(ModelFileError, match=r"/input@table: expected columns that become 10 .* found 3"):
         model.save("n.h5")

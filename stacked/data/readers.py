@@ -32,7 +32,7 @@ from .steps import tell_steps
 from .table import Table
 from .table_labels import read_table_labels
 from .table_rows import fitted_rows, table_rows
-from .table_sequences import as_trained, open_sequence_folder, sequence_files, table_sequences
+from .table_sequences import as_named, as_trained, open_sequence_folder, sequence_files, table_sequences
 from .tables import TextTable
 
 
@@ -135,7 +135,7 @@ def open_data_for(
 def open_targets_for(recipe: Recipe | None, spec: str | os.PathLike[str], sequence_column: str | None = None) -> Rows:
     """As `open_data`, what the rows for a model should be answered with: a table of steps names its sequences as theirs did."""
     choice = choice_of(None, (), None, sequence_column)
-    return _open(spec, None, choice, lambda table, choice: _fitted(table, as_trained(table, choice, recipe)), None)
+    return _open(spec, None, choice, lambda table, choice: _fitted(table, as_named(table, choice, recipe)), None)
 
 
 def _fitted(table: Table, choice: Choice) -> Rows:

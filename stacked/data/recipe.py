@@ -4,8 +4,8 @@ A plain dict in JSON's types:
 
     header    true where columns are found by name, false where by position: then names are numbers, counted from 1
     labels    name of the column of labels, or None
-    sequences name of the column that names the sequence which a row is a step of; there only where rows are steps. The columns are
-              then numbers, those of a step
+    sequences name of the column that names the sequence which a row is a step of, and ``width``, the number of the table's columns,
+              used or not; there only where rows are steps. The columns are then numbers, those of a step
     columns   a list, in the order of the training's table, of
               {"name", "kind": "number", "fill"}: the number, with ``fill``, the training's mean, for a gap
               {"name", "kind": "category", "categories", "missing"}: one column of 0 and 1 for each category in order, and if
@@ -91,7 +91,7 @@ def fits_in_a_file(recipe: Recipe) -> bool:
 def check_recipe(value: object) -> Recipe:
     """The recipe that a foreign value is; DataError for anything else, such as a file that nobody vouches for may hold."""
     steps = isinstance(value, dict) and "sequences" in value
-    table = _table(value, {"header", "labels", "columns", *(["sequences"] if steps else [])}, "the recipe")
+    table = _table(value, {"header", "labels", "columns", *(["sequences", "width"] if steps else [])}, "the recipe")
     if not isinstance(table["header"], bool) or not isinstance(table["labels"], str | None):
         raise DataError("expected header: true or false, and labels: a name or null")
     columns = table["columns"]
@@ -116,6 +116,8 @@ def _check_steps(table: Recipe, names: list[str]) -> None:
         raise DataError(
             f"expected sequences: the name of a column that is none of the others, found {shown(table['sequences'])}"
         )
+    if type(table["width"]) is not int or table["width"] <= len(names):
+        raise DataError(f"expected width: more columns than make up a step, found {shown(table['width'])}")
     if any(column["kind"] != "number" for column in table["columns"]):
         raise DataError("expected steps of nothing but numbers")
 

@@ -6,24 +6,33 @@ A guess, told and not acted on, and rather not made than wrong: tables sorted by
 import logging
 from collections.abc import Sequence
 from contextlib import closing
-from itertools import groupby, pairwise
+from itertools import groupby
 
 import numpy as np
 
 from .cells import finite, is_missing
-from .choice import LABEL_NAMES
 from .table import Cells, Table
 
 _logger = logging.getLogger("stacked.tables")
 
 NAMES = (
-    "id", "seq", "sequence", "series", "session", "episode", "trial", "subject", "patient", "run", "sample", "trajectory", "track"
-)  # fmt: skip
-_ENDINGS = ("", "id", "no", "nr", "number", "name", "index")
-LEAST_STEPS = 3.0  # of a run, in the mean
-MOST_STEPS = 10_000  # of one sequence, so that a column which never changes is not read to its end
-FEW, MANY = 3, 20  # runs of a column that is called as such columns are, and of any other
-LOOKED_AT = 16  # columns from the first on, and all that are called so
+    "id",
+    "seq",
+    "sequence",
+    "series",
+    "session",
+    "episode",
+    "trial",
+    "subject",
+    "patient",
+    "run",
+    "trajectory",
+    "track",
+)
+_ENDINGS = ("", "id", "no", "nr", "number", "index")
+LEAST_RUNS, LEAST_STEPS = 3, 3.0  # of a column, and of a run in the mean
+MOST_STEPS = 2000  # of one sequence, so that a column which never changes is not read on and on
+MOST_ROWS = 20_000  # that are looked at
 MOST_COLUMNS = 1000  # of a table that is looked at: a step has fewer numbers
 
 
@@ -38,31 +47,29 @@ def tell_steps(table: Table, features: Sequence[int]) -> None:
 
 
 def column_of_runs(table: Table, features: Sequence[int]) -> int | None:
-    """The first of these columns whose values name sequences by all that can be seen, None where none does.
+    """The first of these columns that is called as such columns are and whose values name sequences by all that can be seen.
 
-    Each value comes in one run of rows alone, and runs have some rows; there are some of them under a usual name, or else many, of
-    texts or of whole numbers that count from 0 or 1. As soon as no column is left that can be one, no more is read.
+    Each value comes in one run of rows alone, runs have some rows, and there are some of them. None where no column is such. As
+    soon as none is left that can be one, no more is read.
     """
-    if not 2 <= len(features) <= MOST_COLUMNS:
-        return None
-    usual = {at for at in features if _is_usual(table, at)}
-    seen = [at for place, at in enumerate(features) if place < LOOKED_AT or at in usual]
-    left = {at: _Runs(table.comma) for at in seen if table.names[at].lower() not in LABEL_NAMES}
+    usual = [at for at in features if _is_usual(table, at)] if 2 <= len(features) <= MOST_COLUMNS else []
+    left = {at: _Runs(table.comma) for at in usual}
     if not left:
         return None
-    with closing(table.blocks(seen)) as blocks:  # type: ignore[type-var]
+    n_rows = 0
+    with closing(table.blocks(usual)) as blocks:  # type: ignore[type-var]
         for block in blocks:
-            for at, cells in zip(seen, block.columns, strict=True):
+            for at, cells in zip(usual, block.columns, strict=True):
                 if at in left and not left[at].see(cells):
                     del left[at]
-            if not left:
-                return None
-    return next((at for at, runs in left.items() if runs.name_sequences(at in usual)), None)
+            n_rows += len(block.lines)
+            if not left or n_rows >= MOST_ROWS:
+                break
+    return next((at for at, runs in left.items() if runs.name_sequences()), None)
 
 
 def _is_usual(table: Table, at: int) -> bool:
-    words = table.names[at].lower().replace("-", "_").replace(" ", "_").split("_")
-    joined = "".join(words)
+    joined = "".join(table.names[at].lower().replace("-", "_").replace(" ", "_").split("_"))
     return table.named and any(joined in {name + ending for ending in _ENDINGS} for name in NAMES)
 
 
@@ -87,17 +94,15 @@ class _Runs:
         n_runs = len(self._values)
         return len(self._known) == n_runs and self._n_rows / MOST_STEPS <= n_runs <= self._n_rows / LEAST_STEPS + 1
 
-    def name_sequences(self, usual: bool) -> bool:
-        """Whether all that was seen looks like names."""
+    def name_sequences(self) -> bool:
+        """Whether all that was seen looks like names: texts, or whole numbers, none of them missing."""
         n_runs = len(self._values)
-        if n_runs < (FEW if usual else MANY) or self._n_rows < LEAST_STEPS * n_runs:
+        if n_runs < LEAST_RUNS or self._n_rows < LEAST_STEPS * n_runs:
             return False
-        if any(value != value if isinstance(value, float) else is_missing(value) for value in self._values):
+        return all(map(self._is_name, self._values))
+
+    def _is_name(self, value: str | float) -> bool:
+        if isinstance(value, str) and is_missing(value):
             return False
-        numbers = [value if isinstance(value, float) else finite(value, self._comma) for value in self._values]
-        if all(number is None for number in numbers):
-            return True
-        if any(number is None or number != int(number) for number in numbers):
-            return usual and all(number is None or number == int(number) for number in numbers)
-        known = [number for number in numbers if number is not None]
-        return usual or (known[0] in (0, 1) and all(later == number + 1 for number, later in pairwise(known)))
+        number = value if isinstance(value, float) else finite(value, self._comma)
+        return number is None or number.is_integer()

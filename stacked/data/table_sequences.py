@@ -35,13 +35,17 @@ class _Names(Labels):
 def as_trained(table: Table, choice: Choice, recipe: Recipe | None) -> Choice:
     """The choice with the column that names sequences as a model's recipe has it, where none is chosen and the table has it.
 
-    Without a header the table must have as many columns as the recipe tells of, or it may be one whose rows are whole sequences.
+    Without a header the table must be as wide as that of the training, or it may be one whose rows are whole sequences.
     """
-    column = sequence_column_of(recipe)
-    if recipe is None or column is None or choice.sequence_column is not None or column not in table.names:
+    if recipe is not None and not recipe["header"] and (table.named or len(table.names) != recipe.get("width")):
         return choice
-    told = [column, *(name["name"] for name in recipe["columns"]), *({recipe["labels"]} & {*table.names})]
-    if not recipe["header"] and (table.named or len(table.names) != max(map(int, told))):
+    return as_named(table, choice, recipe)
+
+
+def as_named(table: Table, choice: Choice, recipe: Recipe | None) -> Choice:
+    """The same for a table of other columns, as of targets, whose rows are steps if those of the training were."""
+    column = sequence_column_of(recipe)
+    if column is None or choice.sequence_column is not None or column not in table.names:
         return choice
     return choice._replace(sequence_column=column)
 
@@ -66,7 +70,7 @@ def table_sequences(table: Table, choice: Choice, recipe: Recipe | None = None) 
     rows = sequence_rows(ArrayRows(array[order], table.name), lengths, table.name, labels)
     found = known or recipe_of_numbers(table, features, label, array)
     if found is not None:
-        told = {**found, "labels": label_name(table, label), "sequences": column}
+        told = {**found, "labels": label_name(table, label), "sequences": column, "width": len(table.names)}
         rows.table = told if fits_in_a_file(told) else None
     return rows
 

@@ -1,8 +1,8 @@
 """Tables as text: .csv and .tsv, compressed by gzip or not, with or without a header line.
 
 Cells are separated by commas, tabs or, with decimal commas, semicolons. Text states no precision: numbers become float32 where that
-holds every one exactly, otherwise float64. A file of nothing but numbers is read once, any other twice or more: its text is
-never kept.
+holds every one exactly, otherwise float64. A file of nothing but numbers is read once, but for columns that may name
+sequences (`steps`), any other twice or more: its text is never kept.
 """
 
 import itertools

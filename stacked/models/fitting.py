@@ -11,9 +11,10 @@ from ..units.chain import Halves, chained
 
 def check_fit(units: Sequence[Unit], prepared: Prepared, precision: str) -> None:
     """SettingError for a unit that cannot read the training rows, or what is below it, or whose parameters memory does not take."""
-    chain = chained(units, prepared.rows.sample_shape)
-    for halves in chain:
-        require_parameters(halves.whole, precision)
+    chain, shape = chained(units, prepared.rows.sample_shape), prepared.rows.sample_shape
+    for unit, halves in zip(units, chain, strict=True):
+        require_parameters(unit.layers(shape).whole, precision)
+        shape = halves.code_shape
     at = _without_ends(units, chain)
     if at and prepared.data.ragged:
         raise SettingError(
