@@ -1,4 +1,4 @@
-"""Where the time of an epoch goes: products, rounding to bfloat16, random numbers, elementwise work and monitoring.
+"""Where the time of an epoch goes: products, updates, rounding to bfloat16, random numbers, elementwise work and monitoring.
 
     python benchmarks/breakdown.py [--threads 2] [--precision bfloat16]
 
@@ -22,23 +22,21 @@ from stacked.kernels.cpu import thread_limit
 from stacked.kernels.engine.bfloat16 import multiply_words
 from stacked.kernels.engine.fused_rbm import squared_difference
 from stacked.kernels.engine.instructions import MAX_HEIGHT, MAX_UNITS, PANEL, UNIT
+from stacked.kernels.engine.machine_gradient import Counts, update_panel
 from stacked.kernels.engine.packed_machine import (
     MEAN,
     NEGATIVE,
     POSITIVE,
     STATE,
-    gradient_panel,
     hidden_panel,
     keep_hidden_share,
     keep_hidden_transpose,
-    keep_updated,
     keep_visible,
     pack_machine,
     visible_strip,
 )
 from stacked.kernels.engine.packed_network import block_count, rows_in
-from stacked.kernels.engine.packed_update import update_packed
-from stacked.kernels.engine.panels import CHUNK, aligned_zeros, panel_count
+from stacked.kernels.engine.panels import aligned_zeros, panel_count
 from stacked.kernels.engine.products import multiply
 from stacked.kernels.engine.vectors import uniform_row
 from stacked.kernels.pool import max_threads
@@ -65,30 +63,32 @@ def _multiply_all_words(words, right, depth, out, n_rows, n_jobs, times):
 
 @njit(parallel={"fusion": False}, nogil=True)
 def _products(m, n):
-    """Three products up or down and two gradients of one minibatch of n rows."""
+    """Three products up or down of one minibatch of n rows."""
     hidden = m.hidden_states[STATE]
     for panel in prange(panel_count(H)):
         for _ in range(2):
             for block in range(block_count(m, n)):
                 hidden_panel(m, 0, block, rows_in(m, block, n), panel, hidden[block])
-        mine = m.scratch[get_thread_id()].reshape((1, CHUNK, PANEL))
-        for first in range(0, V, CHUNK):
-            gradient_panel(m, 0, POSITIVE, first, min(first + CHUNK, V), n, panel, 0, mine)
-            gradient_panel(m, 0, POSITIVE, first, min(first + CHUNK, V), n, panel, 1, mine)
     for panel in prange(panel_count(V)):
         for block in range(block_count(m, n)):
             visible_strip(m, STATE, block, panel, 0, rows_in(m, block, n))
 
 
 @njit(parallel={"fusion": False}, nogil=True)
+def _updates(m, counts, update):
+    """Gradient of both phases and update, of all weights and hidden biases."""
+    for panel in prange(panel_count(H)):
+        update_panel(m, 0, counts, update, 0.1, 0, panel)
+
+
+@njit(parallel={"fusion": False}, nogil=True)
 def _rounding(m, n):
-    """What products of bfloat16 read: the data, a reconstruction, a hidden sample, two means, and the weights."""
+    """What products of bfloat16 read of activations: the data, a reconstruction, a hidden sample, two means."""
     for panel in prange(panel_count(H)):
         for block in range(block_count(m, n)):
             keep_hidden_transpose(m, STATE, block, panel, rows_in(m, block, n))
             keep_hidden_share(m, POSITIVE, block, panel, rows_in(m, block, n))
             keep_hidden_share(m, NEGATIVE, block, panel, rows_in(m, block, n))
-        keep_updated(m, panel, 0, V)
     for panel in prange(panel_count(V)):
         for block in range(block_count(m, n)):
             keep_visible(m, 0, block, panel, 0, rows_in(m, block, n))
@@ -103,16 +103,13 @@ def _random(key, rows, n, n_jobs):
 
 
 @njit(parallel={"fusion": False}, nogil=True)
-def _elementwise(hidden, visible, update, gradient, params, velocity, n_jobs):
-    """Two hidden activations, one visible, one update of all weights."""
-    for job in prange(n_jobs):
+def _elementwise(hidden, visible):
+    """Two hidden activations and a visible one."""
+    for job in prange(hidden.shape[0]):
         activate(SIGMOID, hidden[job].reshape(hidden[job].size))
         activate(SIGMOID, hidden[job].reshape(hidden[job].size))
         if job < visible.shape[0]:
             activate(SIGMOID, visible[job].reshape(visible[job].size))
-        for first in range(0, V, CHUNK):
-            begin, end = (job * V + first) * PANEL, (job * V + min(first + CHUNK, V)) * PANEL
-            update_packed(update, 0.1, 0, gradient[: end - begin], params[begin:end], velocity[begin:end], velocity, 1)
 
 
 @njit(parallel={"fusion": False}, nogil=True)
@@ -153,17 +150,14 @@ def parts(n: int, precision: str) -> dict[str, float]:
     bfloat16 = precision == "bfloat16"
     m = pack_machine(Machine(V, H, 1, 1, 1, False), n, bfloat16)
     hidden, visible = aligned_zeros(panel_count.py_func(H), n, PANEL), aligned_zeros(panel_count.py_func(V), n, PANEL)
-    weights = aligned_zeros(panel_count.py_func(H) * V * PANEL)
     update, batches = Update(0, 0.1, 0, 0.5, 0.0, 2e-4), max(16, 6144 // n)
     X, W = np.random.default_rng(0).random((batches * n, V)).astype(np.float32), aligned_zeros(V, H)
     return {
         "products": seconds(_products, m, n),
+        "updates": seconds(_updates, m, Counts(n, n), update),
         "rounding": seconds(_rounding, m, n) if bfloat16 else 0.0,
         "random numbers": seconds(_random, ours.KEY, np.empty_like(hidden), n, len(hidden)),
-        "elementwise": seconds(
-            _elementwise, hidden, visible, update, aligned_zeros(CHUNK * PANEL), weights,
-            np.zeros_like(weights), len(hidden),
-        ),
+        "elementwise": seconds(_elementwise, hidden, visible),
         "monitoring": seconds(_monitoring, visible, np.zeros_like(visible), np.zeros(len(visible))),
         "whole": seconds(ours.restricted(X, W, n, precision), repeats=5) / batches,
     }  # fmt: skip
@@ -180,15 +174,17 @@ def main() -> None:
         print(f"RBM CD-1, 784 x 1000, {options.precision}, {machine}, microkernel {rate:.0f} GFLOP/s;")
         print("microseconds a minibatch\n")
         print(
-            "| minibatch | products | rounding | random numbers | elementwise | monitoring | the rest | whole | products' rate |"
+            "| minibatch | products | updates | rounding | random numbers | elementwise | monitoring | the rest | whole"
+            " | rate of the products, of the updates |"
         )
-        print("|---|---|---|---|---|---|---|---|---|")
+        print("|---|---|---|---|---|---|---|---|---|---|")
         for batch_size in (20, 100, 256, 1024):
             found = {name: 1e6 * value for name, value in parts(batch_size, options.precision).items()}
             whole = found.pop("whole")
             cells = [*found.values(), whole - sum(found.values()), whole]
-            reached = 10e-3 * batch_size * V * H / found["products"]
-            print(f"| {batch_size} | {' | '.join(f'{cell:.0f}' for cell in cells)} | {reached:.0f} GFLOP/s |")
+            work = 2e-3 * batch_size * V * H
+            reached = f"{3 * work / found['products']:.0f}, {2 * work / found['updates']:.0f} GFLOP/s"
+            print(f"| {batch_size} | {' | '.join(f'{cell:.0f}' for cell in cells)} | {reached} |")
 
 
 if __name__ == "__main__":
