@@ -5,7 +5,7 @@ with the last step; turned round, each sequence is answered with a target, its o
 with the first few steps of each sequence and takes more of them from epoch to epoch, for what comes last is learned by way of what
 comes first. Each epoch has new sequences, or with --fixed all have the same.
 
-    python benchmarks/symbol_sequences.py [--task copy] [--units 192] [--cell gru] [--epochs 80] [--rows 40000] [--threads 2]
+    python benchmarks/symbol_sequences.py [--task copy] [--units 256] [--cell gru] [--epochs 80] [--rows 40000] [--threads 2]
 """
 
 import argparse
@@ -74,7 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--task", choices=("copy", "reverse"), default="copy")
     parser.add_argument("--cell", choices=("gru", "lstm"), default="gru")
-    parser.add_argument("--units", type=int, default=192)
+    parser.add_argument("--units", type=int, default=256)
     parser.add_argument("--forcing", action="store_true", help="tell the decoder the symbol before")
     parser.add_argument("--epochs", type=int, default=80)
     parser.add_argument("--growing", type=int, default=22, help="epochs until all steps are taken")
