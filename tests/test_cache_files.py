@@ -1,7 +1,6 @@
 """Whatever happens to the files of compiled kernels, kernels run: damaged, foreign and unwritable ones cost time only."""
 
 import importlib.util
-import logging
 import os
 import resource
 import stat
@@ -20,8 +19,6 @@ SOURCE = "def triple(x):\n    return 3 * x\n"
 def said(caplog, monkeypatch):
     """What is logged, with nothing said before."""
     monkeypatch.setattr(_cache, "_said", set())
-    monkeypatch.setattr(logging.getLogger("stacked"), "propagate", True)
-    monkeypatch.setattr(_cache.COMPILATION, "disabled", False)
     _cache._check_folder.cache_clear()
     return lambda logger: [record.getMessage() for record in caplog.records if record.name == f"stacked.{logger}"]
 

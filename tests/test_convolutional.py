@@ -155,9 +155,7 @@ def test_an_upper_unit_reads_the_maps_below_in_their_shape(images):
         StackedAutoencoder(units).fit(images)
 
 
-def test_flat_rows_are_signals_unless_they_are_told_to_be_images(images, small, caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("stacked"), "propagate", True)  # a command that ran before took them
-    monkeypatch.setattr(logging.getLogger(CHOICES), "disabled", False)
+def test_flat_rows_are_signals_unless_they_are_told_to_be_images(images, small, caplog):
     caplog.set_level(logging.INFO, CHOICES)
     signals = ConvolutionalAutoencoder(3, random_state=0, **SHORT).fit(small)
     assert signals.network_.layers[0].shape_in == (1, 64, 1) and signals.scaling_.sample_shape == (1, 64, 1)

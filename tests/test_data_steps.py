@@ -95,8 +95,7 @@ def test_a_column_of_floats_is_looked_at_as_one_of_texts(values, are_names):
     assert seen.name_sequences() == are_names
 
 
-def test_what_is_said(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("stacked"), "propagate", True)
+def test_what_is_said(tmp_path, caplog):
     path = tmp_path / "a.csv"
     path.write_text(lines([runs(["u", "v", "w"], 40), NOISE, NOISE[::-1]], "run id,p,q"))
     (line,) = told(path, caplog)

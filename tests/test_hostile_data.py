@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import logging
 import time
 import tracemalloc
 
@@ -128,10 +127,9 @@ def test_samples_of_more_dimensions_than_a_model_file_keeps():
         check_shape((2,) * 10, "rows")
 
 
-def test_what_lies_in_the_place_of_a_lock_is_told(tmp_path, caplog, monkeypatch):
+def test_what_lies_in_the_place_of_a_lock_is_told(tmp_path, caplog):
     from stacked.files import locked
 
-    monkeypatch.setattr(logging.getLogger("stacked"), "propagate", True)
     (tmp_path / ".model.h5.lock").mkdir()
     with locked(tmp_path / "model.h5"):
         pass

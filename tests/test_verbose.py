@@ -170,7 +170,6 @@ def test_that_kernels_are_compiled_is_said_whatever_logging_is_set_to(level, mon
     monkeypatch.setattr(_cache, "_said", set())
     logger = logging.getLogger("stacked.compilation")
     monkeypatch.setattr(logger, "disabled", False)
-    monkeypatch.setattr(logging.getLogger("stacked"), "handlers", [])  # of a command, in the same process
     caplog.set_level(level, "stacked")
     before = (logger.level, logger.propagate, list(logger.handlers))
 
