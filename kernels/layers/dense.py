@@ -171,10 +171,13 @@ def fuses(net, layer, terms, n_rows, panel, n_panels):
             return False
     n_wide = net.table[layer, N_IN if net.table[layer, TRANSPOSED] else N_OUT]
     padded = (panel + n_panels) * PANEL > n_wide
+    n_users = 0
     for user in range(layer, net.table.shape[0]):
-        if padded and net.table[user, TRANSPOSED] and shares_weights(net.table, user, layer):
-            return False
-    return applies_tiles(net.bfloat16, net.table.shape[0] * block_count(net, n_rows))
+        if shares_weights(net.table, user, layer):
+            n_users += 1
+            if padded and net.table[user, TRANSPOSED]:
+                return False
+    return applies_tiles(net.bfloat16, n_users * block_count(net, n_rows))
 
 
 @jit
