@@ -18,7 +18,6 @@ declare i32 @pthread_sigmask(i32, i8*, i8*)
 declare void @llvm.x86.sse2.pause()
 
 @state = global i64 0, align 64
-@next = global i64 0, align 64
 @taken = global i64 0, align 64
 @workers = global i64 -1, align 64 ; before they are started
 @patience = global i64 0
@@ -37,7 +36,12 @@ declare void @llvm.x86.sse2.pause()
 @threads = global i64 0
 @first = global i64 0
 @count = global i64 0
+@unit = global i64 1 ; how many numbers parts are counted in
 @splits = global i1 false
+
+; What is left of each thread's part of the range: where it begins (lowest 32 bits) and ends (from bit 32), in units. A line
+; of the cache and its neighbour, which is fetched with it, hold no other.
+@parts = global [SEATS x [16 x i64]] zeroinitializer, align 128
 
 ; who sleeps: number 0 is the caller
 @mutex = global [128 x i8] zeroinitializer, align 64
@@ -226,8 +230,40 @@ call:
   ret void
 }
 
-; Take pieces of the range that is left, and carry them out, until none is left. A piece is a part of what is left.
-define void @work() {
+define i64* @part_of(i64 %id) {
+  %p = getelementptr [SEATS x [16 x i64]], [SEATS x [16 x i64]]* @parts, i64 0, i64 %id, i64 0
+  ret i64* %p
+}
+
+; Give each of so many threads its part of a range of @count numbers: equal parts in the order of the threads, always the same.
+define void @share_out(i64 %threads) {
+entry:
+  %count = load i64, i64* @count
+  %large = lshr i64 %count, 30
+  %unit = add i64 %large, 1
+  store i64 %unit, i64* @unit
+  %up = add i64 %count, %large
+  %units = udiv i64 %up, %unit
+  br label %next
+next:
+  %id = phi i64 [ 0, %entry ], [ %id1, %next ]
+  %begin = phi i64 [ 0, %entry ], [ %end, %next ]
+  %id1 = add i64 %id, 1
+  %scaled = mul i64 %units, %id1
+  %end = udiv i64 %scaled, %threads
+  %high = shl i64 %end, 32
+  %both = or i64 %high, %begin
+  %part = call i64* @part_of(i64 %id)
+  store atomic i64 %both, i64* %part monotonic, align 8
+  %more = icmp ult i64 %id1, %threads
+  br i1 %more, label %next, label %end_of_threads
+end_of_threads:
+  ret void
+}
+
+; Take pieces of the range and carry them out, until none is left: first from the beginning of what thread ``id`` was given, then
+; from the end of what the threads after it have left. A piece is a part of what is left.
+define void @work(i64 %id) {
 entry:
   %function = load void (i8**, i64*, i64*, i8*)*, void (i8**, i64*, i64*, i8*)** @function
   %arguments = load i8**, i8*** @arguments
@@ -237,9 +273,9 @@ entry:
   %n_dimensions = load i64, i64* @n_dimensions
   %n_arrays = load i64, i64* @n_arrays
   %threads = load atomic i64, i64* @threads monotonic, align 8
-  %share = mul i64 %threads, 2
   %first = load i64, i64* @first
   %count = load i64, i64* @count
+  %unit = load i64, i64* @unit
   %splits = load i1, i1* @splits
   %n_counts = add i64 %n_dimensions, 1
   %counts = alloca i64, i64 %n_counts
@@ -247,46 +283,71 @@ entry:
   %range = alloca i64, i64 2
   %stop_place = getelementptr i64, i64* %range, i64 1
   call void @copy_inner(i64* %dimensions, i64 %n_counts, i64* %counts)
-  %start = load atomic i64, i64* @next monotonic, align 8
+  br label %visit
+visit:
+  %others = phi i64 [ 0, %entry ], [ %others1, %leave ]
+  %seat = add i64 %id, %others
+  %beyond = icmp uge i64 %seat, %threads
+  %wrapped = sub i64 %seat, %threads
+  %owner = select i1 %beyond, i64 %wrapped, i64 %seat
+  %is_own = icmp eq i64 %others, 0
+  %part = call i64* @part_of(i64 %owner)
+  %start = load atomic i64, i64* %part monotonic, align 8
   br label %take
 take:
-  %here = phi i64 [ %start, %entry ], [ %again, %retry ], [ %fresh, %done ]
-  %left = sub i64 %count, %here
+  %here = phi i64 [ %start, %visit ], [ %again, %retry ], [ %fresh, %done ]
+  %begin = and i64 %here, 4294967295
+  %end = lshr i64 %here, 32
+  %left = sub i64 %end, %begin
   %some = icmp sgt i64 %left, 0
-  br i1 %some, label %try, label %end
+  br i1 %some, label %try, label %leave
 try:
-  %part = sdiv i64 %left, %share
-  %small = icmp slt i64 %part, 1
-  %size = select i1 %small, i64 1, i64 %part
-  %after = add i64 %here, %size
-  %pair = cmpxchg i64* @next, i64 %here, i64 %after seq_cst seq_cst
+  %quarter = lshr i64 %left, 2
+  %small = icmp eq i64 %quarter, 0
+  %size = select i1 %small, i64 1, i64 %quarter
+  %high_size = shl i64 %size, 32
+  %from_front = add i64 %here, %size
+  %from_back = sub i64 %here, %high_size
+  %rest = select i1 %is_own, i64 %from_front, i64 %from_back
+  %pair = cmpxchg i64* %part, i64 %here, i64 %rest seq_cst seq_cst
   %won = extractvalue { i64, i1 } %pair, 1
   br i1 %won, label %piece, label %retry
 retry:
   %again = extractvalue { i64, i1 } %pair, 0
   br label %take
 piece:
+  %before_end = sub i64 %end, %size
+  %low_unit = select i1 %is_own, i64 %begin, i64 %before_end
+  %high_unit = add i64 %low_unit, %size
+  %low = mul i64 %low_unit, %unit
+  %up = mul i64 %high_unit, %unit
+  %is_last = icmp ugt i64 %up, %count
+  %high = select i1 %is_last, i64 %count, i64 %up
   br i1 %splits, label %split, label %whole
 split:
-  %begin = add i64 %first, %here
-  %behind = add i64 %first, %after
-  %last = sub i64 %behind, 1
-  store i64 %begin, i64* %range
-  store i64 %last, i64* %stop_place
+  %first_number = add i64 %first, %low
+  %behind = add i64 %first, %high
+  %last_number = sub i64 %behind, 1
+  store i64 %first_number, i64* %range
+  store i64 %last_number, i64* %stop_place
   call void @call_once(void (i8**, i64*, i64*, i8*)* %function, i8** %arguments, i64* %steps, i8* %data, i64 %n_arrays,
                        i64* %counts, i8** %places, i64 0, i64* %range)
   br label %done
 whole:
-  %r = phi i64 [ %here, %piece ], [ %r1, %whole ]
+  %r = phi i64 [ %low, %piece ], [ %r1, %whole ]
   call void @call_once(void (i8**, i64*, i64*, i8*)* %function, i8** %arguments, i64* %steps, i8* %data, i64 %n_arrays,
                        i64* %counts, i8** %places, i64 %r, i64* null)
   %r1 = add i64 %r, 1
-  %more_r = icmp slt i64 %r1, %after
+  %more_r = icmp slt i64 %r1, %high
   br i1 %more_r, label %whole, label %done
 done:
-  %fresh = load atomic i64, i64* @next monotonic, align 8
+  %fresh = load atomic i64, i64* %part monotonic, align 8
   br label %take
-end:
+leave:
+  %others1 = add i64 %others, 1
+  %more_seats = icmp ult i64 %others1, %threads
+  br i1 %more_seats, label %visit, label %out
+out:
   ret void
 }
 
@@ -316,7 +377,7 @@ inside:
   %n = load atomic i64, i64* @threads monotonic, align 8
   %tell = load void (i64)*, void (i64)** @set_num_threads
   call void %tell(i64 %n)
-  call void @work()
+  call void @work(i64 %id)
   %before = atomicrmw sub i64* @state, i64 1 seq_cst
   %rest = and i64 %before, 2147549183
   %last_out = icmp eq i64 %rest, 1
@@ -445,7 +506,7 @@ open:
   store i64 %n_dimensions, i64* @n_dimensions
   store i64 %n_arrays, i64* @n_arrays
   store atomic i64 %threads, i64* @threads monotonic, align 8
-  store atomic i64 0, i64* @next monotonic, align 8
+  call void @share_out(i64 %threads)
   %old = load atomic i64, i64* @state monotonic, align 8
   %number = lshr i64 %old, 32
   %number1 = add i64 %number, 1
@@ -460,7 +521,7 @@ call_workers:
   %more_w = icmp slt i64 %w1, %threads
   br i1 %more_w, label %call_workers, label %take_part
 take_part:
-  call void @work()
+  call void @work(i64 0)
   %closed = atomicrmw and i64* @state, i64 -2147483649 seq_cst
   call void @await(i64 0, i64 0)
   store atomic i64 0, i64* @taken seq_cst, align 8
