@@ -37,6 +37,7 @@ from stacked.kernels.engine.packed_machine import (
 )
 from stacked.kernels.engine.packed_network import block_count, rows_in
 from stacked.kernels.engine.panels import aligned_zeros, panel_count
+from stacked.kernels.engine.parts import cut_of
 from stacked.kernels.engine.products import multiply
 from stacked.kernels.engine.vectors import uniform_row
 from stacked.kernels.pool import max_threads
@@ -50,7 +51,7 @@ def _multiply_all(x, weight, out, n_jobs, times):
     for job in prange(n_jobs):  # noqa: B007
         mine = out[get_thread_id()]
         for _ in range(times):
-            multiply(x, 0, x.shape[1], weight.shape[1], weight, 0, PANEL, 0, mine, 0)
+            multiply(x, 0, x.shape[1], 0, weight.shape[1], weight, 0, PANEL, 0, mine, 0)
 
 
 @njit(parallel={"fusion": False}, nogil=True)
@@ -71,7 +72,8 @@ def _products(m, n):
                 hidden_panel(m, 0, block, rows_in(m, block, n), panel, hidden[block])
     for panel in prange(panel_count(V)):
         for block in range(block_count(m, n)):
-            visible_strip(m, STATE, block, panel, 0, rows_in(m, block, n))
+            for part in range(2 if cut_of(m, V, H) else 1):
+                visible_strip(m, STATE, block, panel, 0, rows_in(m, block, n), part)
 
 
 @njit(parallel={"fusion": False}, nogil=True)

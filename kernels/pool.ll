@@ -262,7 +262,8 @@ end_of_threads:
 }
 
 ; Take pieces of the range and carry them out, until none is left: first from the beginning of what thread ``id`` was given, then
-; from the end of what the threads after it have left. A piece is a part of what is left.
+; from the end of what the threads after it have left. A piece is a part of what is left. The last piece of a thread that has
+; begun is left to it, unless it does not come for it within @patience: where it will be done soon, it would only be moved.
 define void @work(i64 %id) {
 entry:
   %function = load void (i8**, i64*, i64*, i8*)*, void (i8**, i64*, i64*, i8*)** @function
@@ -276,6 +277,11 @@ entry:
   %first = load i64, i64* @first
   %count = load i64, i64* @count
   %unit = load i64, i64* @unit
+  %patience = load i64, i64* @patience
+  %visits = mul i64 %threads, 2
+  %rounded = add i64 %count, %unit
+  %rounded1 = sub i64 %rounded, 1
+  %units = udiv i64 %rounded1, %unit
   %splits = load i1, i1* @splits
   %n_counts = add i64 %n_dimensions, 1
   %counts = alloca i64, i64 %n_counts
@@ -286,21 +292,43 @@ entry:
   br label %visit
 visit:
   %others = phi i64 [ 0, %entry ], [ %others1, %leave ]
-  %seat = add i64 %id, %others
+  %is_first_round = icmp ult i64 %others, %threads
+  %seat_first = add i64 %id, %others
+  %seat_again = sub i64 %seat_first, %threads
+  %seat = select i1 %is_first_round, i64 %seat_first, i64 %seat_again
   %beyond = icmp uge i64 %seat, %threads
   %wrapped = sub i64 %seat, %threads
   %owner = select i1 %beyond, i64 %wrapped, i64 %seat
   %is_own = icmp eq i64 %others, 0
   %part = call i64* @part_of(i64 %owner)
   %start = load atomic i64, i64* %part monotonic, align 8
+  %scaled = mul i64 %units, %owner
+  %untouched = udiv i64 %scaled, %threads
   br label %take
 take:
-  %here = phi i64 [ %start, %visit ], [ %again, %retry ], [ %fresh, %done ]
+  %here = phi i64 [ %start, %visit ], [ %again, %retry ], [ %fresh, %done ], [ %later, %look ]
+  %waited = phi i64 [ 0, %visit ], [ %waited, %retry ], [ 0, %done ], [ %waited1, %look ]
   %begin = and i64 %here, 4294967295
   %end = lshr i64 %here, 32
   %left = sub i64 %end, %begin
   %some = icmp sgt i64 %left, 0
-  br i1 %some, label %try, label %leave
+  br i1 %some, label %consider, label %leave
+consider:
+  %is_last_one = icmp eq i64 %left, 1
+  %has_begun = icmp ne i64 %begin, %untouched
+  %coming = and i1 %is_last_one, %has_begun
+  %impatient = icmp sge i64 %waited, %patience
+  %take_own = or i1 %is_own, %impatient
+  %not_coming = xor i1 %coming, true
+  %may = or i1 %take_own, %not_coming
+  br i1 %may, label %try, label %hold
+hold:
+  br i1 %is_first_round, label %leave, label %look
+look:
+  call void @llvm.x86.sse2.pause()
+  %waited1 = add i64 %waited, 1
+  %later = load atomic i64, i64* %part monotonic, align 8
+  br label %take
 try:
   %quarter = lshr i64 %left, 2
   %small = icmp eq i64 %quarter, 0
@@ -345,7 +373,7 @@ done:
   br label %take
 leave:
   %others1 = add i64 %others, 1
-  %more_seats = icmp ult i64 %others1, %threads
+  %more_seats = icmp ult i64 %others1, %visits
   br i1 %more_seats, label %visit, label %out
 out:
   ret void

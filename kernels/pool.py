@@ -6,12 +6,13 @@ for regions of some ten to some hundred microseconds that follow each other clos
 - Threads that wait look again and again for some ten microseconds before they sleep, and do not look while that was in vain
   lately, as it is where another process wants the core. Threads that always sleep cost up to a quarter of an epoch's time;
   threads that always look cost more as soon as another process is busy.
-- A loop's range is given out in pieces that become smaller, to whoever comes. Nobody waits for a thread that has not come, so
-  the caller does all the work where the others get no core.
+- Every thread has its own part of a loop's range, always the same: what it wrote in one region is in its core's cache when it
+  reads it in the next. It takes pieces that become smaller from the beginning, and when none is left takes from the end of what
+  others have. So nobody waits for a thread that has not come, and the caller does all the work where the others get no core.
 - One region runs at a time. A second caller, or a loop inside a loop, carries out its range by itself.
 - Threads start with the first region that asks for several, in the child of a fork anew.
 
-No result depends on any of it: kernels never split a sum among threads.
+No result depends on any of it: kernels cut no sum by the number of threads.
 
 The code, `pool.ll`, is in LLVM's language, for atomic operations and for a start within milliseconds; threads are POSIX's. Where
 there are none (Windows), Numba's own pool stays. Compiled code reaches the pool through symbols of the process, which a user's own

@@ -33,21 +33,21 @@ def _flops(*shape: int) -> float:
     return 2.0 * float(np.prod(shape))
 
 
-def _multiply(n_rows: int, depth: int, n: int, first_row: int, keep: int = 0) -> Case:
+def _multiply(n_rows: int, depth: int, n: int, first_row: int, keep: int = 0, begin: int = 0) -> Case:
     panel = (n - 1) // PANEL
     width = n - panel * PANEL
 
     def make(dtype, seed):
         x, b = normal(dtype, seed, n_rows + first_row, depth), normal(dtype, seed + 1, depth, n)
         out = normal(dtype, seed + 2, 2, n_rows, PANEL) * keep
-        args = (panels(x), first_row, n_rows, depth, panels(b), panel, width, keep, out, 1)
+        args = (panels(x), first_row, n_rows, begin, depth, panels(b), panel, width, keep, out, 1)
         return Problem(args, {"out": PRODUCT})
 
-    label = f"rows {first_row}+{n_rows}, depth {depth}, last panel of {n}{' added' if keep else ''}"
-    return Case("products.multiply", label, make, _flops(n_rows, depth, width), SINGLE)
+    label = f"rows {first_row}+{n_rows}, depth {begin} to {depth}, last panel of {n}{' added' if keep else ''}"
+    return Case("products.multiply", label, make, _flops(n_rows, depth - begin, width), SINGLE)
 
 
-def _multiply_transposed(n_rows: int, depth: int, n: int, biased: int = 0) -> Case:
+def _multiply_transposed(n_rows: int, depth: int, n: int, biased: int = 0, begin: int = 0) -> Case:
     panel = (n - 1) // PANEL
     width = n - panel * PANEL
 
@@ -58,12 +58,12 @@ def _multiply_transposed(n_rows: int, depth: int, n: int, biased: int = 0) -> Ca
         out = aligned_zeros(panel + 1, _whole(n_rows), PANEL)
         bias = np.zeros(PANEL * biased, dtype)
         bias[:width] = normal(dtype, seed + 2, width) if biased else 0
-        args = (x_t, 0, n_rows, depth, weight, panel, width, bias, aligned_zeros(1, PANEL, PANEL), out)
+        args = (x_t, 0, n_rows, begin, depth, weight, panel, width, bias, aligned_zeros(1, PANEL, PANEL), out)
         promised = (slice(None), slice(n_rows))  # the kernel may leave anything in the rows beyond
         return Problem(args, {"out": PRODUCT}, ("scratch",), {"out": promised})
 
-    label = f"{n_rows} rows, depth {depth}, last panel of {n}{' from biases' if biased else ''}"
-    return Case("products.multiply_transposed", label, make, _flops(n_rows, depth, width), SINGLE)
+    label = f"{n_rows} rows, depth {begin} to {depth}, last panel of {n}{' from biases' if biased else ''}"
+    return Case("products.multiply_transposed", label, make, _flops(n_rows, depth - begin, width), SINGLE)
 
 
 def _outer(n_rows: int, n_x: int, n_d: int, first: int, keep: int) -> Case:
@@ -139,6 +139,8 @@ def panel_cases(small: bool) -> list[Case]:
         ]  # fmt: skip
     edges = (1, 7, PANEL // 2, PANEL, PANEL + 1)
     cases = [_multiply(*c) for c in product((1, 5, 12, 100), (1, PANEL - 1, 2 * PANEL + 3), edges, (0, 3), (0, 1))]
+    cases += [_multiply(7, 2 * PANEL + 3, PANEL + 1, 3, keep, begin) for keep in (0, 1) for begin in (PANEL, 2 * PANEL)]
+    cases += [_multiply_transposed(PANEL + 5, 2 * PANEL + 3, 40, biased, PANEL) for biased in (0, 1)]
     cases += [
         _multiply_transposed(*c) for c in product((5, PANEL, 3 * PANEL, 3 * PANEL + 4), (1, PANEL + 1), edges, (0, 1))
     ]

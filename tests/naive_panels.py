@@ -17,14 +17,14 @@ def _part(panel, width):
     return slice(panel * width, (panel + 1) * width)
 
 
-def multiply(x, first_row, n_rows, depth, b, b_panel, width, keep, out, out_panel):
-    rows, part = _from_panels(x)[first_row : first_row + n_rows, :depth], out[out_panel, :n_rows, :width]
-    part[:] = keep * part + rows @ b[b_panel, :depth, :width]
+def multiply(x, first_row, n_rows, begin, end, b, b_panel, width, keep, out, out_panel):
+    rows, part = _from_panels(x)[first_row : first_row + n_rows, begin:end], out[out_panel, :n_rows, :width]
+    part[:] = keep * part + rows @ b[b_panel, begin:end, :width]
 
 
-def multiply_transposed(x_t, first_row, n_rows, depth, weight, panel, width, bias, scratch, out):
-    rows = np.concatenate([block[:depth].T for block in naive._float64(x_t)])[first_row:n_rows]
-    matrix = _from_panels(weight)[_part(panel, out.shape[2]), :depth]
+def multiply_transposed(x_t, first_row, n_rows, begin, end, weight, panel, width, bias, scratch, out):
+    rows = np.concatenate([block[begin:end].T for block in naive._float64(x_t)])[first_row:n_rows]
+    matrix = _from_panels(weight)[_part(panel, out.shape[2]), begin:end]
     out[panel, first_row:n_rows] = _started(bias)
     out[panel, first_row:n_rows, :width] += rows @ matrix.T
 

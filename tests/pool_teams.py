@@ -85,6 +85,18 @@ class Team:
         """`start`, and wait for the end: who carried out what, as [(number of the thread, number), ...]."""
         return self.start(body, n, threads).finish()
 
+    def run_range(self, first, count, threads):
+        """Carry out a loop without reductions over so many numbers: the pieces that were given out, as [(start, last), ...]."""
+        n, pieces = threads, []  # Numba gives as many parts as there may be threads
+        cuts = [first + count * part // n for part in range(n + 1)]
+        bounds = [number for part in range(n) for number in (cuts[part], cuts[part + 1] - 1)]
+        parts, dimensions, steps = (c_int64 * (2 * n))(*bounds), c_int64(n), c_int64(16)
+        body = _BODY(lambda places, *_: pieces.append(tuple((c_int64 * 2).from_address(places[0]))))
+        arguments = c_void_p(addressof(parts))
+        places = [addressof(value) for value in (arguments, dimensions, steps)]
+        self.parallel_for(cast(body, c_void_p), *places, None, 0, 1, threads)
+        return sorted(pieces)
+
 
 class Region(Thread):
     """A parallel loop on a team, of the kind that is given out number by number."""

@@ -22,15 +22,15 @@ from .cases_products import dense_network, dense_params
 
 FLOAT32 = np.dtype(np.float32)
 REPETITIONS = 3
-# (n_visible, n_hidden, rows, batch): the second has products of several tiles in rows and in columns.
-SHAPES = {"small": (37, 21, 50, 8), "several tiles": (530, 300, 1030, 520)}
-PLAIN = ("dense", "rbm", "persistent rbm", "sparse rbm")
+# (n_visible, n_hidden, rows, batch): the second has products of several tiles in rows and in columns, the third sums in two parts.
+SHAPES = {"small": (37, 21, 50, 8), "several tiles": (530, 300, 1030, 520), "two parts": (530, 300, 130, 40)}
+PLAIN = ("dense", "untied dense", "rbm", "persistent rbm", "sparse rbm")
 TRAINERS = (*PLAIN, *(f"bfloat16 {trainer}" for trainer in PLAIN))
 NAMES = [f"{trainer} {shape}" for trainer in TRAINERS for shape in SHAPES]
 
 
-def _dense_args(n_visible, n_hidden, n, batch_size, bfloat16):
-    table, n_weights, n_params = dense_network((n_visible, n_hidden, n_visible), ("sigmoid", "sigmoid"), True)
+def _dense_args(n_visible, n_hidden, n, batch_size, bfloat16, tied):
+    table, n_weights, n_params = dense_network((n_visible, n_hidden, n_visible), ("sigmoid", "sigmoid"), tied)
     params = dense_params(FLOAT32, 1, table, n_weights, n_params)
     objective = Objective(CROSS_ENTROPY, corruption_of("masking"), n_weights)
     rows = np.arange(n)[::-1].copy()
@@ -54,7 +54,7 @@ def _digest(name, n_threads):
     trainer, shape = next((t, s) for t in TRAINERS for s in SHAPES if name == f"{t} {s}")
     bfloat16 = trainer.startswith("bfloat16")
     if trainer.endswith("dense"):
-        train, args = backprop.train, _dense_args(*SHAPES[shape], bfloat16)
+        train, args = backprop.train, _dense_args(*SHAPES[shape], bfloat16, "untied" not in trainer)
     else:
         sparsity = (0.1, 0.5, 0.9) if "sparse" in trainer else ()
         train, args = rbm.train, _rbm_args(*SHAPES[shape], bfloat16, "persistent" in trainer, sparsity)

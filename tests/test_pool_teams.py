@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from itertools import pairwise
 from pathlib import Path
 from threading import Barrier, Event, get_native_id
 
@@ -62,6 +63,72 @@ def test_workers_are_told_the_limit_before_they_work(team, threads):
 
     team.run(body, threads, threads)
     assert sorted(team.told) == [(worker, threads) for worker in range(1, threads)]
+
+
+@pytest.mark.parametrize("threads", range(2, SEATS + 1))
+@pytest.mark.parametrize("n", [SEATS, 23])
+def test_every_thread_has_its_own_part_of_a_range(patient_team, threads, n):
+    together, parts = Barrier(threads), [range(n * t // threads, n * (t + 1) // threads) for t in range(threads)]
+
+    def body(number):
+        if number in [part[0] for part in parts]:  # nobody takes from others before all have begun
+            together.wait(PATIENCE_S)
+        time.sleep(0.001)
+
+    patient_team.set("patience", _looks(patient_team, 0.5))
+    done = patient_team.run(body, n, threads)
+    firsts = {thread: next(number for who, number in done if who == thread) for thread in range(threads)}
+    assert firsts == {thread: part[0] for thread, part in enumerate(parts)}
+    assert sorted(number for _, number in done) == list(range(n))
+
+
+@pytest.mark.parametrize("threads", range(2, SEATS + 1))
+def test_what_a_thread_does_not_come_to_is_done_by_others(patient_team, threads):
+    together, all_else, n = Barrier(threads), Event(), 4 * threads
+    rest, late = set(range(n)), n - 4  # the first of the last thread's
+
+    def body(number):
+        if number % 4 == 0:
+            together.wait(PATIENCE_S)
+        rest.discard(number)
+        if rest <= {late}:
+            all_else.set()
+        if number == late:
+            assert all_else.wait(PATIENCE_S)
+
+    done = patient_team.run(body, n, threads)
+    assert sorted(number for _, number in done) == list(range(n))
+    assert [number for thread, number in done if thread == threads - 1] == [late]
+
+
+def test_nobody_waits_for_a_thread_that_has_not_begun(team):
+    team.set("patience", _looks(team, 2 * PATIENCE_S))
+    team.set("workers", 1)  # which was never started
+    assert team.run(lambda number: None, 6, 2) == [(0, number) for number in (0, 1, 2, 5, 4, 3)]
+
+
+def test_the_last_piece_of_a_thread_that_has_begun_is_left_to_it(team):
+    team.set("patience", _looks(team, 5))
+    together, first_is_done = Barrier(2), Event()
+
+    def body(number):
+        if number in (0, 2):
+            together.wait(PATIENCE_S)
+        if number == 1:
+            first_is_done.set()
+        if number == 2:
+            assert first_is_done.wait(PATIENCE_S)
+            time.sleep(0.05)  # long enough for the caller, which has nothing else to do
+
+    assert sorted(team.run(body, 4, 2)) == [(0, 0), (0, 1), (1, 2), (1, 3)]
+
+
+@pytest.mark.parametrize("first, count", [(5, 1), (0, 7), (-3, 1000), (0, (1 << 30) + 1), (11, 3 * (1 << 40) + 17)])
+@pytest.mark.parametrize("threads", [2, 3])
+def test_ranges_of_any_length_are_given_out_whole(team, first, count, threads):
+    pieces = team.run_range(first, count, threads)
+    assert pieces[0][0] == first and pieces[-1][1] == first + count - 1
+    assert all(last + 1 == start for (_, last), (start, _) in pairwise(pieces))
 
 
 @pytest.mark.parametrize("threads", [2, SEATS])

@@ -2,7 +2,7 @@
 
 A minibatch is a program (`program`): load the rows, forward, the loss and its delta, and for every layer from the top the delta of
 the layer below, then gradient and update of its own weights. Every instruction is a parallel region over independent panels or
-rows; threads share them out, and no sum is ever split among them.
+rows; threads share them out, and no sum is cut by their number.
 """
 
 import numpy as np

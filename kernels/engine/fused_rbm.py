@@ -61,6 +61,7 @@ from .panels import (
     panel_width,
     scatter_row,
 )  # fmt: skip
+from .parts import cut_of, job_of
 from .words import pack_params
 
 
@@ -95,18 +96,32 @@ def squared_difference(x, y, width):
     return total
 
 
+@jit
+def visible_jobs(m, n_rows):
+    """Strips of visible units, and the parts of their sums."""
+    n_strips = block_count(m, n_rows) * panel_count(m.n_visible) * (m.rows // PANEL)
+    return n_strips, 2 if cut_of(m, m.n_visible, m.n_hidden) else 1
+
+
+@jit
+def strip_of(m, job, n_rows):
+    """Block, panel and rows, first and where they end, of a strip; there may be none."""
+    n_panels, n_strips = panel_count(m.n_visible), m.rows // PANEL
+    block, panel, first = job // n_strips // n_panels, job // n_strips % n_panels, job % n_strips * PANEL
+    return block, panel, first, min(first + PANEL, rows_in(m, block, n_rows))
+
+
 @linked(MACHINE, intp, intp, intp, parallel=True)
 def reconstruct(m, parity, given, n_rows):
     """Mean of the visible units given hidden states, into MEAN; the squared difference from the data, summed."""
     data, mean, errors = m.visible_states[parity], m.visible_states[MEAN], m.errors
-    n_panels, n_strips = panel_count(m.n_visible), m.rows // PANEL
-    n_jobs = block_count(m, n_rows) * n_panels * n_strips
-    for job in prange(n_jobs):
-        block, panel, first = job // n_strips // n_panels, job // n_strips % n_panels, job % n_strips * PANEL
-        stop = min(first + PANEL, rows_in(m, block, n_rows))
-        errors[job] = 0
-        if first < stop:
-            visible_strip(m, given, block, panel, first, stop)
+    n_jobs, n_parts = visible_jobs(m, n_rows)
+    for piece in prange(n_jobs * n_parts):
+        part, job = job_of(piece, n_jobs)
+        block, panel, first, stop = strip_of(m, job, n_rows)
+        if first >= stop:
+            errors[job] = 0
+        elif visible_strip(m, given, block, panel, first, stop, part):
             strip = mean[block, panel, first:stop]
             activate(m.visible, strip.reshape(strip.size))
             errors[job] = squared_difference(data[block, panel, first:stop], strip, panel_width(panel, m.n_visible))
@@ -118,12 +133,12 @@ def reconstruct(m, parity, given, n_rows):
 def sample_visible(m, key, epoch, row_ids, draw):
     """Mean and sample of the visible units given the hidden sample, into MEAN and FANTASY."""
     mean, fantasy, n_rows = m.visible_states[MEAN], m.visible_states[FANTASY], row_ids.shape[0]
-    n_panels, n_strips = panel_count(m.n_visible), m.rows // PANEL
-    for job in prange(block_count(m, n_rows) * n_panels * n_strips):
-        block, panel, first = job // n_strips // n_panels, job // n_strips % n_panels, job % n_strips * PANEL
-        stop, width = min(first + PANEL, rows_in(m, block, n_rows)), panel_width(panel, m.n_visible)
-        if first < stop:
-            visible_strip(m, STATE, block, panel, first, stop)
+    n_jobs, n_parts = visible_jobs(m, n_rows)
+    for piece in prange(n_jobs * n_parts):
+        part, job = job_of(piece, n_jobs)
+        block, panel, first, stop = strip_of(m, job, n_rows)
+        width = panel_width(panel, m.n_visible)
+        if first < stop and visible_strip(m, STATE, block, panel, first, stop, part):
             ids = row_ids[block * m.rows + first : block * m.rows + stop]
             sample_panel(
                 m.visible, key, epoch, ids, draw, panel * PANEL, width, mean[block, panel, first:stop],

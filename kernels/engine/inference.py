@@ -28,6 +28,7 @@ from .panels import (
     panel_width,
     scatter_row,
 )  # fmt: skip
+from .parts import WHOLE
 from .words import pack_params
 
 
@@ -45,7 +46,7 @@ def answer_into(net, block, n_rows, out):
     n_out, activation = net.table[layer, N_OUT], net.table[layer, ACTIVATION]
     panels = block_panels(net, layer + 1, OUTPUT)[block]
     for panel in range(panel_count(n_out)):
-        layer_panel(net, layer, activation, block, n_rows, panel)
+        layer_panel(net, layer, activation, block, n_rows, panel, WHOLE)
         column, width = panel * PANEL, panel_width(panel, n_out)
         for r in range(n_rows):
             for c in range(width):

@@ -20,6 +20,7 @@ from .panels import (
     CHUNK,
     PANELS,
     ROWS,
+    VECTOR,
     aligned_zeros,
     bias_panels,
     packed_table,
@@ -27,6 +28,7 @@ from .panels import (
     transpose_panel,
     weight_panels,
 )  # fmt: skip
+from .parts import add_part, columns_of, cut_of, is_second
 from .products import multiply, multiply_transposed, outer, start_rows
 from .words import FACTOR, GRADIENT, NO_FORM, keep_weights, keep_words, pack_words
 
@@ -60,6 +62,9 @@ class Packed(NamedTuple):
     hidden_states: np.ndarray  # (3, blocks, panels of H, rows, PANEL)
     hidden_t: np.ndarray  # (3, blocks, rows / PANEL, panels of H * PANEL, PANEL)
     errors: np.ndarray  # one a job of the visible region
+    n_blocks: int
+    rest: np.ndarray  # (panels of V, rows, PANEL) second parts of sums that are cut (`parts`)
+    arrivals: np.ndarray  # of each job of the visible region: the parts that are made
     scratch: np.ndarray  # (threads, CHUNK, PANEL)
     bfloat16: int  # whether products read words
     word_table: np.ndarray  # see `words`; matrices are the visible states, then the hidden ones
@@ -106,6 +111,9 @@ def pack_machine(machine: Any, batch_size: int, bfloat16: bool = False) -> Packe
         hidden_states=aligned_zeros(3, blocks, high, rows, PANEL),
         hidden_t=aligned_zeros(0 if bfloat16 else 3, blocks, rows // PANEL, high * PANEL, PANEL),
         errors=np.zeros(blocks * wide * (rows // PANEL)),
+        n_blocks=blocks,
+        rest=aligned_zeros(wide if blocks == 1 and not bfloat16 else 0, rows, PANEL),
+        arrivals=np.zeros(wide * (rows // PANEL), np.int64),
         scratch=aligned_zeros(max_threads(), CHUNK, PANEL),
         bfloat16=int(bfloat16),
         word_table=word_table,
@@ -130,21 +138,41 @@ MACHINE = typeof(pack_machine(_Example(), 1))
 # ---- products --------------------------------------------------------------------------------------------------------
 
 
-@linked(MACHINE, intp, intp, intp, intp, intp)
-def visible_strip(m, given, block, panel, first, n_rows):
-    """Pre-activations of a strip of visible units, rows first to n_rows, from hidden states ``given``, into MEAN."""
+@linked(MACHINE, intp, intp, intp, intp, intp, intp, VECTOR, PANELS)
+def visible_sums(m, given, block, panel, first, n_rows, part, bias, out):
+    """out[panel, first:n_rows] = a ``part`` of the sums for a strip of visible units from hidden states ``given``, plus a bias."""
     thread = get_thread_id()
-    scratch, out = m.scratch[thread : thread + 1], m.visible_states[MEAN, block]
-    weight, width = weight_panels(m.table, 0, m.params), panel_width(panel, m.n_visible)
-    bias = bias_panels(m.table, 1, m.params)[panel]
+    scratch, width = m.scratch[thread : thread + 1], panel_width(panel, m.n_visible)
+    begin, end = columns_of(part, cut_of(m, m.n_visible, m.n_hidden), m.n_hidden)
     if m.bfloat16:
         words.product_transposed(
-            m.word_table, m.words, FIRST_HIDDEN + given, block, m.rows, first, n_rows, WEIGHTS, m.n_hidden, panel, width,
+            m.word_table, m.words, FIRST_HIDDEN + given, block, m.rows, first, n_rows, WEIGHTS, begin, end, panel, width,
             bias, scratch, out,
         )  # fmt: skip
     else:
-        hidden_t = m.hidden_t[given, block]
-        multiply_transposed(hidden_t, first, n_rows, m.n_hidden, weight, panel, width, bias, scratch, out)
+        hidden_t, weight = m.hidden_t[given, block], weight_panels(m.table, 0, m.params)
+        multiply_transposed(hidden_t, first, n_rows, begin, end, weight, panel, width, bias, scratch, out)
+
+
+@linked(MACHINE, intp, intp, intp, intp, intp, intp)
+def visible_strip(m, given, block, panel, first, n_rows, part):
+    """Pre-activations of a strip of visible units, rows first to n_rows, from hidden states ``given``, into MEAN.
+
+    A ``part`` of their sums, if those are cut (`parts`): they are complete, which is the answer, after the second of the two.
+    """
+    bias, out = bias_panels(m.table, 1, m.params)[panel], m.visible_states[MEAN, block]
+    if cut_of(m, m.n_visible, m.n_hidden) == 0:
+        visible_sums(m, given, block, panel, first, n_rows, part, bias, out)
+        return True
+    job = panel * (m.rows // PANEL) + first // PANEL
+    if part:
+        visible_sums(m, given, block, panel, first, n_rows, part, bias[:0], m.rest)
+    else:
+        visible_sums(m, given, block, panel, first, n_rows, part, bias, out)
+    if not is_second(m.arrivals, job):
+        return False
+    add_part(m.rest, panel, first, n_rows, out)
+    return True
 
 
 @linked(MACHINE, intp, intp, intp, intp, PANELS)
@@ -157,7 +185,7 @@ def hidden_panel(m, given, block, n_rows, panel, out):
         words.product(m.word_table, m.words, given, block, m.rows, n_rows, WEIGHTS, m.n_visible, panel, width, 1, out)
     else:
         visible = m.visible_states[given, block]
-        multiply(visible, 0, n_rows, m.n_visible, weight, panel, width, 1, out, panel)
+        multiply(visible, 0, n_rows, 0, m.n_visible, weight, panel, width, 1, out, panel)
 
 
 @linked(MACHINE, intp, intp, intp, intp, intp, intp, intp, PANELS)

@@ -36,7 +36,9 @@ from .panels import (
     panel_width,
     transpose_panel,
     weight_panels,
+    weight_shape,
 )  # fmt: skip
+from .parts import WHOLE, add_part, columns_of, cut_of, is_second
 from .products import multiply, multiply_transposed, outer, start_rows
 from .words import FACTOR, GRADIENT, NO_FORM, keep_weights, keep_words, pack_words
 
@@ -67,6 +69,8 @@ class Packed(NamedTuple):
     weight_gains: np.ndarray
     gradient: np.ndarray  # like params in the gradient form, else (0,)
     scratch: np.ndarray  # (threads, GROUP, CHUNK, PANEL)
+    rest: np.ndarray  # second parts of sums that are cut (`parts`), of one product at a time
+    arrivals: np.ndarray  # the parts of each of them that are made
     map_table: np.ndarray  # see `maps`
     maps: np.ndarray
     lengths: np.ndarray  # (samples,) steps of a minibatch's sequences, the longest first; (0,): all have all
@@ -117,6 +121,7 @@ def pack_network(
             offsets[index, kind] = position
             position += n_blocks * count * rows * PANEL
     n_state = n_params if training else 0
+    n_rest = max(panels) if training and n_blocks == 1 and not bfloat16 else 0
     word_table, words = pack_words(packed, rows, n_blocks, _word_matrices(table, training), bfloat16)
     return Packed(
         table=packed,
@@ -133,6 +138,8 @@ def pack_network(
         **measured(max(widths))._asdict(),
         gradient=aligned_zeros(n_params if gradient or (training and any(maps)) else 0),
         scratch=aligned_zeros(max_threads(), GROUP, CHUNK, PANEL),
+        rest=aligned_zeros(n_rest * rows * PANEL),
+        arrivals=np.zeros(n_rest, np.int64),
         map_table=np.full((len(widths), 8), -1, np.int64),
         maps=aligned_zeros(0),
         lengths=np.zeros(n_blocks * rows if ragged else 0, np.int64),
@@ -194,31 +201,67 @@ def rows_in(net, block, n_rows):
     return min(net.rows, n_rows - block * net.rows)
 
 
-@linked(NET, intp, intp, intp, intp, intp, intp, intp, VECTOR, PANELS)
-def product_panel(net, index, kind, layer, transposed, block, n_rows, panel, bias, out):
+@jit
+def part_count(net, layer, transposed):
+    """Parts of the sums of a product with the weights of ``layer``, or with their transpose; see `parts`."""
+    n_rows, n_columns = weight_shape(net.table, layer)
+    return 2 if transposed and cut_of(net, n_rows, n_columns) else 1
+
+
+@linked(NET, intp, intp, intp, intp, intp, intp, intp, intp, VECTOR, PANELS)
+def product_down(net, index, kind, layer, block, n_rows, panel, begin, end, bias, out):
+    """`product_panel` with the transpose of the stored weights, the sums over their columns ``begin`` to ``end``."""
+    weight = weight_panels(net.table, layer, net.params)
+    width, scratch = panel_width(panel, weight.shape[1]), net.scratch[get_thread_id()]
+    if net.bfloat16:
+        matrix, own = matrix_of(index, kind), weights_row(net, layer)
+        words.product_transposed(
+            net.word_table, net.words, matrix, block, net.rows, 0, n_rows, own, begin, end, panel, width, bias, scratch, out
+        )  # fmt: skip
+    else:
+        x_t = block_transposes(net, index, kind + 1)[block]
+        multiply_transposed(x_t, 0, n_rows, begin, end, weight, panel, width, bias, scratch, out)
+
+
+@linked(NET, intp, intp, intp, intp, intp, intp, VECTOR, PANELS)
+def product_up(net, index, kind, layer, block, n_rows, panel, bias, out):
+    """`product_panel` with the stored weights."""
+    weight = weight_panels(net.table, layer, net.params)
+    depth, n_columns = weight_shape(net.table, layer)
+    width, keep = panel_width(panel, n_columns), bias.shape[0]
+    start_rows(bias, out[panel, :n_rows])
+    if net.bfloat16:
+        matrix, own = matrix_of(index, kind), weights_row(net, layer)
+        words.product(net.word_table, net.words, matrix, block, net.rows, n_rows, own, depth, panel, width, keep, out)
+    else:
+        multiply(block_panels(net, index, kind)[block], 0, n_rows, 0, depth, weight, panel, width, keep, out, panel)
+
+
+@linked(NET, intp, intp, intp, intp, intp, intp, intp, intp, VECTOR, PANELS)
+def product_panel(net, index, kind, layer, transposed, block, n_rows, panel, part, bias, out):
     """out[panel] = one panel of outputs or deltas ``index`` times the weights of ``layer``, or their transpose, plus a bias.
 
-    bias (PANEL,) or (0,).
+    Where sums are cut (`part_count`) a ``part`` of them is made: the panel is complete, which is the answer, after the second of
+    the two. bias (PANEL,) or (0,).
     """
-    weight = weight_panels(net.table, layer, net.params)
-    n_columns = net.table[layer, N_IN if net.table[layer, TRANSPOSED] else N_OUT]
-    width = panel_width(panel, weight.shape[1] if transposed else n_columns)
-    scratch, matrix, own = net.scratch[get_thread_id()], matrix_of(index, kind), weights_row(net, layer)
-    if net.bfloat16 and transposed:
-        words.product_transposed(
-            net.word_table, net.words, matrix, block, net.rows, 0, n_rows, own, n_columns, panel, width, bias, scratch, out
-        )  # fmt: skip
-    elif net.bfloat16:
-        depth, keep = weight.shape[1], bias.shape[0]
-        start_rows(bias, out[panel, :n_rows])
-        words.product(net.word_table, net.words, matrix, block, net.rows, n_rows, own, depth, panel, width, keep, out)
-    elif transposed:
-        x_t = block_transposes(net, index, kind + 1)[block]
-        multiply_transposed(x_t, 0, n_rows, n_columns, weight, panel, width, bias, scratch, out)
+    if not transposed:
+        product_up(net, index, kind, layer, block, n_rows, panel, bias, out)
+        return True
+    n_stored, n_columns = weight_shape(net.table, layer)
+    cut = 0 if part == WHOLE else cut_of(net, n_stored, n_columns)
+    begin, end = columns_of(part, cut, n_columns)
+    if cut == 0:
+        product_down(net, index, kind, layer, block, n_rows, panel, begin, end, bias, out)
+        return True
+    rest = net.rest[: out.size].reshape(out.shape)
+    if part:
+        product_down(net, index, kind, layer, block, n_rows, panel, begin, end, bias[:0], rest)
     else:
-        x = block_panels(net, index, kind)[block]
-        start_rows(bias, out[panel, :n_rows])
-        multiply(x, 0, n_rows, weight.shape[1], weight, panel, width, bias.shape[0], out, panel)
+        product_down(net, index, kind, layer, block, n_rows, panel, begin, end, bias, out)
+    if not is_second(net.arrivals, panel):
+        return False
+    add_part(rest, panel, 0, n_rows, out)
+    return True
 
 
 @linked(NET, intp, intp, intp, intp, intp, intp, intp, PANELS)
@@ -285,14 +328,18 @@ def keep_updated(net, layer, panel, first, stop):
         keep_weights(net.word_table, net.words, weights_row(net, layer), weight, panel, first, stop)
 
 
-@linked(NET, intp, intp, intp, intp, intp)
-def layer_panel(net, layer, activation, block, n_rows, panel):
-    """One panel of a layer's outputs for one block of rows."""
+@linked(NET, intp, intp, intp, intp, intp, intp)
+def layer_panel(net, layer, activation, block, n_rows, panel, part):
+    """One panel of a layer's outputs for one block of rows, or a ``part`` of its sums; whether it is complete."""
     out = block_panels(net, layer + 1, OUTPUT)[block]
     bias, rows = bias_panels(net.table, layer, net.params)[panel], out[panel, :n_rows]
-    product_panel(net, layer, OUTPUT, layer, net.table[layer, TRANSPOSED], block, n_rows, panel, bias, out)
-    activate(activation, rows.reshape(rows.size))
-    keep_operand(net, layer + 1, OUTPUT, block, n_rows, panel)
+    complete = product_panel(
+        net, layer, OUTPUT, layer, net.table[layer, TRANSPOSED], block, n_rows, panel, part, bias, out
+    )
+    if complete:
+        activate(activation, rows.reshape(rows.size))
+        keep_operand(net, layer + 1, OUTPUT, block, n_rows, panel)
+    return complete
 
 
 @linked(NET, intp, intp, intp, intp)

@@ -24,10 +24,23 @@ from .packed_network import (
     block_panels,
     keep_operand,
     layer_panel,
+    part_count,
     rows_in,
     sum_in_order,
 )  # fmt: skip
-from .panels import ACTIVATION, MATRIX, N_OUT, NUMBERS, gather_row, panel_count, panel_width, scatter_row, weight_panels
+from .panels import (
+    ACTIVATION,
+    MATRIX,
+    N_OUT,
+    NUMBERS,
+    TRANSPOSED,
+    gather_row,
+    panel_count,
+    panel_width,
+    scatter_row,
+    weight_panels,
+)  # fmt: skip
+from .parts import job_of
 from .products import clear_padding
 
 
@@ -84,16 +97,17 @@ def output_layer(net, layer, loss, n_rows, share, answered):
     n_jobs = block_count(net, n_rows) * n_panels
     outputs, deltas = block_panels(net, layer + 1, OUTPUT), block_panels(net, layer + 1, DELTA)
     target, losses = net.target, net.losses
-    for job in prange(n_jobs):
+    n_parts = 1 if answered else part_count(net, layer, net.table[layer, TRANSPOSED])
+    for piece in prange(n_jobs * n_parts):
+        part, job = job_of(piece, n_jobs)
         block, panel = job // n_panels, job % n_panels
         rows = rows_in(net, block, n_rows)
-        if not answered:
-            layer_panel(net, layer, forward_activation(loss, activation), block, rows, panel)
-        losses[job] = loss_panel(
-            loss, activation, np.float32(share), panel_width(panel, n_out), outputs[block, panel, :rows],
-            target[block, panel, :rows], deltas[block, panel, :rows],
-        )  # fmt: skip
-        keep_operand(net, layer + 1, DELTA, block, rows, panel)
+        if answered or layer_panel(net, layer, forward_activation(loss, activation), block, rows, panel, part):
+            losses[job] = loss_panel(
+                loss, activation, np.float32(share), panel_width(panel, n_out), outputs[block, panel, :rows],
+                target[block, panel, :rows], deltas[block, panel, :rows],
+            )  # fmt: skip
+            keep_operand(net, layer + 1, DELTA, block, rows, panel)
     return sum_in_order(losses[:n_jobs])
 
 

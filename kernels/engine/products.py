@@ -25,36 +25,37 @@ def vector_count(width):
     return 1 if width <= LANES else 2
 
 
-@linked(PANELS, intp, intp, intp, PANELS, intp, intp, intp, PANELS, intp)
-def multiply(x, first_row, n_rows, depth, b, b_panel, width, keep, out, out_panel):
-    """out[out_panel, :n_rows] = x[first_row :][:n_rows] @ b[:, panel], over ``depth`` columns of x; added to what was if ``keep``.
+@linked(PANELS, intp, intp, intp, intp, PANELS, intp, intp, intp, PANELS, intp)
+def multiply(x, first_row, n_rows, begin, end, b, b_panel, width, keep, out, out_panel):
+    """out[out_panel, :n_rows] = x[first_row :][:n_rows] @ b[:, panel], over columns ``begin`` to ``end`` of x and rows of b.
 
-    x (panels, rows, PANEL), b (panels, depth or more rows, PANEL), out (panels, rows, PANEL); ``width`` real columns of the panel.
+    Added to what was if ``keep``. x (panels, rows, PANEL), b (panels, end or more rows, PANEL), out (panels, rows, PANEL); begin is
+    a multiple of PANEL; ``width`` real columns of the panel.
     """
     n_tiles = -(-n_rows // MAX_HEIGHT)
     vectors, jump = vector_count(width), x.shape[1] * PANEL
-    for k in range(0, depth, DEPTH):
+    for k in range(begin, end, DEPTH):
         for tile in range(n_tiles):
             row, stop = n_rows * tile // n_tiles, n_rows * (tile + 1) // n_tiles
             tile_of_rows(
                 stop - row, vectors, x, k // PANEL * jump + (first_row + row) * PANEL, b, (b_panel * b.shape[1] + k) * PANEL,
-                out, (out_panel * out.shape[1] + row) * PANEL, jump, PANEL, min(DEPTH, depth - k), 1 if keep or k else 0,
+                out, (out_panel * out.shape[1] + row) * PANEL, jump, PANEL, min(DEPTH, end - k), 1 if keep or k > begin else 0,
             )  # fmt: skip
 
 
-@linked(PANELS, intp, intp, intp, PANELS, intp, intp, VECTOR, PANELS, PANELS)
-def multiply_transposed(x_t, first_row, n_rows, depth, weight, panel, width, bias, scratch, out):
+@linked(PANELS, intp, intp, intp, intp, PANELS, intp, intp, VECTOR, PANELS, PANELS)
+def multiply_transposed(x_t, first_row, n_rows, begin, end, weight, panel, width, bias, scratch, out):
     """out[panel, first_row:n_rows] = x @ weight.T + bias for columns ``panel * PANEL`` onwards of the result, ``width`` of them.
 
-    x_t (rows / PANEL, columns of x, PANEL) is the transpose of x, weight (panels, n, PANEL) has ``depth`` columns, out
-    (panels, rows, PANEL). first_row is a multiple of PANEL; rows past n_rows up to the next one are overwritten too. scratch
-    (1, PANEL or more, PANEL). bias (PANEL,), or (0,) for none.
+    The sums run over columns ``begin``, a multiple of PANEL, to ``end`` of x and weight. x_t (rows / PANEL, columns of x, PANEL)
+    is the transpose of x, weight (panels, n, PANEL), out (panels, rows, PANEL). first_row is a multiple of PANEL; rows past n_rows
+    up to the next one are overwritten too. scratch (1, PANEL or more, PANEL). bias (PANEL,), or (0,) for none.
     """
     if width < PANEL:
         scratch[0, :PANEL] = 0
     for q in range(first_row // PANEL, panel_count(n_rows)):
         start_columns(bias, min(PANEL, n_rows - q * PANEL), scratch[0])
-        multiply(weight, panel * PANEL, width, depth, x_t, q, n_rows - q * PANEL, bias.shape[0], scratch, 0)
+        multiply(weight, panel * PANEL, width, begin, end, x_t, q, n_rows - q * PANEL, bias.shape[0], scratch, 0)
         transpose_block(scratch, 0, out, (panel * out.shape[1] + q * PANEL) * PANEL)
 
 

@@ -24,6 +24,7 @@ from ..engine.packed_network import (
     keep_updated,
     layer_panel,
     matrix_of,
+    part_count,
     product_panel,
     rows_in,
     weights_row,
@@ -48,6 +49,7 @@ from ..engine.panels import (
     shares_weights,
     weight_panels,
 )  # fmt: skip
+from ..engine.parts import WHOLE, job_of
 from ..engine.products import clear_padding, sum_rows
 from ..engine.updated_tiles import add_segment, applies_tiles, segment_count, update_tiles, update_tiles_of_words
 from ..engine.words import add_segments, form_place, form_rows
@@ -60,9 +62,11 @@ def forward(net, layer, loss, n_rows):
     n_panels, activation = panel_count(net.table[layer, N_OUT]), net.table[layer, ACTIVATION]
     if layer == net.table.shape[0] - 1:
         activation = forward_activation(loss, activation)
-    for job in prange(block_count(net, n_rows) * n_panels):
+    n_jobs, n_parts = block_count(net, n_rows) * n_panels, part_count(net, layer, net.table[layer, TRANSPOSED])
+    for piece in prange(n_jobs * n_parts):
+        part, job = job_of(piece, n_jobs)
         block, panel = job // n_panels, job % n_panels
-        layer_panel(net, layer, activation, block, rows_in(net, block, n_rows), panel)
+        layer_panel(net, layer, activation, block, rows_in(net, block, n_rows), panel, part)
 
 
 @linked(NET, intp, TERMS, intp, intp, intp)
@@ -86,11 +90,13 @@ def backward(net, layer, terms, n_rows):
     """Delta of the layer below ``layer``: delta @ W.T, finished."""
     n_panels = panel_count(net.table[layer, N_IN])
     deltas, transposed = block_panels(net, layer, DELTA), 1 - net.table[layer, TRANSPOSED]
-    for job in prange(block_count(net, n_rows) * n_panels):
+    n_jobs, n_parts = block_count(net, n_rows) * n_panels, part_count(net, layer, transposed)
+    for piece in prange(n_jobs * n_parts):
+        part, job = job_of(piece, n_jobs)
         block, panel = job // n_panels, job % n_panels
-        rows = rows_in(net, block, n_rows)
-        product_panel(net, layer + 1, DELTA, layer, transposed, block, rows, panel, net.params[:0], deltas[block])
-        finish_delta(net, layer - 1, terms, block, panel, n_rows)
+        rows, none = rows_in(net, block, n_rows), net.params[:0]
+        if product_panel(net, layer + 1, DELTA, layer, transposed, block, rows, panel, part, none, deltas[block]):
+            finish_delta(net, layer - 1, terms, block, panel, n_rows)
 
 
 @linked(NET, intp, intp, intp)
@@ -98,7 +104,7 @@ def answer(net, layer, block, n_rows):
     """What the layer answers to one block of rows."""
     n_out, activation = net.table[layer, N_OUT], net.table[layer, ACTIVATION]
     for panel in range(panel_count(n_out)):
-        layer_panel(net, layer, LINEAR if activation == SOFTMAX else activation, block, n_rows, panel)
+        layer_panel(net, layer, LINEAR if activation == SOFTMAX else activation, block, n_rows, panel, WHOLE)
     if activation == SOFTMAX:  # needs whole rows
         outputs, values = block_panels(net, layer + 1, OUTPUT)[block], np.empty(n_out, np.float32)
         for r in range(n_rows):
@@ -195,11 +201,11 @@ def update_by_tiles(net, layer, update, rate, step, n_rows, panel, n_panels, fir
 
 
 @linked(NET, intp, intp, TERMS, UPDATE_TYPE, float64, intp, intp, intp, intp, intp)
-def change_weights(net, layer, operation, terms, update, rate, step, n_rows, panel, first, stop):
-    """Gradient and update of at most GROUP panels of weights, rows first:stop of them; see `settle`."""
+def change_weights(net, layer, operation, terms, update, rate, step, n_rows, panel, n_panels, first):
+    """Gradient and update of at most GROUP panels of weights, CHUNK rows of them from ``first`` on; see `settle`."""
     weight, gradient = weight_panels(net.table, layer, net.params), net.scratch[get_thread_id()]
     n_high = weight.shape[1]
-    stop, n_panels = min(stop, n_high), min(GROUP, weight.shape[0] - panel)
+    stop = min(first + CHUNK, n_high)
     if operation == UPDATE and fuses(net, layer, terms, n_rows, panel, n_panels):
         update_by_tiles(net, layer, update, rate, step, n_rows, panel, n_panels, first, stop)
         return
@@ -224,6 +230,12 @@ def change_biases(net, layer, operation, update, rate, step, n_rows, panel):
     settle(net, operation, update, rate, step, net.table[layer, BIAS] + panel * PANEL, gradient, 0)
 
 
+@jit
+def group_count(n_panels):
+    """Groups of at most GROUP panels, as even as they can be; of an even number, so that half of them is half of the panels."""
+    return min(n_panels, 2 * -(-n_panels // (2 * GROUP)))
+
+
 @linked(NET, intp, intp, TERMS, UPDATE_TYPE, intp, intp, parallel=True)
 def change(net, layer, operation, terms, update, step, n_rows):
     """UPDATE a layer's biases, and its weights unless it borrows them; or WRITE their gradients, or APPLY those."""
@@ -232,13 +244,13 @@ def change(net, layer, operation, terms, update, step, n_rows):
     weight = weight_panels(net.table, layer, net.params)
     owner = is_owner(net.table, layer)
     n_chunks = -(-weight.shape[1] // CHUNK)
-    n_jobs = -(-weight.shape[0] // GROUP) * n_chunks if owner else n_biases
+    n_groups = group_count(weight.shape[0])
+    n_jobs = n_groups * n_chunks if owner else n_biases
     for job in prange(n_jobs):
         if owner:
-            first = job % n_chunks * CHUNK
-            change_weights(
-                net, layer, operation, terms, update, rate, step, n_rows, job // n_chunks * GROUP, first, first + CHUNK
-            )  # fmt: skip
+            group, first = job // n_chunks, job % n_chunks * CHUNK
+            panel, end = weight.shape[0] * group // n_groups, weight.shape[0] * (group + 1) // n_groups
+            change_weights(net, layer, operation, terms, update, rate, step, n_rows, panel, end - panel, first)
         for panel in range(job * n_biases // n_jobs, (job + 1) * n_biases // n_jobs):
             change_biases(net, layer, operation, update, rate, step, n_rows, panel)
 
