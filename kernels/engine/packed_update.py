@@ -20,6 +20,7 @@ from ..arithmetic.updates import ADAM, ADAM_DECAY, ADAM_EPSILON, MOMENTUM, NESTE
 from .instructions import (
     FLOAT,
     INT,
+    INTS,
     LANES,
     POINTER,
     VECTOR,
@@ -68,12 +69,13 @@ class Rule:
 
     def apply(self, builder: Any, gradient: Any, places: tuple[Any, Any, Any], offset: int) -> Any:
         """Update a vector of weights, velocities and squares at ``offset`` from their places; the weights are returned too."""
-        c, zero = self.numbers, ir.Constant(VECTOR, [0.0] * LANES)
+        c, zero, sign = self.numbers, ir.Constant(VECTOR, [0.0] * LANES), ir.Constant(INTS, [1 << 31] * LANES)
         w, v = load(builder, places[0], offset), load(builder, places[1], offset)
         t = multiply_add(builder, c[L2], w, gradient)
-        signs = [builder.fcmp_ordered(sign, w, zero) for sign in (">", "<")]
-        above, below = (builder.select(sign, c[L1], zero) for sign in signs)
-        t = builder.fadd(t, builder.fsub(above, below))
+        slope = builder.bitcast(
+            builder.or_(builder.and_(builder.bitcast(w, INTS), sign), builder.bitcast(c[L1], INTS)), VECTOR
+        )
+        t = builder.select(builder.fcmp_ordered("!=", w, zero), builder.fadd(t, slope), t)
         if self.optimizer == ADAM:
             s = load(builder, places[2], offset)
             v = multiply_add(builder, c[KEPT], v, builder.fmul(c[NEW], t))

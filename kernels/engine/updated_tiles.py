@@ -1,9 +1,9 @@
 """A microkernel that makes a tile of a gradient and applies it while it is in registers.
 
 A tile's gradient is a sum over *segments*: numbers of x and rows of d that follow each other in memory, of the blocks of a
-minibatch, the two phases of an RBM, the layers that share a matrix. Weights and velocities are asked for before the product and
-arrive meanwhile. Where products read words (`bfloat16`), those of the new weights are written from the same registers. A tile is
-the same bits as a gradient that is written and then applied.
+minibatch, the two phases of an RBM, the layers that share a matrix. Weights and velocities are asked for during the product.
+Where products read words (`bfloat16`), those of the new weights are written from the same registers. A tile is the same bits as
+a gradient that is written and then applied.
 """
 
 from typing import Any
@@ -101,14 +101,11 @@ def _tile_function(module: Any, kind: str, height: int) -> Any:
         function.append_basic_block(b) for b in ("entry", "outer", "inner", "end", "done")
     )
     builder = ir.IRBuilder(entry)
-    _emit_prefetches(builder, places, height * ROW_BYTES)
-    if kind == "words":
-        _emit_prefetches(builder, [left, right], (height + 1) // 2 * ROW_BYTES)
     builder.branch(outer)
 
     builder = ir.IRBuilder(outer)  # a segment
     zeros = [ir.Constant(VECTOR, [0.0] * LANES)] * (2 * height)
-    state = phis(builder, [integer(0), *zeros], entry)
+    state = phis(builder, [integer(0), integer(0), *zeros], entry)
     here = moved(builder, segments, builder.mul(state[0], integer(24)))
     x_base, d_base, depth = (load(builder, here, 8 * field, INT) for field in range(3))
     x = builder.inttoptr(builder.add(x_base, x_offset), POINTER)
@@ -117,16 +114,17 @@ def _tile_function(module: Any, kind: str, height: int) -> Any:
 
     builder = ir.IRBuilder(inner)  # a number of each row, or a word
     step = phis(builder, [depth, x, d, *state[1:]], outer)
-    left_over, x_here, d_here, *sums = step
+    left_over, x_here, d_here, ahead, *sums = step
+    ahead = _emit_prefetches(builder, places, ahead, height * ROW_BYTES, 2 if kind == "words" else 1)
     sums = one_step(builder, x_here, d_here, sums, kind, 2)
     remaining = builder.sub(left_over, integer(1))
     advanced = [moved(builder, x_here, STRIDES[kind][1]), moved(builder, d_here, ROW_BYTES)]
-    arrive(step, [remaining, *advanced, *sums], inner)
+    arrive(step, [remaining, *advanced, ahead, *sums], inner)
     builder.cbranch(builder.icmp_signed(">", remaining, integer(0)), inner, end)
 
     builder = ir.IRBuilder(end)
     following = builder.add(state[0], integer(1))
-    arrive(state, [following, *sums], end)
+    arrive(state, [following, ahead, *sums], end)
     builder.cbranch(builder.icmp_signed("<", following, n_segments), outer, done)
 
     for number, builder in for_each_rule(function, ir.IRBuilder(done), optimizer):
@@ -138,13 +136,18 @@ def _tile_function(module: Any, kind: str, height: int) -> Any:
     return function
 
 
-def _emit_prefetches(builder: Any, places: list, n_bytes: int) -> None:
-    """Ask for what will be written."""
+def _emit_prefetches(builder: Any, places: list, ahead: Any, n_bytes: int, n_lines: int) -> Any:
+    """Ask for lines that will be written, ``ahead`` bytes from the places on, a few in every step; where the next ones lie.
+
+    Asked for all at once they would wait for each other. After the last of ``n_bytes`` that one is asked for again.
+    """
     flag = ir.IntType(32)
-    for place in places:
-        for offset in range(0, n_bytes, _LINE):
-            arguments = [moved(builder, place, offset), flag(1), flag(3), flag(1)]
+    for line in range(n_lines):
+        for place in places:
+            arguments = [moved(builder, moved(builder, place, ahead), line * _LINE), flag(1), flag(3), flag(1)]
             call(builder, "llvm.prefetch.p0i8", VOID, arguments)
+    following, last = builder.add(ahead, integer(n_lines * _LINE)), integer(n_bytes - n_lines * _LINE)
+    return builder.select(builder.icmp_signed("<", following, last), following, last)
 
 
 def _emit_words(builder: Any, weights: list, left: Any, right: Any) -> None:
