@@ -47,6 +47,13 @@ V, H = 784, 1000
 
 
 @njit(parallel={"fusion": False}, nogil=True)
+def _do_nothing(counts, times):
+    for _ in range(times):
+        for job in prange(counts.shape[0]):
+            counts[job, 0] += 1
+
+
+@njit(parallel={"fusion": False}, nogil=True)
 def _multiply_all(x, weight, out, n_jobs, times):
     for job in prange(n_jobs):  # noqa: B007
         mine = out[get_thread_id()]
@@ -129,6 +136,12 @@ def seconds(run: Callable, *args: object, repeats: int = 9) -> float:
         run(*args)
         times.append(time.perf_counter() - started)
     return statistics.median(times)
+
+
+def region_microseconds(threads: int) -> float:
+    """Time of an empty parallel region: some 0.4 where two cores share a cache, 0.8 or more where they do not."""
+    counts = np.zeros((threads, 16), np.int64)
+    return seconds(_do_nothing, counts, 1000) * 1e3
 
 
 def microkernel_rate(threads: int, precision: str = "float32") -> float:

@@ -5,7 +5,8 @@ time over ours, so above 1 we are faster. The first ratio is of float32 against 
 second against its best that is accurate to float32, by oneDNN too; the third of our bfloat16 against the best of all that was
 tried, bfloat16 by casts or autocast included. scikit-learn's training is timed only: its persistent chains are another algorithm.
 ``share`` is the epoch's rate in products over the rate of the microkernel of that precision, measured before and after the
-row's rounds. Behind the seconds stands the processor time over the wall clock's: how many cores were at work.
+row's rounds; so is an empty parallel region, which tells whether the cores shared a cache just then. Behind the seconds stands
+the processor time over the wall clock's: how many cores were at work.
 
     python benchmarks/epochs.py [--rounds 5] [--rows 6144] [--threads 2] [--only rbm] [--no-compile] [--json FILE]
 """
@@ -25,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import ours
-from breakdown import microkernel_rate
+from breakdown import microkernel_rate, region_microseconds
 from llvmlite.binding import get_host_cpu_name
 from threadpoolctl import threadpool_limits
 
@@ -232,6 +233,12 @@ def roofs(threads: int) -> dict[str, float]:
     return rates
 
 
+def region(threads: int) -> float:
+    """Microseconds of an empty parallel region now."""
+    with thread_limit(threads):
+        return region_microseconds(threads)
+
+
 def timed(task: Task, rounds: int, threads: int) -> tuple[dict[str, list[float]], dict[str, float]]:
     """Seconds of every way, one after the other in every round, and its cores at work; the first round is not counted.
 
@@ -269,8 +276,9 @@ def measure(task: Task, rounds: int, threads: int) -> dict:
         differences = [check() for check in task.checks]
     if differences and max(differences) > PARITY:
         raise SystemExit(f"{task.name}: results differ from the peer's by {max(differences):.1e}; nothing was timed")
-    before = roofs(threads)
+    before, regions = roofs(threads), [region(threads)]
     seconds, cores = timed(task, rounds, threads)
+    regions.append(region(threads))
     rates = {name: (rate + before[name]) / 2 for name, rate in roofs(threads).items()}
     peers = [name for name in seconds if not name.startswith("ours")]
     gflops = {
@@ -283,6 +291,7 @@ def measure(task: Task, rounds: int, threads: int) -> dict:
         "seconds": {name: median_and_spread(values) for name, values in seconds.items()},
         "cores": cores,
         "microkernel": rates,
+        "region": regions,
         "gflops": gflops,
         "share": {name: gflops[name] / rates[name] for name in gflops},
         "as_installed": ratio(seconds, "ours", ["torch", "torch compiled", "numpy", "sklearn"]),
@@ -304,7 +313,8 @@ def line(result: dict) -> str:
         f"{result['gflops'][name]:.0f} ({result['share'][name]:.0%})" if name in result["gflops"] else "-"
         for name in ("ours", "ours bf16")
     ]
-    return f"| {result['task']} | {ratios} | {rates[0]} | {rates[1]} | {ways} |"
+    regions = " ".join(f"{microseconds:.1f}" for microseconds in result["region"])
+    return f"| {result['task']} | {ratios} | {rates[0]} | {rates[1]} | {regions} | {ways} |"
 
 
 def tasks(n: int, compile_it: bool) -> dict[str, list[Callable[[], Task]]]:
@@ -344,9 +354,9 @@ def main() -> None:
         print(f"{get_host_cpu_name()}, {options.threads} threads; seconds for 10,000 rows (cores at work)\n")
         print(
             "| work | float32, peer as installed | float32, peer's best | bfloat16, peer's best of all |"
-            " GFLOP/s, float32 (share) | GFLOP/s, bfloat16 (share) | seconds |"
+            " GFLOP/s, float32 (share) | GFLOP/s, bfloat16 (share) | us of an empty region | seconds |"
         )
-        print("|---|---|---|---|---|---|---|")
+        print("|---|---|---|---|---|---|---|---|")
         for kind, makers in tasks(options.rows, not options.no_compile).items():
             for make in makers if options.only in (None, kind) else []:
                 results.append(measure(make(), options.rounds, options.threads))
