@@ -75,7 +75,6 @@ def test_every_thread_has_its_own_part_of_a_range(patient_team, threads, n):
             together.wait(PATIENCE_S)
         time.sleep(0.001)
 
-    patient_team.set("patience", _looks(patient_team, 0.5))
     done = patient_team.run(body, n, threads)
     firsts = {thread: next(number for who, number in done if who == thread) for thread in range(threads)}
     assert firsts == {thread: part[0] for thread, part in enumerate(parts)}
@@ -107,8 +106,10 @@ def test_nobody_waits_for_a_thread_that_has_not_begun(team):
     assert team.run(lambda number: None, 6, 2) == [(0, number) for number in (0, 1, 2, 5, 4, 3)]
 
 
-def test_the_last_piece_of_a_thread_that_has_begun_is_left_to_it(team):
-    team.set("patience", _looks(team, 5))
+def test_the_last_piece_of_a_thread_that_has_begun_is_left_to_it():
+    team = Team(pool.compiled(2))  # with no more threads than needed, which go on looking after the test
+    team.listen()
+    team.set("patience", _looks(team, 2))
     together, first_is_done = Barrier(2), Event()
 
     def body(number):
