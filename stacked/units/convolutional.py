@@ -70,11 +70,6 @@ class ConvolutionalAutoencoder(DenoisingUnit, ConvolutionalAutoencoderParameters
         decoder: list[Layer] = [convolution.mirror(self.output_activation, 0 if value_of(self, "tied") else None)]
         window = value_of(self, "pool")
         if window > 1:
-            high, wide, _ = convolution.shape_out
-            if window > max(high, wide):
-                raise SettingError(
-                    f"pool: a window of {window} does not fit maps of {high} x {wide}; use a smaller one"
-                )
             pooling = Pooling.on(convolution.shape_out, window)
             encoder.append(pooling)
             switches = value_of(self, "unpool") == "switches"
