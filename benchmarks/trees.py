@@ -12,6 +12,7 @@ an empty parallel region tells where they are.
 import argparse
 import json
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -45,10 +46,10 @@ def epoch_of(work: str) -> tuple[Callable, int]:
         return ours.denoising(X, *epochs.weights(epochs.V, epochs.H, epochs.V), rows, precision), n
     if kind == "deep":
         return ours.deep(X, epochs.weights(*epochs.DEEP), 3, rows, precision), n
-    if kind == "encode":
-        X = (epochs.images(4096) * 255).astype(np.uint8)
-        return ours.encode(X, epochs.weights(*epochs.DEEP)[:4], precision), 1
-    raise SystemExit(f"--work: expected rbm, denoising, deep or encode, found {kind}")
+    if kind != "encode":
+        raise ValueError(f"expected one of the kinds of work, found {kind}")
+    X = (epochs.images(4096) * 255).astype(np.uint8)
+    return ours.encode(X, epochs.weights(*epochs.DEEP)[:4], precision), 1
 
 
 def serve(tree: str, threads: int) -> None:
@@ -138,6 +139,14 @@ def main() -> None:
         return
     if len(options.trees) != 2:
         parser.error("expected two trees")
+    for tree in options.trees:
+        if not (Path(tree) / "benchmarks" / "epochs.py").is_file():
+            parser.error(f"expected checkouts of this repository, found {tree}")
+    for work in options.work.split(","):
+        if not re.fullmatch(r"(rbm|denoising|deep|encode)[1-9]\d*b?", work):
+            parser.error(
+                f"--work: expected rbm, denoising, deep or encode and a number of rows, as in rbm20b, found {work}"
+            )
     trees = [Tree(path, options.threads) for path in options.trees]
     found = compare(trees, options.work.split(","), options.seconds)
     print("| work | cores share a cache | turns | us a minibatch, first | second | first / second |")

@@ -41,7 +41,7 @@ def _assert_close(train, arguments, kept):
 def test_networks(name, batch_size):
     if name == "tied":
         packed = dense_args(np.float32, NETWORKS[name], "adam", "masking", batch_size, 2 * batch_size + 1)[-1].packed
-        assert part_count.py_func(packed, 1, 1) == 2
+        assert part_count.py_func(packed, 1, 1, batch_size) == 2
     _assert_close(
         backprop.train,
         lambda dtype: dense_args(dtype, NETWORKS[name], "adam", "none", batch_size, 2 * batch_size + 1),
@@ -65,26 +65,50 @@ def _packed(n_visible, n_hidden, batch_size, bfloat16=False):
 
 
 @pytest.mark.parametrize(
-    "n_rows, n_columns, batch_size, bfloat16, cut",
+    "n_high, n_columns, n_rows, bfloat16, n_parts",
     [
-        (784, 1000, 20, False, 16 * PANEL if PANEL == 32 else None),
-        (parts.LEAST, 1, 20, False, 0),  # one panel
-        (parts.LEAST, 2 * PANEL, 20, False, PANEL),
-        (parts.LEAST // PANEL - 1, PANEL, 20, False, 0),
-        (784, 1000, ROWS, False, 16 * PANEL if PANEL == 32 else None),
-        (784, 1000, ROWS + 1, False, 0),
-        (784, 1000, 20, True, 0),
+        (784, 1000, 20, False, 2),
+        (784, 1000, ROWS, False, 2),
+        (784, 1000, ROWS + 1, False, 1),
+        (784, 1000, 20, True, 1),
+        (parts.LEAST, 1, 20, False, 1),  # one panel
+        (parts.LEAST, PANEL + 1, 20, False, 2),
+        (parts.LEAST // (2 * PANEL), 2 * PANEL, 20, False, 2),
+        (parts.LEAST // (2 * PANEL) - 1, 2 * PANEL, 20, False, 1),
     ],
 )
-def test_where_sums_are_cut(n_rows, n_columns, batch_size, bfloat16, cut):
-    found = parts.cut_of.py_func(_packed(8, 8, batch_size, bfloat16), n_rows, n_columns)
-    assert found == cut or cut is None
+def test_where_sums_are_cut(n_high, n_columns, n_rows, bfloat16, n_parts):
+    for room in (ROWS + 1, 5 * ROWS):
+        assert parts.parts_of.py_func(_packed(8, 8, room, bfloat16), n_rows, n_high, n_columns) == n_parts
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("batch_size", [20, ROWS + 9])
+def test_room_for_larger_minibatches_changes_no_bits(name, batch_size):
+    left = []
+    for room in (batch_size, 3 * ROWS):
+        *args, work = dense_args(np.float32, NETWORKS[name], "adam", "none", batch_size, 2 * batch_size + 3)
+        work = backprop.workspace(args[0], len(args[1]), room, np.dtype(np.float32), False)
+        assert part_count.py_func(work.packed, 1, 1, min(20, batch_size)) == 2
+        with thread_limit(None):
+            backprop.train(*args, work)
+        left.append(args[1].tobytes())
+    assert left[0] == left[1]
+
+
+@pytest.mark.parametrize("n_columns", [PANEL + 1, 5 * PANEL - 3])
+def test_the_parts_are_all_columns(n_columns):
+    (first, middle), (again, end) = (parts.columns_of.py_func(part, n_columns) for part in (0, 1))
+    assert first == 0 and 0 < middle == again < end == n_columns and middle % PANEL == 0
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, 5])
 def test_every_part_of_every_job_is_a_piece_of_work(n_jobs):
-    pieces = [parts.job_of.py_func(piece, n_jobs) for piece in range(2 * n_jobs)]
+    pieces = [parts.job_of.py_func(piece, n_jobs, 2) for piece in range(2 * n_jobs)]
     assert sorted(pieces) == list(product((0, 1), range(n_jobs)))
+    assert [parts.job_of.py_func(piece, n_jobs, 1) for piece in range(n_jobs)] == [
+        (parts.WHOLE, job) for job in range(n_jobs)
+    ]
 
 
 def test_one_of_two_is_second_and_nothing_is_left():

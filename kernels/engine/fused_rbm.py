@@ -61,7 +61,7 @@ from .panels import (
     panel_width,
     scatter_row,
 )  # fmt: skip
-from .parts import cut_of, job_of
+from .parts import job_of, parts_of
 from .words import pack_params
 
 
@@ -100,7 +100,7 @@ def squared_difference(x, y, width):
 def visible_jobs(m, n_rows):
     """Strips of visible units, and the parts of their sums."""
     n_strips = block_count(m, n_rows) * panel_count(m.n_visible) * (m.rows // PANEL)
-    return n_strips, 2 if cut_of(m, m.n_visible, m.n_hidden) else 1
+    return n_strips, parts_of(m, n_rows, m.n_visible, m.n_hidden)
 
 
 @jit
@@ -117,7 +117,7 @@ def reconstruct(m, parity, given, n_rows):
     data, mean, errors = m.visible_states[parity], m.visible_states[MEAN], m.errors
     n_jobs, n_parts = visible_jobs(m, n_rows)
     for piece in prange(n_jobs * n_parts):
-        part, job = job_of(piece, n_jobs)
+        part, job = job_of(piece, n_jobs, n_parts)
         block, panel, first, stop = strip_of(m, job, n_rows)
         if first >= stop:
             errors[job] = 0
@@ -135,7 +135,7 @@ def sample_visible(m, key, epoch, row_ids, draw):
     mean, fantasy, n_rows = m.visible_states[MEAN], m.visible_states[FANTASY], row_ids.shape[0]
     n_jobs, n_parts = visible_jobs(m, n_rows)
     for piece in prange(n_jobs * n_parts):
-        part, job = job_of(piece, n_jobs)
+        part, job = job_of(piece, n_jobs, n_parts)
         block, panel, first, stop = strip_of(m, job, n_rows)
         width = panel_width(panel, m.n_visible)
         if first < stop and visible_strip(m, STATE, block, panel, first, stop, part):

@@ -28,7 +28,7 @@ from .panels import (
     transpose_panel,
     weight_panels,
 )  # fmt: skip
-from .parts import add_part, columns_of, cut_of, is_second
+from .parts import WHOLE, add_part, columns_of, is_second
 from .products import multiply, multiply_transposed, outer, start_rows
 from .words import FACTOR, GRADIENT, NO_FORM, keep_weights, keep_words, pack_words
 
@@ -62,7 +62,6 @@ class Packed(NamedTuple):
     hidden_states: np.ndarray  # (3, blocks, panels of H, rows, PANEL)
     hidden_t: np.ndarray  # (3, blocks, rows / PANEL, panels of H * PANEL, PANEL)
     errors: np.ndarray  # one a job of the visible region
-    n_blocks: int
     rest: np.ndarray  # (panels of V, rows, PANEL) second parts of sums that are cut (`parts`)
     arrivals: np.ndarray  # of each job of the visible region: the parts that are made
     scratch: np.ndarray  # (threads, CHUNK, PANEL)
@@ -111,8 +110,7 @@ def pack_machine(machine: Any, batch_size: int, bfloat16: bool = False) -> Packe
         hidden_states=aligned_zeros(3, blocks, high, rows, PANEL),
         hidden_t=aligned_zeros(0 if bfloat16 else 3, blocks, rows // PANEL, high * PANEL, PANEL),
         errors=np.zeros(blocks * wide * (rows // PANEL)),
-        n_blocks=blocks,
-        rest=aligned_zeros(wide if blocks == 1 and not bfloat16 else 0, rows, PANEL),
+        rest=aligned_zeros(0 if bfloat16 else wide, rows, PANEL),
         arrivals=np.zeros(wide * (rows // PANEL), np.int64),
         scratch=aligned_zeros(max_threads(), CHUNK, PANEL),
         bfloat16=int(bfloat16),
@@ -143,7 +141,7 @@ def visible_sums(m, given, block, panel, first, n_rows, part, bias, out):
     """out[panel, first:n_rows] = a ``part`` of the sums for a strip of visible units from hidden states ``given``, plus a bias."""
     thread = get_thread_id()
     scratch, width = m.scratch[thread : thread + 1], panel_width(panel, m.n_visible)
-    begin, end = columns_of(part, cut_of(m, m.n_visible, m.n_hidden), m.n_hidden)
+    begin, end = columns_of(part, m.n_hidden)
     if m.bfloat16:
         words.product_transposed(
             m.word_table, m.words, FIRST_HIDDEN + given, block, m.rows, first, n_rows, WEIGHTS, begin, end, panel, width,
@@ -161,7 +159,7 @@ def visible_strip(m, given, block, panel, first, n_rows, part):
     A ``part`` of their sums, if those are cut (`parts`): they are complete, which is the answer, after the second of the two.
     """
     bias, out = bias_panels(m.table, 1, m.params)[panel], m.visible_states[MEAN, block]
-    if cut_of(m, m.n_visible, m.n_hidden) == 0:
+    if part == WHOLE:
         visible_sums(m, given, block, panel, first, n_rows, part, bias, out)
         return True
     job = panel * (m.rows // PANEL) + first // PANEL

@@ -38,7 +38,7 @@ from .panels import (
     weight_panels,
     weight_shape,
 )  # fmt: skip
-from .parts import WHOLE, add_part, columns_of, cut_of, is_second
+from .parts import WHOLE, add_part, columns_of, is_second, parts_of
 from .products import multiply, multiply_transposed, outer, start_rows
 from .words import FACTOR, GRADIENT, NO_FORM, keep_weights, keep_words, pack_words
 
@@ -121,7 +121,7 @@ def pack_network(
             offsets[index, kind] = position
             position += n_blocks * count * rows * PANEL
     n_state = n_params if training else 0
-    n_rest = max(panels) if training and n_blocks == 1 and not bfloat16 else 0
+    n_rest = max(panels) if training and not bfloat16 else 0
     word_table, words = pack_words(packed, rows, n_blocks, _word_matrices(table, training), bfloat16)
     return Packed(
         table=packed,
@@ -202,10 +202,10 @@ def rows_in(net, block, n_rows):
 
 
 @jit
-def part_count(net, layer, transposed):
-    """Parts of the sums of a product with the weights of ``layer``, or with their transpose; see `parts`."""
-    n_rows, n_columns = weight_shape(net.table, layer)
-    return 2 if transposed and cut_of(net, n_rows, n_columns) else 1
+def part_count(net, layer, transposed, n_rows):
+    """Parts of the sums of a minibatch's product with the weights of ``layer``, or with their transpose; see `parts`."""
+    n_high, n_columns = weight_shape(net.table, layer)
+    return parts_of(net, n_rows, n_high, n_columns) if transposed else 1
 
 
 @linked(NET, intp, intp, intp, intp, intp, intp, intp, intp, VECTOR, PANELS)
@@ -247,10 +247,8 @@ def product_panel(net, index, kind, layer, transposed, block, n_rows, panel, par
     if not transposed:
         product_up(net, index, kind, layer, block, n_rows, panel, bias, out)
         return True
-    n_stored, n_columns = weight_shape(net.table, layer)
-    cut = 0 if part == WHOLE else cut_of(net, n_stored, n_columns)
-    begin, end = columns_of(part, cut, n_columns)
-    if cut == 0:
+    begin, end = columns_of(part, weight_shape(net.table, layer)[1])
+    if part == WHOLE:
         product_down(net, index, kind, layer, block, n_rows, panel, begin, end, bias, out)
         return True
     rest = net.rest[: out.size].reshape(out.shape)

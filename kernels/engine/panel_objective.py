@@ -97,9 +97,9 @@ def output_layer(net, layer, loss, n_rows, share, answered):
     n_jobs = block_count(net, n_rows) * n_panels
     outputs, deltas = block_panels(net, layer + 1, OUTPUT), block_panels(net, layer + 1, DELTA)
     target, losses = net.target, net.losses
-    n_parts = 1 if answered else part_count(net, layer, net.table[layer, TRANSPOSED])
+    n_parts = 1 if answered else part_count(net, layer, net.table[layer, TRANSPOSED], n_rows)
     for piece in prange(n_jobs * n_parts):
-        part, job = job_of(piece, n_jobs)
+        part, job = job_of(piece, n_jobs, n_parts)
         block, panel = job // n_panels, job % n_panels
         rows = rows_in(net, block, n_rows)
         if answered or layer_panel(net, layer, forward_activation(loss, activation), block, rows, panel, part):

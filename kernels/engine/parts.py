@@ -5,7 +5,7 @@ of others too, and these would have to take their lines back from its cache befo
 a product of a small minibatch where the two cores share no cache. So the sum is cut, always at the same place, whoever makes the
 parts and however many threads there are; who is second adds the two.
 
-Not for minibatches of several blocks, whose products outweigh that, nor in bfloat16, whose products read copies of half the size.
+Not for minibatches of more rows than a block, whose products outweigh that, nor in bfloat16, whose products read copies of half the size.
 """
 
 from typing import Any
@@ -22,27 +22,33 @@ LEAST = 1 << 17  # numbers of a matrix whose sums are cut; smaller ones are soon
 
 
 @jit
-def cut_of(packed, n_rows, n_columns):
-    """The column from which on sums over the columns of a matrix of a network or a machine have their second part; 0: none."""
-    cuts = packed.n_blocks == 1 and not packed.bfloat16 and n_rows * n_columns >= LEAST
-    return panel_count(n_columns) // 2 * PANEL if cuts else 0
+def parts_of(packed, n_rows, n_high, n_columns):
+    """Parts of the sums over the columns of a matrix (n_high, n_columns) of a network or a machine, for a minibatch of ``n_rows``.
+
+    That is of the minibatch and the matrix alone: no room that was made for larger ones may change bits.
+    """
+    is_large = n_high * n_columns >= LEAST and n_columns > PANEL
+    return 2 if is_large and n_rows <= packed.rows and not packed.bfloat16 else 1
 
 
 @jit
-def columns_of(part, cut, n_columns):
-    """The columns of a part of a sum that is cut, or of all of it: the first, and where they end."""
-    if cut == 0:
+def columns_of(part, n_columns):
+    """The columns of a part: the first, and where they end."""
+    if part == WHOLE:
         return 0, n_columns
-    return (cut, n_columns) if part else (0, cut)
+    middle = panel_count(n_columns) // 2 * PANEL
+    return (middle, n_columns) if part else (0, middle)
 
 
 @jit
-def job_of(piece, n_jobs):
+def job_of(piece, n_jobs, n_parts):
     """Part and job of a piece of work: all jobs of part 0, then those of part 1 from the last to the first.
 
     So the threads that make the two parts are second for half of the jobs each: what follows a complete sum is shared out.
     """
     number = intp(piece)  # the number of a parallel loop has no sign
+    if n_parts == 1:
+        return WHOLE, number
     return (0, number) if number < n_jobs else (1, 2 * n_jobs - 1 - number)
 
 

@@ -62,9 +62,9 @@ def forward(net, layer, loss, n_rows):
     n_panels, activation = panel_count(net.table[layer, N_OUT]), net.table[layer, ACTIVATION]
     if layer == net.table.shape[0] - 1:
         activation = forward_activation(loss, activation)
-    n_jobs, n_parts = block_count(net, n_rows) * n_panels, part_count(net, layer, net.table[layer, TRANSPOSED])
+    n_jobs, n_parts = block_count(net, n_rows) * n_panels, part_count(net, layer, net.table[layer, TRANSPOSED], n_rows)
     for piece in prange(n_jobs * n_parts):
-        part, job = job_of(piece, n_jobs)
+        part, job = job_of(piece, n_jobs, n_parts)
         block, panel = job // n_panels, job % n_panels
         layer_panel(net, layer, activation, block, rows_in(net, block, n_rows), panel, part)
 
@@ -90,9 +90,9 @@ def backward(net, layer, terms, n_rows):
     """Delta of the layer below ``layer``: delta @ W.T, finished."""
     n_panels = panel_count(net.table[layer, N_IN])
     deltas, transposed = block_panels(net, layer, DELTA), 1 - net.table[layer, TRANSPOSED]
-    n_jobs, n_parts = block_count(net, n_rows) * n_panels, part_count(net, layer, transposed)
+    n_jobs, n_parts = block_count(net, n_rows) * n_panels, part_count(net, layer, transposed, n_rows)
     for piece in prange(n_jobs * n_parts):
-        part, job = job_of(piece, n_jobs)
+        part, job = job_of(piece, n_jobs, n_parts)
         block, panel = job // n_panels, job % n_panels
         rows, none = rows_in(net, block, n_rows), net.params[:0]
         if product_panel(net, layer + 1, DELTA, layer, transposed, block, rows, panel, part, none, deltas[block]):
