@@ -5,7 +5,8 @@ of others too, and these would have to take their lines back from its cache befo
 a product of a small minibatch where the two cores share no cache. So the sum is cut, always at the same place, whoever makes the
 parts and however many threads there are; who is second adds the two.
 
-Not for minibatches of more rows than a block, whose products outweigh that, nor in bfloat16, whose products read copies of half the size.
+Not for minibatches of more rows than a block, whose products outweigh that, nor in bfloat16, whose products read copies of half
+the size.
 """
 
 from typing import Any
