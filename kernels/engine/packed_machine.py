@@ -142,9 +142,9 @@ def visible_sums(m, given, block, panel, first, n_rows, part, bias, out):
     thread = get_thread_id()
     scratch, width = m.scratch[thread : thread + 1], panel_width(panel, m.n_visible)
     begin, end = columns_of(part, m.n_hidden)
-    if m.bfloat16:
+    if m.bfloat16:  # whose sums are not cut
         words.product_transposed(
-            m.word_table, m.words, FIRST_HIDDEN + given, block, m.rows, first, n_rows, WEIGHTS, begin, end, panel, width,
+            m.word_table, m.words, FIRST_HIDDEN + given, block, m.rows, first, n_rows, WEIGHTS, end, panel, width,
             bias, scratch, out,
         )  # fmt: skip
     else:

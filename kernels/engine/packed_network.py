@@ -213,10 +213,10 @@ def product_down(net, index, kind, layer, block, n_rows, panel, begin, end, bias
     """`product_panel` with the transpose of the stored weights, the sums over their columns ``begin`` to ``end``."""
     weight = weight_panels(net.table, layer, net.params)
     width, scratch = panel_width(panel, weight.shape[1]), net.scratch[get_thread_id()]
-    if net.bfloat16:
+    if net.bfloat16:  # whose sums are not cut
         matrix, own = matrix_of(index, kind), weights_row(net, layer)
         words.product_transposed(
-            net.word_table, net.words, matrix, block, net.rows, 0, n_rows, own, begin, end, panel, width, bias, scratch, out
+            net.word_table, net.words, matrix, block, net.rows, 0, n_rows, own, end, panel, width, bias, scratch, out
         )  # fmt: skip
     else:
         x_t = block_transposes(net, index, kind + 1)[block]

@@ -117,19 +117,15 @@ def product(word_table, words, matrix, block, rows, n_rows, weights, depth, pane
     multiply_words(words, left, rows, n_rows, depth, right, form_rows // 2, width, keep, out, panel)
 
 
-@linked(TABLE, WORDS, intp, intp, intp, intp, intp, intp, intp, intp, intp, intp, VECTOR, PANELS, PANELS)
+@linked(TABLE, WORDS, intp, intp, intp, intp, intp, intp, intp, intp, intp, VECTOR, PANELS, PANELS)
 def product_transposed(
-    word_table, words, matrix, block, rows, first_row, n_rows, weights, begin, end, panel, width, bias, scratch, out
+    word_table, words, matrix, block, rows, first_row, n_rows, weights, depth, panel, width, bias, scratch, out
 ):  # fmt: skip
-    """out[panel, first_row:n_rows] = a panel of x @ W.T + bias, of ``width`` columns, over columns ``begin`` to ``end`` of x and W.
-
-    begin is a multiple of PANEL. bias (PANEL,) or (0,).
-    """
+    """out[panel, first_row:n_rows] = a panel of x @ W.T + bias, of ``width`` columns; x has ``depth``. bias (PANEL,) or (0,)."""
     right_t, n_words = place_of(word_table, rows, matrix, FACTOR, block), word_table[matrix, SIZE] * LANES
     left, form_rows = word_table[weights, FACTOR + 1], word_table[weights, SIZE]
-    right_t, left = right_t + begin // 2 * PANEL, left + begin // PANEL * form_rows * LANES
     multiply_words_transposed(
-        words, right_t, n_words, first_row, n_rows, end - begin, left, form_rows, panel, width, bias, scratch, out
+        words, right_t, n_words, first_row, n_rows, depth, left, form_rows, panel, width, bias, scratch, out
     )
 
 
