@@ -46,8 +46,6 @@ def epoch_of(work: str) -> tuple[Callable, int]:
         return ours.denoising(X, *epochs.weights(epochs.V, epochs.H, epochs.V), rows, precision), n
     if kind == "deep":
         return ours.deep(X, epochs.weights(*epochs.DEEP), 3, rows, precision), n
-    if kind != "encode":
-        raise ValueError(f"expected one of the kinds of work, found {kind}")
     X = (epochs.images(4096) * 255).astype(np.uint8)
     return ours.encode(X, epochs.weights(*epochs.DEEP)[:4], precision), 1
 

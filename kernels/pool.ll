@@ -37,6 +37,7 @@ declare void @llvm.x86.sse2.pause()
 @first = global i64 0
 @count = global i64 0
 @unit = global i64 1 ; how many numbers parts are counted in
+@units = global i64 0
 @splits = global i1 false
 
 ; What is left of each thread's part of the range: where it begins (lowest 32 bits) and ends (from bit 32), in units. A line
@@ -244,6 +245,7 @@ entry:
   store i64 %unit, i64* @unit
   %up = add i64 %count, %large
   %units = udiv i64 %up, %unit
+  store i64 %units, i64* @units
   br label %next
 next:
   %id = phi i64 [ 0, %entry ], [ %id1, %next ]
@@ -279,9 +281,7 @@ entry:
   %unit = load i64, i64* @unit
   %patience = load i64, i64* @patience
   %visits = mul i64 %threads, 2
-  %rounded = add i64 %count, %unit
-  %rounded1 = sub i64 %rounded, 1
-  %units = udiv i64 %rounded1, %unit
+  %units = load i64, i64* @units
   %splits = load i1, i1* @splits
   %n_counts = add i64 %n_dimensions, 1
   %counts = alloca i64, i64 %n_counts
