@@ -27,6 +27,7 @@ VECTOR, INTS = ir.VectorType(FLOAT, LANES), ir.VectorType(ir.IntType(32), LANES)
 HALVES = ir.VectorType(ir.IntType(16), PANEL)
 POINTER = BYTE.as_pointer()
 ROW_BYTES = 4 * PANEL  # bytes from one row of a panel to the next
+LINE = 64  # bytes of the cache that are fetched at a time
 
 
 def integer(value: int) -> ir.Constant:
@@ -50,6 +51,12 @@ def broadcast(builder: Any, number: Any) -> Any:
     undefined = ir.Constant(VECTOR, ir.Undefined)
     first = builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
     return builder.shuffle_vector(first, undefined, ir.Constant(INTS, [0] * LANES))
+
+
+def prefetch(builder: Any, pointer: Any, writes: bool = False) -> None:
+    """Ask for the line of the cache at a byte pointer, to read it or to write it."""
+    flag = ir.IntType(32)
+    call(builder, "llvm.prefetch.p0i8", VOID, [pointer, flag(int(writes)), flag(3), flag(1)])
 
 
 def call(builder: Any, name: str, kind: Any, values: list) -> Any:

@@ -25,7 +25,7 @@ from .packed_machine import (
 )  # fmt: skip
 from .packed_network import block_count, rows_in
 from .panels import MATRIX, NUMBERS, panel_width
-from .products import add_bias, sum_rows
+from .products import add_bias, clear_padding, sum_rows
 
 
 @linked(MACHINE, intp, intp, KEY, intp, NUMBERS, intp, intp)
@@ -112,7 +112,7 @@ def share_panel(m, which, n_rows, panel, share, shift):
 @linked(MATRIX, intp, float32)
 def scale_rows(rows, width, share):
     """rows (n, PANEL) *= ``share``; columns from ``width`` on become 0."""
-    for r in range(rows.shape[0]):
-        for c in range(PANEL):
-            rows[r, c] *= share
-        rows[r, width:] = 0
+    flat = rows.reshape(rows.size)
+    for i in range(flat.shape[0]):
+        flat[i] *= share
+    clear_padding(width, rows)

@@ -34,6 +34,7 @@ from .instructions import (
     INT,
     INTS,
     LANES,
+    LINE,
     MAX_HEIGHT,
     MAX_UNITS,
     POINTER,
@@ -46,6 +47,7 @@ from .instructions import (
     integer,
     load,
     moved,
+    prefetch,
     store,
 )  # fmt: skip
 
@@ -102,11 +104,15 @@ def _microkernel(module: Any, kind: str, height: int, vectors: int) -> Any:
     arrive(state, [depth, a, b, *before], resume)
     left, a_segment = state[0], state[1]
     length = builder.select(builder.icmp_signed("<", left, segment), left, segment)
+    has_next = builder.icmp_signed(">", left, segment)
+    next_segment = moved(builder, a_segment, builder.select(has_next, jump, integer(0)))
     builder.branch(inner)
 
     builder = ir.IRBuilder(inner)  # one step
     step = phis(builder, [integer(0), a_segment, *state[2:]], outer)
     k, a_here, b_here, *sums = step
+    if kind != "columns":  # whose A is one segment
+        _emit_prefetch(builder, next_segment, k, height * STRIDES[kind][0])
     sums = one_step(builder, a_here, b_here, sums, kind, vectors)
     following = builder.add(k, integer(1))
     advanced = [moved(builder, a_here, STRIDES[kind][1]), moved(builder, b_here, ROW_BYTES)]
@@ -123,6 +129,17 @@ def _microkernel(module: Any, kind: str, height: int, vectors: int) -> Any:
         store(builder, total, out, place)
     builder.ret_void()
     return function
+
+
+def _emit_prefetch(builder: Any, segment: Any, step: Any, n_bytes: int) -> None:
+    """Ask for a line of the next segment of A, ``n_bytes`` of it, in every step: the last one again where it has fewer lines.
+
+    Segments of weights lie a panel apart, where no prefetcher of a CPU expects them. Line after line by one instruction: asked for
+    all at once, each by an instruction that went from panel to panel, they taught it that stride, and it went on to columns which
+    the other thread updates.
+    """
+    ahead, last = builder.mul(step, integer(LINE)), integer(max(n_bytes - LINE, 0))
+    prefetch(builder, moved(builder, segment, builder.select(builder.icmp_signed("<", ahead, last), ahead, last)))
 
 
 def one_step(builder: Any, a: Any, b: Any, sums: list, kind: str, vectors: int) -> list:

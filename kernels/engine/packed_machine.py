@@ -5,6 +5,7 @@ Visible: the data of this minibatch and of the next (0 and 1), mean and sample o
 and reconstruction, and a sample.
 """
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ from .panels import (
 )  # fmt: skip
 from .parts import WHOLE, add_part, columns_of, is_second
 from .products import multiply, multiply_transposed, outer, start_rows
+from .records import Record
 from .words import FACTOR, GRADIENT, NO_FORM, keep_weights, keep_words, pack_words
 
 MEAN, FANTASY = 2, 3  # visible states after the data
@@ -37,7 +39,8 @@ POSITIVE, NEGATIVE, STATE = range(3)  # hidden states
 FIRST_HIDDEN, WEIGHTS = 4, 7  # rows of the table of words: after the visible states, after all states
 
 
-class Packed(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Packed(Record):
     """A machine in panels, and the states of one minibatch or of the persistent chains, cut into blocks of ``rows`` rows.
 
     Means of the hidden units are kept multiplied by their share in the gradient for descent: -1 / B for the data, 1 / n for the

@@ -4,7 +4,7 @@ Layers (`layers`), training (`fused_network`) and inference (`inference`) are ma
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numba import get_thread_id, intp, prange, typeof
@@ -40,13 +40,15 @@ from .panels import (
 )  # fmt: skip
 from .parts import WHOLE, add_part, columns_of, is_second, parts_of
 from .products import multiply, multiply_transposed, outer, start_rows
+from .records import Record
 from .words import FACTOR, GRADIENT, NO_FORM, keep_weights, keep_words, pack_words
 
 OUTPUT, OUTPUT_T, DELTA, DELTA_T = range(4)  # columns of Packed.offsets
 N_OPERATIONS = 5  # columns of Packed.steps
 
 
-class Packed(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Packed(Record):
     """A network in panels and the activations of one minibatch, cut into blocks of ``rows`` rows.
 
     ``offsets`` (L + 1, 4) says where in ``activations`` the outputs of a layer begin, their transpose, its delta and that one's

@@ -42,29 +42,28 @@ from .panels import (
 )  # fmt: skip
 from .parts import job_of
 from .products import clear_padding
+from .rows import add_up
 
 
 @jit
-def squared_error_panel(share, output, target, delta, sums):
-    """Add the squared errors of a panel to ``sums`` (PANEL,); delta (n, PANEL) = ``share`` * 2 (output - target)."""
+def squared_error_panel(share, output, target, delta, losses):
+    """losses (n,) = squared errors; delta (n,) = ``share`` * 2 (output - target)."""
     scale = np.float32(2) * share
-    for r in range(output.shape[0]):
-        for c in range(PANEL):
-            difference = output[r, c] - target[r, c]
-            sums[c] += difference * difference
-            delta[r, c] = scale * difference
+    for i in range(output.shape[0]):
+        difference = output[i] - target[i]
+        losses[i] = difference * difference
+        delta[i] = scale * difference
 
 
 @jit
-def cross_entropy_panel(share, logits, target, delta, sums):
-    """Add the cross-entropies of a panel of logits to ``sums`` (PANEL,); delta (n, PANEL) = ``share`` * (sigmoid - target)."""
+def cross_entropy_panel(share, logits, target, delta, losses):
+    """losses (n,) = cross-entropies of logits; delta (n,) = ``share`` * (sigmoid - target)."""
     zero, one = np.float32(0), np.float32(1)
-    for r in range(logits.shape[0]):
-        for c in range(PANEL):
-            a, t = logits[r, c], target[r, c]
-            e = exp(-abs(a))
-            sums[c] += (a if a > zero else zero) - a * t + log1p_unit(e)
-            delta[r, c] = share * ((one if a > zero else e) / (one + e) - t)
+    for i in range(logits.shape[0]):
+        a, t = logits[i], target[i]
+        e = exp(-abs(a))
+        losses[i] = (a if a > zero else zero) - a * t + log1p_unit(e)
+        delta[i] = share * ((one if a > zero else e) / (one + e) - t)
 
 
 @linked(intp, intp, float32, intp, MATRIX, MATRIX, MATRIX)
@@ -73,15 +72,17 @@ def loss_panel(loss, activation, share, width, output, target, delta):
 
     output (n, PANEL) holds logits for the cross-entropy, else activated outputs; target (n, PANEL).
     """
-    sums = np.zeros(PANEL)
+    sums, losses, n = np.zeros(PANEL), np.empty_like(output), output.size
+    flat = output.reshape(n), target.reshape(n), delta.reshape(n), losses.reshape(n)
+    half = loss == GAUSSIAN_NLL
     if loss == CROSS_ENTROPY:
-        cross_entropy_panel(share, output, target, delta, sums)
+        cross_entropy_panel(share, *flat)
     else:
-        half = loss == GAUSSIAN_NLL
-        squared_error_panel(np.float32(0.5) * share if half else share, output, target, delta, sums)
-        for c in range(width if half else 0):
-            sums[c] = 0.5 * sums[c] + output.shape[0] * HALF_LOG_2PI
-        differentiate(activation, output.reshape(output.size), delta.reshape(delta.size))
+        squared_error_panel(np.float32(0.5) * share if half else share, *flat)
+        differentiate(activation, flat[0], flat[2])
+    add_up(losses, losses.shape[0], sums)
+    for c in range(width if half else 0):
+        sums[c] = 0.5 * sums[c] + output.shape[0] * HALF_LOG_2PI
     clear_padding(width, delta)
     total = 0.0
     for c in range(width):

@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 from .._jit import jit, linked
 from .instructions import PANEL, integer
 from .panels import PANELS, panel_count
+from .rows import add_row
 
 WHOLE = -1  # in place of the number of a part: the sum is not cut, as where one thread makes all of it
 LEAST = 1 << 17  # numbers of a matrix whose sums are cut; smaller ones are soon taken back
@@ -77,5 +78,5 @@ def is_second(arrivals, job):
 def add_part(part, panel, first, stop, out):
     """out[panel, first:stop] += part[panel, first:stop]."""
     for r in range(first, stop):
-        for c in range(PANEL):
-            out[panel, r, c] += part[panel, r, c]
+        place = (panel * out.shape[1] + r) * PANEL
+        add_row(part, place, out, place)

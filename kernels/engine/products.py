@@ -14,6 +14,7 @@ from .._jit import jit, linked
 from .instructions import LANES, MAX_HEIGHT, PANEL
 from .microkernel import tile_of_columns, tile_of_rows
 from .panels import MATRIX, PANELS, VECTOR, panel_count
+from .rows import add_row, add_up, copy_row
 from .vectors import transpose_block
 
 DEPTH = 1024  # of a product at a time: a panel of W that deep (128 KB) and a block of x stay in the second-level cache
@@ -86,8 +87,7 @@ def outer(x, first, stop, d, first_panel, n_panels, n_columns, n_rows, keep, out
 def add_bias(bias, rows):
     """Add ``bias`` (PANEL,) to every row of ``rows`` (n, PANEL)."""
     for r in range(rows.shape[0]):
-        for c in range(PANEL):
-            rows[r, c] += bias[c]
+        add_row(bias, 0, rows, r * PANEL)
 
 
 @linked(VECTOR, MATRIX)
@@ -95,8 +95,7 @@ def start_rows(bias, rows):
     """Write ``bias`` (PANEL,) to every row of ``rows`` (n, PANEL): a product's sums start from there. Nothing for a bias (0,)."""
     if bias.shape[0]:
         for r in range(rows.shape[0]):
-            for c in range(PANEL):
-                rows[r, c] = bias[c]
+            copy_row(bias, 0, rows, r * PANEL)
 
 
 @linked(VECTOR, intp, MATRIX)
@@ -116,6 +115,4 @@ def clear_padding(width, rows):
 @jit
 def sum_rows(rows, out):
     """Add the sum of the rows of ``rows`` (n, PANEL) to ``out`` (PANEL,), in order."""
-    for r in range(rows.shape[0]):
-        for c in range(PANEL):
-            out[c] += rows[r, c]
+    add_up(rows, rows.shape[0], out)

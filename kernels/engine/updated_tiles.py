@@ -19,17 +19,18 @@ from .instructions import (
     HAS_AMX,
     INT,
     LANES,
+    LINE,
     MAX_HEIGHT,
     PANEL,
     POINTER,
     ROW_BYTES,
     VECTOR,
     VOID,
-    call,
     element,
     integer,
     load,
     moved,
+    prefetch,
     store,
 )  # fmt: skip
 from .microkernel import STRIDES, arrive, one_step, phis
@@ -39,7 +40,6 @@ from .vectors import neighbours_in_a_row, neighbours_in_columns
 
 SEGMENTS = int64[:, ::1]  # (n, 3) addresses of x and d, and how many numbers, or words, of a row of the weights
 MOST_BLOCKS = 64  # that a gradient is a sum over: beyond that d is read from far away again and again
-_LINE = 64  # bytes of the cache that are fetched at a time
 _WORDS_HEIGHT = MAX_HEIGHT // 2 * 2  # rows of a tile of words, which are of two rows each
 
 
@@ -141,12 +141,10 @@ def _emit_prefetches(builder: Any, places: list, ahead: Any, n_bytes: int, n_lin
 
     Asked for all at once they would wait for each other. After the last of ``n_bytes`` that one is asked for again.
     """
-    flag = ir.IntType(32)
     for line in range(n_lines):
         for place in places:
-            arguments = [moved(builder, moved(builder, place, ahead), line * _LINE), flag(1), flag(3), flag(1)]
-            call(builder, "llvm.prefetch.p0i8", VOID, arguments)
-    following, last = builder.add(ahead, integer(n_lines * _LINE)), integer(n_bytes - n_lines * _LINE)
+            prefetch(builder, moved(builder, moved(builder, place, ahead), line * LINE), writes=True)
+    following, last = builder.add(ahead, integer(n_lines * LINE)), integer(n_bytes - n_lines * LINE)
     return builder.select(builder.icmp_signed("<", following, last), following, last)
 
 

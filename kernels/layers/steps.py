@@ -6,6 +6,7 @@ KINDS.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,7 +85,7 @@ def equip(net: Packed, training: bool = True) -> Packed:
             if kernel is not None and (name in _TRAINING) == training:
                 steps[kind, column] = kernel.address
     places, maps = lay_out(net.table, net.rows * net.n_blocks, training, _needs(net.table, training))
-    return net._replace(steps=steps, map_table=places, maps=maps)
+    return replace(net, steps=steps, map_table=places, maps=maps)
 
 
 def _needs(table: np.ndarray, training: bool) -> Sequence[Needs]:
