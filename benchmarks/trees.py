@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 WORK = "rbm20,rbm100,rbm1024,denoising20,denoising100,denoising1024,deep100,deep1000,encode1"
-MINIBATCHES = {20: 20, 100: 8, 256: 4}  # of an epoch here, by their rows; 2 of larger ones
+MINIBATCHES = {10: 20, 20: 20, 50: 10, 100: 8, 256: 4}  # of an epoch here, by their rows; 2 of larger ones
 SHARED_MICROSECONDS = 0.6  # that an empty region takes at most where the cores share a cache
 Turn = tuple[float, float, float]  # microseconds of a minibatch, of an empty region before and after it
 

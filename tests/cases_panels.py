@@ -47,22 +47,24 @@ def _multiply(n_rows: int, depth: int, n: int, first_row: int, keep: int = 0, be
     return Case("products.multiply", label, make, _flops(n_rows, depth - begin, width), SINGLE)
 
 
-def _multiply_transposed(n_rows: int, depth: int, n: int, biased: int = 0, begin: int = 0) -> Case:
+def _multiply_transposed(n_rows: int, depth: int, n: int, biased: int = 0, begin: int = 0, given: int = 1) -> Case:
     panel = (n - 1) // PANEL
     width = n - panel * PANEL
 
     def make(dtype, seed):
         x_t = np.zeros((_whole(n_rows) // PANEL, _whole(depth), PANEL), dtype)
         x_t[:, :depth] = normal(dtype, seed, len(x_t), depth, PANEL)
+        x = panels(np.concatenate([block[:depth].T for block in x_t]))[: None if given else 0]
         weight = panels(normal(dtype, seed + 1, n, depth))
         out = aligned_zeros(panel + 1, _whole(n_rows), PANEL)
         bias = np.zeros(PANEL * biased, dtype)
         bias[:width] = normal(dtype, seed + 2, width) if biased else 0
-        args = (x_t, 0, n_rows, begin, depth, weight, panel, width, bias, aligned_zeros(1, PANEL, PANEL), out)
+        args = (x, x_t, 0, n_rows, begin, depth, weight, panel, width, bias, aligned_zeros(1, PANEL, PANEL), out)
         promised = (slice(None), slice(n_rows))  # the kernel may leave anything in the rows beyond
         return Problem(args, {"out": PRODUCT}, ("scratch",), {"out": promised})
 
     label = f"{n_rows} rows, depth {begin} to {depth}, last panel of {n}{' from biases' if biased else ''}"
+    label += "" if given else ", of the transpose"
     return Case("products.multiply_transposed", label, make, _flops(n_rows, depth - begin, width), SINGLE)
 
 
@@ -140,10 +142,10 @@ def panel_cases(small: bool) -> list[Case]:
     edges = (1, 7, PANEL // 2, PANEL, PANEL + 1)
     cases = [_multiply(*c) for c in product((1, 5, 12, 100), (1, PANEL - 1, 2 * PANEL + 3), edges, (0, 3), (0, 1))]
     cases += [_multiply(7, 2 * PANEL + 3, PANEL + 1, 3, keep, begin) for keep in (0, 1) for begin in (PANEL, 2 * PANEL)]
-    cases += [_multiply_transposed(PANEL + 5, 2 * PANEL + 3, 40, biased, PANEL) for biased in (0, 1)]
-    cases += [
-        _multiply_transposed(*c) for c in product((5, PANEL, 3 * PANEL, 3 * PANEL + 4), (1, PANEL + 1), edges, (0, 1))
-    ]
+    cases += [_multiply_transposed(PANEL + 5, 2 * PANEL + 3, n, b, PANEL) for n in (40, 2 * PANEL) for b in (0, 1)]
+    heights = (1, 5, PANEL, 3 * PANEL, 3 * PANEL + 4)
+    cases += [_multiply_transposed(*c) for c in product(heights, (1, PANEL + 1), edges, (0, 1))]
+    cases += [_multiply_transposed(PANEL + 1, PANEL + 1, PANEL, biased, 0, 0) for biased in (0, 1)]
     cases += [
         _outer(n_rows, *c, keep)
         for n_rows in (1, 23)

@@ -22,7 +22,7 @@ def multiply(x, first_row, n_rows, begin, end, b, b_panel, width, keep, out, out
     part[:] = keep * part + rows @ b[b_panel, begin:end, :width]
 
 
-def multiply_transposed(x_t, first_row, n_rows, begin, end, weight, panel, width, bias, scratch, out):
+def multiply_transposed(x, x_t, first_row, n_rows, begin, end, weight, panel, width, bias, scratch, out):
     rows = np.concatenate([block[begin:end].T for block in naive._float64(x_t)])[first_row:n_rows]
     matrix = _from_panels(weight)[_part(panel, out.shape[2]), begin:end]
     out[panel, first_row:n_rows] = _started(bias)

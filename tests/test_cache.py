@@ -86,7 +86,8 @@ x, weight, out = aligned_zeros(1, 3, PANEL), aligned_zeros(1, 2, PANEL), aligned
 x[0, :, :2], weight[0] = [[1, 2], [3, 4], [5, 6]], 1
 multiply(x, 0, 3, 0, 2, weight, 0, PANEL, 0, out, 0)
 turned, scratch = aligned_zeros(1, PANEL, PANEL), aligned_zeros(1, PANEL, PANEL)
-multiply_transposed(weight, 0, PANEL, 0, 2, x, 0, 3, weight[0, 0, :0], scratch, turned)  # calls `multiply` through its symbol
+bias = weight[0, 0, :0]
+multiply_transposed(x[:0], weight, 0, PANEL, 0, 2, x, 0, 3, bias, scratch, turned)  # calls `multiply` through its symbol
 hits = [sum(kernel.kernel.stats.cache_hits.values()) for kernel in (multiply, multiply_transposed)]
 print(json.dumps({"panel": PANEL, "hits": hits, "products": out[0, :, 0].tolist(), "turned": turned[0, 0, :3].tolist()}))
 """

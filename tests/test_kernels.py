@@ -66,6 +66,8 @@ HELPERS = {
     "bfloat16.round_rows": "half of write_form",
     "bfloat16.round_pairs": "half of write_form",
     "products.vector_count": "index arithmetic, seen through every product",
+    "products.turns": "a question about a number of rows",
+    "products.multiply_turned": "multiply_transposed for few rows, and the same bits (test_rows)",
     "products.start_rows": "what sums start from, seen through every layer",
     "products.start_columns": "what sums start from, seen through multiply_transposed",
     "packed_update.settings_of": "numbers of a rule, seen through update_packed",

@@ -1,12 +1,13 @@
-"""Rows of panels as vectors: the bits of the same loops in NumPy, one row after the other."""
+"""Rows of panels as vectors: the bits of the same loops in NumPy, one row after the other; and products with few rows."""
 
 import numpy as np
 import pytest
 
 from stacked.kernels._jit import jit
-from stacked.kernels.engine.panels import PANEL
+from stacked.kernels.engine.instructions import LANES
+from stacked.kernels.engine.panels import PANEL, aligned_zeros
 from stacked.kernels.engine.parts import add_part
-from stacked.kernels.engine.products import add_bias, start_rows, sum_rows
+from stacked.kernels.engine.products import add_bias, multiply_transposed, start_rows, sum_rows, turns
 from stacked.kernels.engine.rows import add_up
 
 COUNTS = 0, 1, 2, 3, 20, 100
@@ -63,3 +64,23 @@ def test_some_rows_of_one_panel_are_added_and_no_others():
     expected[1, 2:7] += part[1, 2:7]
     add_part(part, 1, 2, 7, out)
     np.testing.assert_array_equal(out, expected)
+
+
+def _transposed(x, x_t, n_rows, begin, weight, bias):
+    out, scratch = aligned_zeros(2, x_t.shape[0] * PANEL, PANEL), aligned_zeros(1, 2 * PANEL, PANEL)
+    multiply_transposed(x, x_t, 0, n_rows, begin, x_t.shape[1], weight, 1, PANEL, bias, scratch, out)
+    return out[1, :n_rows]
+
+
+@pytest.mark.parametrize("begin", [0, PANEL])
+@pytest.mark.parametrize("n_bias", [0, PANEL])
+@pytest.mark.parametrize("n_rows", [1, 2, LANES, LANES + 1, PANEL + 2, 3 * PANEL + 4])
+def test_products_with_turned_weights_are_the_same_bits(n_rows, n_bias, begin):
+    n_panels, rng = 7, np.random.default_rng(n_rows)  # more than scratch takes at a time
+    x, weight = aligned_zeros(n_panels, 4 * PANEL, PANEL), aligned_zeros(n_panels, 3 * PANEL, PANEL)
+    x[:], weight[:] = rng.normal(size=x.shape), rng.normal(size=weight.shape)
+    x_t = np.concatenate(list(x), axis=1).reshape(4, PANEL, -1).transpose(0, 2, 1).copy()
+    bias = rng.normal(size=n_bias).astype(np.float32)
+    assert turns((n_rows - 1) % PANEL + 1) == (n_rows != LANES)
+    expected = _transposed(x[:0], x_t, n_rows, begin, weight, bias)
+    np.testing.assert_array_equal(_transposed(x, x_t, n_rows, begin, weight, bias), expected)

@@ -151,8 +151,10 @@ def visible_sums(m, given, block, panel, first, n_rows, part, bias, out):
             bias, scratch, out,
         )  # fmt: skip
     else:
-        hidden_t, weight = m.hidden_t[given, block], weight_panels(m.table, 0, m.params)
-        multiply_transposed(hidden_t, first, n_rows, begin, end, weight, panel, width, bias, scratch, out)
+        hidden, hidden_t = m.hidden_states[given, block], m.hidden_t[given, block]
+        hidden = hidden if given == STATE else hidden[:0]  # means have become shares
+        weight = weight_panels(m.table, 0, m.params)
+        multiply_transposed(hidden, hidden_t, first, n_rows, begin, end, weight, panel, width, bias, scratch, out)
 
 
 @linked(MACHINE, intp, intp, intp, intp, intp, intp)

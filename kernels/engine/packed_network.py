@@ -221,8 +221,8 @@ def product_down(net, index, kind, layer, block, n_rows, panel, begin, end, bias
             net.word_table, net.words, matrix, block, net.rows, 0, n_rows, own, end, panel, width, bias, scratch, out
         )  # fmt: skip
     else:
-        x_t = block_transposes(net, index, kind + 1)[block]
-        multiply_transposed(x_t, 0, n_rows, begin, end, weight, panel, width, bias, scratch, out)
+        x, x_t = block_panels(net, index, kind)[block], block_transposes(net, index, kind + 1)[block]
+        multiply_transposed(x, x_t, 0, n_rows, begin, end, weight, panel, width, bias, scratch, out)
 
 
 @linked(NET, intp, intp, intp, intp, intp, intp, VECTOR, PANELS)
