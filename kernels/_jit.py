@@ -2,7 +2,7 @@
 
 Numba compiles whatever a kernel calls into that kernel once more, which for the fused trainers takes minutes. A function that is
 `linked` is compiled once, for one signature, and called by the name of a symbol, as C does it. What only kernels call is compiled
-without the code that unpacks Python's arguments, for a record of many arrays the greater part of a small function.
+without the code that unpacks Python's arguments, of a small function the greater part.
 
 That, the cache and the engine's own LLVM code stand on interfaces which Numba calls private. They are used with the versions
 that were tested; with any other, kernels run plain, on one thread and uncached: slower, and right.
