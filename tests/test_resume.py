@@ -12,7 +12,7 @@ from stacked.kernels.engine.bfloat16 import obstacle
 
 from .processes import Command, wait_until
 
-DATA = "blocks:6000"
+DATA, FEW = "blocks:6000", "blocks:2500"  # rows that train for a second or two, also in units that take longer
 STACK = ["--layers", "300-100", "--epochs", "6", "--batch-size", "20", "--seed", "3"]
 UNITS = {
     "rbm": ["--unit", "rbm"],
@@ -34,6 +34,7 @@ IN_BFLOAT16 = {
 }
 UNITS["persistent chains in bfloat16"] = [*UNITS["persistent chains"], "--precision", "bfloat16"]
 TUNING["adam in bfloat16"] = [*TUNING["adam"], "--precision", "bfloat16"]
+SLOW = "variational", "convolutional"
 SETTINGS = ["--checkpoint-every", "0", "--quiet"]
 INTERRUPTS = {signal.SIGTERM: 143, signal.SIGINT: 130}
 
@@ -118,9 +119,9 @@ def compiled():
 
 @pytest.mark.parametrize("name", [IN_BFLOAT16.get(name, name) for name in UNITS])
 def test_pretraining_killed_at_random_moments_resumes_to_the_same_bits(name, tmp_path):
-    whole, killed = tmp_path / "whole.h5", tmp_path / "killed.h5"
-    _run("pretrain", DATA, "-o", whole, *STACK, *UNITS[name], "--quiet")
-    arguments = ["pretrain", DATA, "-o", killed, *STACK, *UNITS[name], *SETTINGS]
+    whole, killed, data = tmp_path / "whole.h5", tmp_path / "killed.h5", FEW if name in SLOW else DATA
+    _run("pretrain", data, "-o", whole, *STACK, *UNITS[name], "--quiet")
+    arguments = ["pretrain", data, "-o", killed, *STACK, *UNITS[name], *SETTINGS]
     struck = _kill_until_done(arguments, "pretrain", killed, name, [signal.SIGKILL])
     assert struck >= 2
     _assert_same(whole, killed)
@@ -153,7 +154,7 @@ def test_finetuning_killed_at_random_moments_resumes_to_the_same_bits(name, tmp_
 
 def test_sigterm_and_ctrl_c_leave_a_checkpoint_and_say_how_to_go_on(tmp_path):
     whole, killed = tmp_path / "whole.h5", tmp_path / "killed.h5"
-    stack = [*STACK, "--unit", "rbm", "--epochs", "40", "--quiet"]  # long enough to be struck between two checkpoints
+    stack = [*STACK, "--unit", "rbm", "--epochs", "20", "--quiet"]  # long enough to be struck between two checkpoints
     _run("pretrain", DATA, "-o", whole, *stack)
     arguments = ["pretrain", DATA, "-o", killed, *stack]  # a checkpoint a minute: only the first
     struck = _kill_until_done(arguments, "pretrain", killed, 1, [signal.SIGTERM, signal.SIGINT])
