@@ -16,13 +16,21 @@ def as_in_data(fitted: Any, rows: "Rows", answers: "np.ndarray") -> "np.ndarray"
     if _own_scaling(fitted) is not fitted.scaling_:
         return as_in_training(fitted, answers)
     own = answers[:, : rows.n_columns]  # where all sequences are shorter than the longest of the training
-    return _told(fitted.scaling_, rows.dtype.name, rows.sample_shape, own)
+    return _told(fitted.scaling_, _dtype_in_use(fitted, rows), rows.sample_shape, own)
 
 
 def as_in_training(fitted: Any, answers: "np.ndarray") -> "np.ndarray":
     """Answers (n, V) of a model in shape and type of the samples that it was trained to answer with."""
     scaling = _own_scaling(fitted)
     return _told(scaling, scaling.dtype, scaling.sample_shape, answers)
+
+
+def _dtype_in_use(fitted: Any, rows: "Rows") -> str:
+    """The dtype that the model takes rows for, as a table states none."""
+    from stacked.data import TableRows
+    from stacked.inputs import table_in_use
+
+    return (table_in_use(fitted, rows) if isinstance(rows, TableRows) else rows).dtype.name
 
 
 def _own_scaling(fitted: Any) -> Any:

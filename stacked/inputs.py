@@ -10,9 +10,10 @@ from .data.choice import Choice
 from .data.frames import FrameTable, is_frame, is_plain
 from .data.missing import refuse_masked
 from .data.recipe import sequence_column_of
+from .data.rows import ArrayRows
 from .data.sequences import is_list_of_samples
 from .data.shapes import as_sequences, like_training
-from .data.table_rows import fitted_rows, table_rows
+from .data.table_rows import as_bytes, fitted_rows, table_rows
 
 _NOT_LABELS = Choice(label_column="none")  # of a frame: labels are passed as y
 
@@ -27,7 +28,7 @@ def rows_for(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Rows:
     single numbers, and once it is fitted, shorter sequences are padded.
     """
     if isinstance(X, TableRows):
-        rows: Rows = X if reset else X.by(_recipe(estimator))
+        rows: Rows = X if reset else table_in_use(estimator, X)
     elif is_frame(X) and _recipe_applies(estimator, X, reset):
         rows = _frame_rows(estimator, X, reset)
     else:
@@ -36,6 +37,13 @@ def rows_for(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Rows:
         estimator.table_, estimator.n_features_in_ = rows.table, rows.n_columns
         estimator.__dict__.pop("feature_names_in_", None)
     return _in_shape(estimator, rows, reset)
+
+
+def table_in_use(estimator: Any, rows: TableRows) -> ArrayRows:
+    """The rows of a table for a fitted estimator, as its recipe has them; for one of images of bytes, such are taken as bytes."""
+    rows = rows.by(_recipe(estimator))
+    scaling = getattr(estimator, "scaling_", None)
+    return as_bytes(rows) if scaling is not None and scaling.takes_bytes else rows
 
 
 def _plain_rows(estimator: Any, X: Any, reset: bool, min_rows: int) -> Rows:

@@ -122,6 +122,11 @@ class InputScaling:
             return False
         return rows.value_dtype.name != self.dtype or (self.dtype == "uint8" and self.method == AS_IS)
 
+    @property
+    def takes_bytes(self) -> bool:
+        """Whether the training rows were images of bytes, taken as such."""
+        return self.mode == "auto" and self.method == IMAGES
+
     def gives_bytes(self, dtype: str) -> bool:
         """Whether answers to rows of a dtype, in their units, are pixels of 0..255, which as floats would not be taken for such."""
         images = IMAGES if self.dtype == "uint8" else AS_IS

@@ -18,6 +18,11 @@ from .tables import refuse_words
 _logger = logging.getLogger("stacked.tables")
 _NUMBER = {"name": "", "kind": "number", "fill": 0.0}  # of a table that was encoded before, which has no gaps
 
+_EARLY_ENDS = (
+    "; sequences that end early are read from .npy, or from a table of their steps with a column that names the"
+    " sequence"
+)
+
 
 class TableRows(ArrayRows):
     """The encoded rows of a table in memory.
@@ -77,7 +82,7 @@ def table_rows(table: Table, choice: Choice, recipe: Recipe | None) -> TableRows
         selected = select(table.names, table.named, choice, table.name)
         array, labels = _numbers(table, selected.features, selected.label)
         if array is None:
-            refuse_words(table, selected.features)
+            refuse_words(table, selected.features, _EARLY_ENDS)
             raise AssertionError("unreachable")
         return TableRows(array, table, choice, None, _values(labels), True)
     choice = with_labels(table, choice, recipe)
@@ -94,6 +99,16 @@ def table_rows(table: Table, choice: Choice, recipe: Recipe | None) -> TableRows
     labels = _labels(table, selected.label)
     array = encoded(table, places, {**recipe, "columns": columns}, labels)
     return TableRows(array, table, choice, known, _values(labels), False)
+
+
+def as_bytes(rows: TableRows) -> ArrayRows:
+    """Whole numbers from 0 to 255, one of them beyond 1, as the uint8 that a table cannot state; other rows as they are."""
+    array = rows.array
+    if not 1 < array.max() <= 255 or array.min() < 0 or (array != np.trunc(array)).any():
+        return rows
+    found = ArrayRows(array.astype(np.uint8).reshape(len(array), *rows.sample_shape), rows.name)
+    found.labels, found.spool = rows.labels, rows.spool
+    return found
 
 
 def with_labels(table: Table, choice: Choice, recipe: Recipe) -> Choice:

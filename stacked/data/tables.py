@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import DataError
 from ..text import one_line
 from . import memory
-from .cells import finite
+from .cells import finite, is_missing
 from .header import LOOKED_AT, LOOKED_AT_CELLS, is_header, unique_names
 from .records import Record, delimiter_of, open_lines, records
 from .rows import BLOCK_ROWS
@@ -113,14 +113,23 @@ class TextTable(Table):
             yield records(lines, self._delimiter, self.name)
 
 
-def refuse_words(table: Table, features: Sequence[int]) -> None:
-    """`DataError` that names the first cell of these columns that is no finite number, as there is one."""
+def refuse_words(table: Table, features: Sequence[int], advice: str = "") -> None:
+    """`DataError` that names the first cell of these columns that is no finite number, as there is one.
+
+    The ``advice`` follows where that is a gap, and its row ends in gaps.
+    """
     for block in table.blocks(features):
         for at, line in enumerate(block.lines):
             for column, cells in zip(features, block.columns, strict=True):
                 cell = cells[at]
                 if finite(cell, table.comma) is None if isinstance(cell, str) else not np.isfinite(cell):
-                    raise DataError(f"{table.name}: {table.place(line, column)}: {found_no_number(cell)}")
+                    ends = _is_gap(cell) and all(_is_gap(cells[at]) for cells in block.columns[-2:])
+                    found = found_no_number(cell) + (advice if ends else "")
+                    raise DataError(f"{table.name}: {table.place(line, column)}: {found}")
+
+
+def _is_gap(cell: str | float) -> bool:
+    return is_missing(cell) if isinstance(cell, str) else bool(np.isnan(cell))
 
 
 def found_no_number(cell: str | float) -> str:
