@@ -59,6 +59,10 @@ force_option = click.option(
 )
 replace_option = click.option(
     "--force", is_flag=True,
+    help="Replace an .h5 file that is there, which may hold other data; other outputs are replaced anyway.",
+)  # fmt: skip
+replace_or_draw_option = click.option(
+    "--force", is_flag=True,
     help="Replace an .h5 file that is there, which may hold other data, or with a picture what is none; other outputs are replaced"
     " anyway.",
 )  # fmt: skip

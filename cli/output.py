@@ -31,14 +31,23 @@ def echo(*lines: str, err: bool = False) -> None:
     click.echo("\n".join(map(escaped, lines)), err=err)
 
 
-def write_array(target: Target, array: "np.ndarray", names: Names = None) -> None:
-    """Write an array (n, ...), in CSV a line a row. That begins with the names of its columns, or with those of so many, if any."""
+def write_array(
+    target: Target, array: "np.ndarray", names: Names = None, first: "tuple[str, np.ndarray] | None" = None
+) -> None:
+    """Write an array (n, ...), in CSV a line a row. That begins with the names of its columns, or with those of so many, if any.
+
+    In CSV the ``first`` column, a name and its values (n,), stands before those of the array.
+    """
+    from stacked.data.header import unique_names
     from stacked.files import write_atomically
 
     header = names(array.shape[1]) if callable(names) else names
+    if header is not None and first is not None:
+        header = unique_names([first[0], *header])
+    values = None if first is None else first[1]
     if target.path == "-":
         stdout = sys.stdout.buffer
-        _write_csv(stdout, array, header, escaped if sys.stdout.isatty() else str)
+        _write_csv(stdout, array, header, values, escaped if sys.stdout.isatty() else str)
         stdout.flush()
         return
     if is_hdf5(target.path):
@@ -50,20 +59,29 @@ def write_array(target: Target, array: "np.ndarray", names: Names = None) -> Non
 
         np.save(stream, array, allow_pickle=False)
     else:
-        _write_csv(stream, array, header)
+        _write_csv(stream, array, header, values)
     write_atomically(target.path, stream.getvalue())  # no view: after an error it would outlive the stream
 
 
 def _write_csv(
-    stream: BinaryIO, array: "np.ndarray", header: list[str] | None, text: Callable[[object], str] = str
+    stream: BinaryIO,
+    array: "np.ndarray",
+    header: list[str] | None,
+    first: "np.ndarray | None",
+    text: Callable[[object], str] = str,
 ) -> None:
-    """One line a row, with as many digits as give back the same number; ``text`` makes labels and names fit to be shown."""
+    """One line a row, with as many digits as give back the same number; ``text`` makes labels and names fit to be shown.
+
+    The ``first`` cell of each (n,) is its name, if any.
+    """
     if header is not None:
         stream.write((",".join(_cell(text(name)) for name in header) + "\n").encode())
     for start in range(0, len(array), CSV_ROWS):
         block = array[start : start + CSV_ROWS]
         rows = block.reshape(len(block), -1)
-        values = rows.tolist() if rows.dtype.kind in "iU" else rows.astype(str)
+        values = (rows if rows.dtype.kind in "iU" else rows.astype(str)).tolist()
+        if first is not None:
+            values = [[name, *row] for name, row in zip(first[start : start + CSV_ROWS].tolist(), values, strict=True)]
         lines = [",".join(_cell(text(value)) for value in row) for row in values]
         stream.write(("\n".join(lines) + "\n").encode())
 

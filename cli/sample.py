@@ -24,7 +24,7 @@ SHOWN = 100  # samples in a picture
 @click.option("--steps", type=Within(int, 1, MAX_COUNT // 2), help="Gibbs steps in the (top) RBM.  [default: 1000]")
 @opt.seed_option
 @picture_option(f"Picture of the first {SHOWN} samples, of images.")
-@opt.replace_option
+@opt.replace_or_draw_option
 @opt.threads_option
 @opt.config_option
 def sample(

@@ -4,15 +4,15 @@ from typing import Any
 
 import click
 
-from .encode import applied, apply_options
+from .encode import applied, code_options
 from .parameters import Within
-from .table_options import code_names
+from .table_options import code_names, sequences_of
 
 QUANTILE = 0.99
 
 
 @click.command()
-@apply_options
+@code_options
 @click.option(
     "--flag", is_flag=True,
     help="Write a second column: 1 where the score exceeds that of the given share of the training rows, else 0.",
@@ -42,9 +42,10 @@ def score(flag: bool, quantile: float | None, **given: Any) -> None:
     with applied(given) as (fitted, rows, target):
         limit = _limit(fitted, given["model"], QUANTILE if quantile is None else quantile) if flag else None
         scores = -fitted.score_samples(rows)
-        named = code_names(fitted, given) is not None
+        named = code_names(fitted, rows, given) is not None
         names = ["score", "anomaly"][: 1 if limit is None else 2] if named else None
-        write_array(target, scores if limit is None else _flagged(scores, limit, target.path), names)
+        answers = scores if limit is None else _flagged(scores, limit, target.path)
+        write_array(target, answers, names, sequences_of(fitted, rows, given))
 
 
 def _limit(fitted: Any, path: str, quantile: float) -> float:

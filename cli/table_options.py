@@ -10,6 +10,8 @@ from . import options as opt
 from .parameters import Dimensions
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from stacked.data import Rows
 
 # Of the options' values, and of the arguments of `open_data`, with what they are in the notes of a checkpoint.
@@ -33,8 +35,9 @@ class ColumnNames(click.ParamType):
 
 
 _LABELS, _SEQUENCES = (
-    "Tables: the column of labels, or none.",
-    "Tables: rows are steps of sequences, and this column names the sequence; the others are numbers.",
+    "Tables: the column of labels, or none; without a header its number, from 1.",
+    "Tables: rows are steps of sequences, and this column (without a header its number, from 1) names the sequence; the others"
+    " are numbers.",
 )
 _OTHERS = (
     click.option("--drop", type=ColumnNames(), metavar="NAMES", help="Tables: columns to leave out; without a header 1,2."),
@@ -60,8 +63,14 @@ table_options = _table_options(
 )
 
 header_option = click.option(
-    "--header/--no-header", default=True, help="CSV: begin with a line of names, where MODEL was trained on a table."
-)
+    "--header/--no-header", default=True,
+    help="CSV: begin with a line of names, where MODEL was trained on a table.",
+)  # fmt: skip
+sequence_header_option = click.option(
+    "--header/--no-header", default=True,
+    help="CSV: begin with a line of names, where MODEL was trained on a table; and if its rows were steps, each line with the name"
+    " of its sequence.",
+)  # fmt: skip
 
 
 def open_for_training(data: str, given: dict[str, Any]) -> "Rows":
@@ -78,11 +87,11 @@ def open_for(fitted: Any, data: str, labels: str | None, given: dict[str, Any]) 
     return _opened(lambda: open_data_for(_recipe(fitted), data, labels, **_choice(given)))
 
 
-def open_codes(data: str, given: dict[str, Any]) -> "Rows":
-    """The rows of DATA, which are nothing but numbers, whatever the model was trained on."""
-    from stacked.data import open_data_for
+def open_codes(fitted: Any, data: str) -> "Rows":
+    """The codes in DATA, which are nothing but numbers, whatever the model was trained on."""
+    from stacked.data import open_codes_for
 
-    return _opened(lambda: open_data_for(None, data, None, **_choice(given)))
+    return open_codes_for(_recipe(fitted), data)
 
 
 def open_target(target: str, given: dict[str, Any], recipe: dict[str, Any] | None) -> "Rows":
@@ -126,11 +135,21 @@ def data_names(fitted: Any, given: dict[str, Any]) -> list[str] | None:
     return names if reads_as_header(names) else None
 
 
-def code_names(fitted: Any, given: dict[str, Any]) -> Callable[[int], list[str]] | None:
-    """What names so many units of a code, where the data have names, too."""
-    if _recipe_of_rows(fitted) is None or not given["header"]:
+def code_names(fitted: Any, rows: "Rows", given: dict[str, Any]) -> Callable[[int], list[str]] | None:
+    """What names so many units of a code, where the data have names, too, or the sequences that they are."""
+    if not given["header"] or (_recipe_of_rows(fitted) is None and sequences_of(fitted, rows, given) is None):
         return None
     return lambda n_units: [f"code{i}" for i in range(n_units)]
+
+
+def sequences_of(fitted: Any, rows: "Rows", given: dict[str, Any]) -> "tuple[str, np.ndarray] | None":
+    """A column that names the sequences (n,), and what it is called, where model and rows are of a table of steps."""
+    from stacked.data.recipe import sequence_title
+
+    title = sequence_title(_recipe(fitted))
+    if title is None or rows.sequence_names is None or not given["header"]:
+        return None
+    return title, rows.sequence_names
 
 
 def _recipe(fitted: Any) -> dict[str, Any] | None:

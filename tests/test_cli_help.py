@@ -62,6 +62,29 @@ def test_force_is_about_what_the_command_writes(name):
     assert "unfinished training" not in text and "Replace an .h5 file that is there, which may hold other data" in text
 
 
+def test_force_speaks_of_pictures_where_there_are_some():
+    for name in ("encode", "decode", "reconstruct", "sample", "predict", "score"):
+        options = {
+            option: param.help for param in command(name).params for option in param.opts if option.startswith("-")
+        }
+        assert ("picture" in options["--force"]) == ("--picture" in options), name
+
+
+def test_decode_has_no_options_of_tables_and_says_how_many_steps_it_writes():
+    options = {option for param in command("decode").params for option in param.opts}
+    assert not options & {"--label-column", "--drop", "--columns", "--shape", "--sequence-column"}
+    text = " ".join(run_well("decode", "--help").stdout.split())
+    assert "does not tell its length: then all steps are written, as many as the longest of the training had" in text
+
+
+def test_columns_without_names_are_told_to_be_numbered_from_1():
+    for name in ("pretrain", "encode"):
+        options = {option: param.help for param in command(name).params for option in param.opts}
+        for flag in ("--label-column", "--sequence-column"):
+            assert "without a header its number, from 1" in options[flag]
+        assert "without a header 1,2" in options["--drop"]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_readme_mentions_every_command(name):
     readme = ROOT / "README.md"

@@ -6,7 +6,16 @@ import h5py
 import numpy as np
 import pytest
 
-from stacked import RBM, Autoencoder, ConvolutionalAutoencoder, DataError, SequenceAutoencoder, load, open_data
+from stacked import (
+    RBM,
+    Autoencoder,
+    ConvolutionalAutoencoder,
+    DataError,
+    RecurrentAutoencoder,
+    SequenceAutoencoder,
+    load,
+    open_data,
+)
 
 from .test_cli_boundary import refused, run_well
 
@@ -23,6 +32,7 @@ UNITS = {
     "real": (Autoencoder(5, output="linear", **SHORT), RNG.normal(size=(40, 3, 4)).astype(np.float32)),
     "flat bytes": (Autoencoder(5, **SHORT), COLOURS.reshape(40, -1)),
     "sequences": (SequenceAutoencoder(4, **SHORT), SEQUENCES),
+    "steps": (RecurrentAutoencoder(4, **SHORT), SEQUENCES),
 }
 
 
@@ -67,6 +77,36 @@ def test_decoded_codes_are_taken_back(home):
     found = np.load("d.npy")
     np.testing.assert_array_equal(found, as_written(x, model.inverse_transform(np.load("c.npy"))))
     run_well("evaluate", "m.h5", "d.npy")
+
+
+def test_codes_of_steps_tell_where_sequences_end(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", SEQUENCES)
+    unit = RecurrentAutoencoder(4, **SHORT).fit(SEQUENCES)
+    unit.save("m.h5")
+    for codes in ("c.npy", "c.csv", "c.h5:/codes"):
+        run_well("encode", "m.h5", "x.npy", "-o", codes)
+        run_well("decode", "m.h5", codes, "-o", "d.npy")
+        found = np.load("d.npy")
+        np.testing.assert_array_equal(np.isnan(found), np.isnan(SEQUENCES))
+        np.testing.assert_allclose(found.reshape(40, -1), unit.reconstruct(SEQUENCES), atol=1e-6)
+    (tmp_path / "c.csv").write_text(",".join(["1", "nan", *"2" * 22]) + "\n")
+    assert "found NaN at row 0, step 0, column 1" in refused("decode", "m.h5", "c.csv")
+
+
+@pytest.mark.parametrize("reverse", [True, False])
+def test_one_code_is_decoded_to_all_steps_of_which_a_shorter_sequence_has_the_last_or_first(
+    reverse, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", SEQUENCES)
+    unit = SequenceAutoencoder(4, reverse=reverse, **SHORT).fit(SEQUENCES)
+    unit.save("m.h5")
+    run_well("encode", "m.h5", "x.npy", "-o", "c.npy")
+    run_well("decode", "m.h5", "c.npy", "-o", "d.npy")
+    found, expected = np.load("d.npy"), unit.reconstruct(SEQUENCES).reshape(SEQUENCES.shape)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found[::3, 2:] if reverse else found[::3, :4], expected[::3, :4], atol=1e-6)
 
 
 def test_a_table_of_text_has_a_line_a_sample(home):

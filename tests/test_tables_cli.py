@@ -21,7 +21,7 @@ from .conftest import DATA
 from .test_cli_boundary import misused, refused, run, run_well
 
 WORK, SIZES = ("Private", "State", "?"), ("small", "large")
-READERS = {"pretrain", "finetune", "encode", "decode", "reconstruct", "predict", "evaluate", "score"}
+READERS = {"pretrain", "finetune", "encode", "reconstruct", "predict", "evaluate", "score"}
 TRAIN = ("--unit", "autoencoder", "--epochs", 1, "--scaling", "minmax", "-q", "--seed", 0, "--batch-size", 20)
 
 

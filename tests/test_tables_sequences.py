@@ -63,6 +63,44 @@ def test_what_a_file_and_info_say(home):
     assert "2 columns of numbers, by name: p, q; steps of sequences named by run" in run_well("info", "m.h5").stdout
 
 
+def test_codes_and_scores_name_their_sequences(home):
+    run_well("encode", "m.h5", "a.csv", "-o", "c.npy")
+    run_well("encode", "m.h5", "a.csv", "-o", "c.csv")
+    lines = [line.split(",") for line in (home / "c.csv").read_text().splitlines()]
+    assert lines[0] == ["run", "code0", "code1", "code2"] and [line[0] for line in lines[1:]] == [
+        f"r{i}" for i in range(12)
+    ]
+    np.testing.assert_allclose(np.float32([line[1:] for line in lines[1:]]), np.load("c.npy"))
+    for given, names in (((), ["run", "score"]), (("--flag",), ["run", "score", "anomaly"])):
+        lines = [line.split(",") for line in run_well("score", "m.h5", "a.csv", *given).stdout.splitlines()]
+        assert lines[0] == names and lines[12][0] == "r11" and {len(line) for line in lines} == {len(names)}
+    for command in ("encode", "score"):
+        bare = run_well(command, "m.h5", "a.csv", "--no-header").stdout
+        named = run_well(command, "m.h5", "a.csv").stdout.splitlines(keepends=True)
+        assert bare == "".join(line.partition(",")[2] for line in named[1:])
+
+
+def test_names_of_sequences_are_in_the_order_of_the_rows(tmp_path, monkeypatch):
+    """Numbers, in runs that are broken, beside codes called as the column is, and a table without a header."""
+    monkeypatch.chdir(tmp_path)
+    rows = [(name, t, *np.round(np.random.default_rng(t).random(2), 3), "x") for t in range(3) for name in (20, 3, 100)]
+    write(tmp_path / "a.csv", rows, ("run", "p", "q"))
+    (tmp_path / "a.csv").write_text((tmp_path / "a.csv").read_text().replace("run", "code1"))
+    write(tmp_path / "b.csv", rows, ("p", "q", "run"), False)
+    for data, column, header in (
+        ("a.csv", "code1", "code1,code0,code1.1,code2"),
+        ("b.csv", "3", "column3,code0,code1,code2"),
+    ):
+        run_well("pretrain", data, "-o", "m.h5", "--sequence-column", column, *TRAIN)
+        lines = run_well("encode", "m.h5", data).stdout.splitlines()
+        assert lines[0] == header and [line.partition(",")[0] for line in lines[1:]] == ["20", "3", "100"]
+        run_well("encode", "m.h5", data, "-o", "c.csv")
+        run_well("encode", "m.h5", data, "-o", "c.npy")
+        for suffix in ("csv", "npy"):
+            run_well("decode", "m.h5", f"c.{suffix}", "-o", f"{suffix}.npy")
+        np.testing.assert_allclose(np.load("csv.npy"), np.load("npy.npy"), atol=1e-6)
+
+
 def test_other_data_are_taken_as_they_are(home):
     rows = open_data("a.csv", sequence_column="run", columns=["p", "q"])
     padded = rows.read(0, 12)
@@ -73,6 +111,7 @@ def test_other_data_are_taken_as_they_are(home):
     np.testing.assert_array_equal(np.load("a.npy"), np.load("b.npy"))
     run_well("encode", "m.h5", "flat.csv", "-o", "c.npy")
     assert np.load("c.npy").shape == (12, 3)
+    assert len(run_well("encode", "m.h5", "x.npy").stdout.splitlines()) == 12  # nothing names these
 
 
 def test_columns_that_are_missing_are_named(home):

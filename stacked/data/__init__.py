@@ -4,7 +4,7 @@ from .builtin import BUILTIN_NAMES
 from .convert import as_rows
 from .h5rows import H5Rows
 from .lengths import lengths_of
-from .readers import open_data, open_data_for, open_targets_for
+from .readers import open_codes_for, open_data, open_data_for, open_targets_for
 from .rows import BLOCK_ROWS, ArrayRows, Rows
 from .sparse import SparseRows
 from .summary import Summary, fingerprint, summarize
@@ -22,6 +22,7 @@ __all__ = [
     "as_rows",
     "fingerprint",
     "lengths_of",
+    "open_codes_for",
     "open_data",
     "open_data_for",
     "open_targets_for",

@@ -24,14 +24,14 @@ from .idx import is_idx, read_idx
 from .images import is_image, open_images
 from .labels import as_labels, check_count
 from .parquet import MAGIC, open_parquet
-from .recipe import Recipe, sequence_column_of
+from .recipe import Recipe, sequence_column_of, sequence_title
 from .rows import ArrayRows, Rows
 from .shapes import check_samples
 from .spool import STANDARD_INPUT, Spool, spooled
 from .steps import tell_steps
 from .table import Table
 from .table_labels import read_table_labels
-from .table_rows import fitted_rows, table_rows
+from .table_rows import code_rows, fitted_rows, table_rows
 from .table_sequences import as_named, as_trained, open_sequence_folder, sequence_files, table_sequences
 from .tables import TextTable
 
@@ -130,6 +130,19 @@ def open_data_for(
     """
     choice = choice_of(label_column, drop, columns, sequence_column)
     return _open(spec, labels, choice, lambda table, choice: _applied(table, choice, recipe), shape)
+
+
+def open_codes_for(recipe: Recipe | None, spec: str | os.PathLike[str]) -> Rows:
+    """As `open_data`, codes as a model of this recipe gave them: numbers, NaN after the end of sequences of a code a step.
+
+    A table may name the sequences in a column.
+    """
+    title = sequence_title(recipe)
+
+    def rows_of(table: Table, choice: Choice) -> Rows:
+        return code_rows(table, Choice(drop=(title,)) if title in table.names else choice)
+
+    return _open(spec, None, Choice(), rows_of, None)
 
 
 def open_targets_for(recipe: Recipe | None, spec: str | os.PathLike[str], sequence_column: str | None = None) -> Rows:

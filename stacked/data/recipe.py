@@ -61,6 +61,14 @@ def sequence_column_of(recipe: Recipe | None) -> str | None:
     return None if recipe is None else recipe.get("sequences")
 
 
+def sequence_title(recipe: Recipe | None) -> str | None:
+    """What the column of sequences' names is called beside what a model makes of them, None where rows are no steps."""
+    column = sequence_column_of(recipe)
+    if recipe is None or column is None:
+        return None
+    return one_line(column) if recipe["header"] else f"column{column}"
+
+
 def described(recipe: Recipe) -> str:
     """The recipe in a few words: 14 columns (6 of numbers, 8 of text with 102 categories) become 108."""
     n_columns, width = len(recipe["columns"]), recipe_width(recipe)

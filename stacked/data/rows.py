@@ -33,7 +33,8 @@ class Rows(ABC):
     Attributes: ``name`` (what messages call it: the DATA it was opened from, or "<array>"), ``n_rows``, ``n_columns``,
     ``dtype`` (uint8, float32 or float64, native byte order), ``sample_shape`` (its product is ``n_columns``),
     ``labels`` ((n_rows,) int64 or unicode, or None), ``in_memory``, ``table`` (how the columns were made of a table's, see
-    `recipe`, or None), and ``spool``, what keeps the file there as long as the rows are.
+    `recipe`, or None), ``sequence_names`` ((n_rows,) int64 or unicode, where a table's rows are steps, else None), and ``spool``,
+    what keeps the file there as long as the rows are.
 
     Samples of two dimensions (T, D) may be sequences of T steps, of which a shorter one ends in steps of NaN: see `ragged`.
     """
@@ -46,6 +47,7 @@ class Rows(ABC):
     labels: np.ndarray | None
     in_memory: bool = True
     table: dict[str, Any] | None = None
+    sequence_names: np.ndarray | None = None
     spool: Any = None
     _ragged: bool | None = None
     _value_dtype: np.dtype | None = None

@@ -101,6 +101,17 @@ def table_rows(table: Table, choice: Choice, recipe: Recipe | None) -> TableRows
     return TableRows(array, table, choice, known, _values(labels), False)
 
 
+def code_rows(table: Table, choice: Choice) -> ArrayRows:
+    """The rows of a table of codes, which are numbers; gaps stay NaN, as codes of steps after the end of a sequence are."""
+    selected = select(table.names, table.named, choice, table.name)
+    array, labels = _numbers(table, selected.features, selected.label)
+    if array is None:
+        gaps = {"columns": [{**_NUMBER, "fill": np.nan}] * len(selected.features)}
+        labels = _labels(table, selected.label)
+        array = encoded(table, selected.features, gaps, labels)
+    return ArrayRows(array, table.name, _values(labels))
+
+
 def as_bytes(rows: TableRows) -> ArrayRows:
     """Whole numbers from 0 to 255, one of them beyond 1, as the uint8 that a table cannot state; other rows as they are."""
     array = rows.array

@@ -63,11 +63,12 @@ def table_sequences(table: Table, choice: Choice, recipe: Recipe | None = None) 
     features = features if known is None else places_of(table, features, known)
     names = _Names(table, table.names.index(column))
     array = _numbers(table, features, names)
-    _, first, number = np.unique(names.values(), return_index=True, return_inverse=True)
+    called, first, number = np.unique(names.values(), return_index=True, return_inverse=True)
     number = np.argsort(np.argsort(first))[number.reshape(-1)]
     order, lengths = np.argsort(number, kind="stable"), np.bincount(number)
     labels = None if label is None else _one_each(_labels(table, label)[order], lengths, table.name)
     rows = sequence_rows(ArrayRows(array[order], table.name), lengths, table.name, labels)
+    rows.sequence_names = called[np.argsort(first)]
     found = known or recipe_of_numbers(table, features, label, array)
     if found is not None:
         told = {**found, "labels": label_name(table, label), "sequences": column, "width": len(table.names)}

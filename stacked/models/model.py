@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from .. import anomalies
 from ..checks import check_range, check_width
 from ..data import Rows, as_rows, summarize
+from ..data.shapes import shaped
 from ..errors import DataError
 from ..files import Baseline
 from ..inputs import rows_for
@@ -175,10 +176,11 @@ class Reconstructor(Model):
     def inverse_transform(self, codes: Any) -> np.ndarray:
         """Reconstructions (n_samples, n_features), in the units of the training data, of codes (n_samples, n_code).
 
+        Of sequences with a code a step they end where the codes do, in NaN; one code a sequence does not tell its length.
         Of a model with targets they are answers (n_samples, n_target) in the units of these.
         """
         check_is_fitted(self, "network_")
-        rows = _code_rows(codes, self._n_features_out)
+        rows = self._code_rows(codes)
         with self._threads():
             return self._undone(self._network.apply(rows, first=self.n_code_layers_))
 
@@ -190,6 +192,12 @@ class Reconstructor(Model):
         rows, scaled = self._fitted_rows(X)
         with self._threads():
             return self._undone(self._network.apply(rows, *scaled), scaled)
+
+    def _code_rows(self, codes: Any) -> Rows:
+        """The rows of codes, sequences where each step has its own."""
+        rows, shape = as_rows(codes, name="<codes>"), self.network_.layers[self.n_code_layers_ - 1].code_shape
+        check_width(rows, self._n_features_out)
+        return shaped(rows, shape) if len(shape) == 2 else rows
 
     def _undone(self, out: np.ndarray, scaled: tuple[float, float] | None = None) -> np.ndarray:
         """Answers (n, n_out) in raw units, in place; ``scaled`` as `InputScaling.undo` takes it."""
@@ -206,9 +214,3 @@ class Reconstructor(Model):
         goal = goal_for(self.target_, target, rows, self.network_.params.dtype)
         with self._threads():
             return -self._network.loss(rows, *scaled, "squared_error", goal=goal)
-
-
-def _code_rows(codes: Any, n_code: int) -> Rows:
-    rows = as_rows(codes, name="<codes>")
-    check_width(rows, n_code)
-    return rows

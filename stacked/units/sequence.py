@@ -32,8 +32,9 @@ class SequenceAutoencoder(RecurrentUnit, SequenceAutoencoderParameters):
 
     Samples are sequences (steps, numbers); flat rows are steps of one number, images are read row by row. Shorter ones end in
     steps of NaN, and so do their reconstructions; the code is that of the last step that is there. Codes alone are decoded to as
-    many steps as the longest sequence of the training had. ``fit(X, target=Y)`` trains towards other sequences, one for each of X,
-    of any length; where these end nothing tells in use, and answers have all steps of the longest.
+    many steps as the longest sequence of the training had, of which those of a shorter one are in reverse the last. ``fit(X,
+    target=Y)`` trains towards other sequences, one for each of X, of any length; where these end nothing tells in use, and answers
+    have all steps of the longest.
 
     With ``forcing``, losses are those of a decoder that is told the steps before, and answers those of one that goes by its own.
     Where each step of the training's targets has a single 1 among zeros, symbols, so have these answers.
