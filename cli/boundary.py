@@ -79,7 +79,7 @@ _SHOWN = {
     r"unit(?=:)": "--unit",
     r"(?<!@)sample_shape(?=:|$)": "--shape",
     r"(?:finetune_)?(epochs|momentum|optimizer|l1|loss|patience|kernel|stride|pool|unpool|target|forcing)(?=:)": r"--\1",
-    r"(?:finetune_)?(loss|optimizer|activation|padding|unpool)='(\w+)'": r"--\1 \2",
+    r"(?:finetune_)?(loss|optimizer|activation|padding|unpool|unit)='(\w+)'": r"--\1 \2",
 }
 
 

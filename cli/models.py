@@ -43,7 +43,7 @@ def require_sampler(model: Any, path: str) -> None:
     if not hasattr(model, "sample"):
         raise ModelFileError(
             f"{path}: expected a model that draws samples, found a {model.kind}; RBMs, stacks of them and variational"
-            " autoencoders do"
+            " autoencoders do: pretrain with --unit rbm, or a single layer with --unit vae"
         )
 
 

@@ -44,11 +44,14 @@ def test_models_that_are_no_nets(home, tmp_path):
     line = refused("sample", home / "classifier.h5", *out)
     assert line.endswith(
         "classifier.h5: expected a model that draws samples, found a stacked_classifier; RBMs, stacks of them and variational"
-        " autoencoders do"
+        " autoencoders do: pretrain with --unit rbm, or a single layer with --unit vae"
     )
-    assert "expected pretrained RBMs alone to sample from, found Autoencoder as unit 0" in refused(
-        "sample", home / "other.h5", *out
-    )
+    StackedAutoencoder([4, 2], unit="vae", unit_settings={"epochs": 0}).pretrain(np.eye(9)).save(home / "two.h5")
+    for name, unit in (("other.h5", "Autoencoder"), ("two.h5", "VariationalAutoencoder")):
+        assert refused("sample", home / name, *out) == (
+            "Error: units: expected pretrained RBMs alone, or one variational autoencoder on top, to sample from, found"
+            f" {unit} as unit 0; pretrain with --unit rbm, or a single layer with --unit vae"
+        )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -42,7 +42,10 @@ def _check_machines(units: Sequence[Any]) -> None:
     other = next((index for index, unit in enumerate(units) if unit.kind != "rbm"), None)
     if other is not None or not units:
         found = "no pretrained units" if other is None else f"{type(units[other]).__name__} as unit {other}"
-        raise SettingError(f"units: expected pretrained RBMs alone to sample from, found {found}; pretrain RBMs")
+        raise SettingError(
+            f"units: expected pretrained RBMs alone, or one variational autoencoder on top, to sample from, found {found};"
+            " pretrain with unit='rbm', or a single layer with unit='vae'"
+        )
 
 
 def _block(units: Sequence[Any], chains: np.ndarray, steps: int, seed: int) -> np.ndarray:
