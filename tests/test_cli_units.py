@@ -407,13 +407,21 @@ def test_values_that_fit_no_parameter_are_usage_errors_under_their_flags(pretrai
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("kind", "layers"), [("rbm", "c4k3"), ("dae", "c4k3-c2k3"), ("convolutional", "g4-G3")])
-def test_a_kind_that_no_layer_is_of_is_refused(kind, layers, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "layers", "others", "instead"),
+    [
+        ("rbm", "c4k3", "convolutional", ""),
+        ("dae", "c4k3-c2k3", "convolutional", "; --corruption-level=0.25 does as much for these"),
+        ("convolutional", "g4-G3", "recurrent or sequence", ""),
+    ],
+)
+def test_a_kind_that_no_layer_is_of_is_refused(kind, layers, others, instead, tmp_path):
     line = misused("pretrain", "digits", "-o", tmp_path / "m.h5", "--layers", layers, "--unit", kind)
-    assert (
-        line == f"Error: --unit: expected none beside layers whose letters all say theirs, found '{kind}'; leave it out"
+    assert line == (
+        f"Error: --unit: expected a layer without a letter, to be of kind '{kind}', found letters alone, which make all layers"
+        f" {others}; leave it out{instead}"
     )
-    with pytest.raises(SettingError, match=r"^unit: expected none beside layers whose letters"):
+    with pytest.raises(SettingError, match=r"^unit: expected a layer without a letter"):
         StackedAutoencoder(layers.split("-"), unit=kind).plan()
     assert not list(tmp_path.iterdir())
 

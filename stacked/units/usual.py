@@ -75,14 +75,27 @@ def _words(asked: Sequence[Asked], kind: str, given: Given, usual: str) -> list[
     others = words_of(asked)
     if others and all(one.word in others for one in asked):
         if kind not in ("auto", *others):
-            raise SettingError(
-                f"unit: expected none beside layers whose letters all say theirs, found {shown(kind)}; leave it out"
-            )
+            raise SettingError(_without_use(kind, others))
         kind = others[0]
         _refuse_untaken(given.keys() - {name for word in others for name in _taken(word)}, given)
     plain = _kind_taking(given, usual, others) if kind == "auto" else kind
     dense = _kind_taking(given, usual, [plain, *others]) if KINDS[plain].building.letters else plain
     return [{None: plain, DENSE: dense}.get(one.word, str(one.word)) for one in asked]
+
+
+def _without_use(kind: str, others: Sequence[str]) -> str:
+    """What is wrong with a kind beside layers of letters alone, which are of the ``others``."""
+    tables = [KINDS[word].parameters(word) for word in others]
+    settings = [
+        f"{name}={value!r}"
+        for name, value in KINDS[kind].defaults.items()
+        if all(name in table and table[name].default != value for table in tables)
+    ]
+    instead = f"; {' and '.join(settings)} does as much for these" if settings else ""
+    return (
+        f"unit: expected a layer without a letter, to be of kind {shown(kind)}, found letters alone, which make all layers"
+        f" {' or '.join(others)}; leave it out{instead}"
+    )
 
 
 def _given_to(index: int, words: Sequence[str], given: Given) -> dict[str, Any]:
