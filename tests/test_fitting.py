@@ -66,6 +66,18 @@ def test_units_that_do_not_fit_are_refused_before_any_trains(name, stack, tmp_pa
     assert not told and not list(tmp_path.iterdir()) and not hasattr(model, "scaling_")
 
 
+@pytest.mark.parametrize("pretrained", [False, True], ids=["from random weights", "pretrained on even ones"])
+@pytest.mark.parametrize("stack", [StackedAutoencoder, StackedClassifier])
+def test_fine_tuning_refuses_steps_that_end_early_for_a_dense_unit_as_pretraining_does(stack, pretrained):
+    model = stack([RecurrentAutoencoder(4, **SHORT), Autoencoder(3, output="tanh", **SHORT)], finetune_epochs=1)
+    if pretrained:
+        model.pretrain(EVEN)
+    told, y = [], np.arange(len(RAGGED)) % 2 if stack is StackedClassifier else None
+    with pytest.raises(SettingError, match=ON_STEPS):
+        model.finetune(RAGGED, y, callback=told.append)
+    assert not told and hasattr(model, "network_") == pretrained
+
+
 def test_a_unit_without_memory_for_its_weights_is_refused_before_any_trains(monkeypatch):
     monkeypatch.setattr("stacked.network.available_memory", lambda: 2**20)
     told = []

@@ -1,4 +1,4 @@
-"""Whether all units of a stack fit the data, and each other, seen before the first of them trains."""
+"""Whether all units of a stack fit the data, and each other, seen before anything trains."""
 
 from collections.abc import Sequence
 

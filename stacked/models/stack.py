@@ -136,6 +136,7 @@ class Stack(AskedUnits, Model):
                 rows = rows_for(self, X, reset=not fitted)
                 targets = self._targets(rows, y)
                 prepared = self._prepare(rows, reset=not fitted, models_input=targets is None)
+                check_fit(self.templates, prepared, self.precision)
                 if not fitted:
                     self.seed_ = seed_from(self.random_state)
                 plan = self._plan_on(rows.n_rows, self._sample_shape)
