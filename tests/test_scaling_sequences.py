@@ -156,7 +156,7 @@ def test_a_model_takes_no_early_end_unless_it_says_so(stack):
         model.fit(list(map(steps_of, x[:, None])))
     assert not hasattr(model, "network_")
     model.fit(np.nan_to_num(x))
-    with pytest.raises(DataError, match="recurrent units"):
+    with pytest.raises(DataError, match="put a recurrent unit below"):
         model.transform(x)
     with pytest.raises(DataError, match="X has 9 features, but the model is expecting 18"):
         model.transform(x[:, :3])
@@ -251,7 +251,7 @@ def test_a_network_reads_ends_where_its_first_layer_takes_them():
     ((_, block),) = other.blocks(rows)
     np.testing.assert_array_equal(block, x.reshape(40, -1))
     for call in (lambda: list(dense.blocks(rows)), lambda: dense.apply(rows), lambda: read_finite(rows, 0, 40)):
-        with pytest.raises(DataError, match="recurrent units"):
+        with pytest.raises(DataError, match="put a recurrent unit below"):
             call()
     assert other.apply(rows).shape == (40, 4)
     x[0, 0, 0] = np.inf

@@ -50,7 +50,7 @@ def _refuse_early_end(rows: Rows, row: np.ndarray, number: int) -> None:
     if 0 < length < n_steps and np.isfinite(row[0, : length * width]).all():
         raise DataError(
             f"{rows.name}: expected finite numbers, found row {number} to end after {length} of {n_steps} steps, NaN after"
-            " it; sequences of unequal length are for recurrent units"
+            " it; for sequences of unequal length put a recurrent unit below all others: SequenceAutoencoder, in --layers G or L"
         )
 
 
