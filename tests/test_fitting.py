@@ -99,7 +99,11 @@ def test_what_reads_sequences_that_end_early_is_let_through():
 @pytest.mark.parametrize(
     ("data", "layers", "message"),
     [
-        ("digits", "c4k3-c3k9v", "--kernel: a kernel of 9 does not fit 8 pixels; use a smaller one, or --padding same"),
+        (
+            "digits",
+            "c4k3-c3k9v",
+            "Error: layer 2, 'c3k9v': a kernel of 9 does not fit 8 pixels; use a smaller one, or no v",
+        ),
         ("symbols:60", "g4-10", "found unit 1, Autoencoder; put one with one code a sequence there"),
         ("digits", "g4-c3k3", "expected images or maps below unit 1, a convolution, found what unit 0 gives"),
     ],

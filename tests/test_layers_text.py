@@ -56,7 +56,11 @@ def test_a_mistake_names_the_part_and_what_is_known(text):
     ("layers", "message"),
     [
         (["c16k5k3"], "units: expected each mark once, found 'c16k5k3'"),
-        (["c0"], "units: expected a whole number of at least 1, found 0"),
+        (["c0"], "units: layer 1, 'c0': expected a whole number of at least 1, found 0"),
+        ([8, "d0"], "units: layer 2, 'd0': expected a whole number of at least 1, found 0"),
+        (["c8k0"], "units: layer 1, 'c8k0': kernel: expected a whole number of at least 1, found 0"),
+        ([8, "c4s0"], "units: layer 2, 'c4s0': stride: expected a whole number of at least 1, found 0"),
+        (["c4k9999"], "units: layer 1, 'c4k9999': kernel: expected a whole number of at most 4096, found 9999"),
         ([0], "units: expected a whole number of at least 1, found 0"),
         ([True], "units: expected a whole number of at least 1, found True"),
         ("c16", "units: expected a sequence of whole numbers from 1 on, found 'c16'"),
@@ -69,10 +73,25 @@ def test_layers_that_cannot_be(layers, message):
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize(("part", "message"), [("c4s0", "stride: expected"), ("c4k9999", "kernel: expected")])
-def test_values_are_checked_where_the_unit_checks_them(part, message, small):
-    with pytest.raises(SettingError, match=f"^{message}"):
-        StackedAutoencoder([part]).fit(small)
+@pytest.mark.parametrize(
+    ("layers", "settings", "message"),
+    [
+        (["c8k9v"], {}, "layer 1, 'c8k9v': a kernel of 9 does not fit 8 pixels; use a smaller one, or no v"),
+        (["c4", "c8k9v"], {}, "layer 2, 'c8k9v': a kernel of 9 does not fit 8 pixels; use a smaller one, or no v"),
+        (["c8v"], {"kernel": 9}, "layer 1, 'c8v': kernel: a kernel of 9 does not fit 8 pixels; use a smaller one, or no v"),
+        (
+            ["c8k9"], {"padding": "valid"},
+            "layer 1, 'c8k9': a kernel of 9 does not fit 8 pixels; use a smaller one, or padding='same'",
+        ),
+        (["c4", "g3"], {}, "layer 2, 'g3': expected sequences of (steps, numbers) for a recurrent unit, found"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("train", ["pretrain", "finetune"])
+def test_a_layer_that_does_not_fit_is_called_by_its_text(layers, settings, message, train, small):
+    model = StackedAutoencoder(layers, unit_settings=settings)
+    with pytest.raises(SettingError) as caught:
+        getattr(model, train)(small.reshape(-1, 8, 8))
+    assert str(caught.value).startswith(message)
 
 
 # ---- the units -------------------------------------------------------------------------------------------------------
@@ -174,7 +193,7 @@ def test_flat_rows_of_the_command_line_are_signals_or_have_a_shape(small, tmp_pa
         (("--layers", "8-4", "--unit", "rbm", "--kernel", 3), "--kernel is an option of --unit convolutional, not of rbm"),
         (("--layers", "c8-4", "--kernel", "3,5,7"), "--kernel: expected 1 value or 2, one a layer, found 3"),
         (("--layers", "c8", "--unpool", "switches"), "--unpool: switches has no effect without pooling"),
-        (("--layers", "c8s0"), "--stride: expected a whole number of at least 1, found 0"),
+        (("--layers", "c8s0"), "'--layers': layer 1, 'c8s0': stride: expected a whole number of at least 1, found 0"),
     ],
 )  # fmt: skip
 def test_mistakes_are_one_line(flags, message, tmp_path):

@@ -90,7 +90,7 @@ class Stack(AskedUnits, Model):
                     self.target_ = None
                 prepared = self._prepare(rows, reset=resume is None, models_input=target is None)
                 goal = self._goal(rows, prepared, target, resume is None)
-                check_fit(self.templates, prepared, self.precision)
+                check_fit(self.templates, prepared, self.precision, self.units)
                 if resume is None:
                     self.seed_ = seed_from(self.random_state)
                 for unit in self.templates:
@@ -136,7 +136,7 @@ class Stack(AskedUnits, Model):
                 rows = rows_for(self, X, reset=not fitted)
                 targets = self._targets(rows, y)
                 prepared = self._prepare(rows, reset=not fitted, models_input=targets is None)
-                check_fit(self.templates, prepared, self.precision)
+                check_fit(self.templates, prepared, self.precision, self.units)
                 if not fitted:
                     self.seed_ = seed_from(self.random_state)
                 plan = self._plan_on(rows.n_rows, self._sample_shape)

@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import SettingError
+from ..parameters import parameters_of
 from ..settings import MAX_SIZES, whole
 from ..text import shown
+from .building import Building
 from .kinds import KINDS
 
 DENSE = "d"
@@ -34,7 +36,37 @@ def asked_layers(name: str, layers: Any) -> list[Asked]:
         raise SettingError(f"{name}: expected a sequence of whole numbers from 1 on, found {shown(layers)}")
     if len(layers) > MAX_SIZES:
         raise SettingError(f"{name}: expected at most {MAX_SIZES} sizes, found {len(layers)}")
-    return [_asked(name, part) if isinstance(part, str) else Asked(whole(name, part)) for part in layers]
+    return [
+        _asked(name, called(index, part), part) if isinstance(part, str) else Asked(whole(name, part))
+        for index, part in enumerate(layers)
+    ]
+
+
+def called(index: int, text: str) -> str:
+    """A layer that was asked for by a text, as messages call it; they count from 1."""
+    return f"layer {index + 1}, {shown(text)}"
+
+
+def in_marks(message: str, text: str) -> str:
+    """What a unit says of its parameters, where a text gave them: no parameter in front, and marks to leave out as the remedy."""
+    letter, _, marks = _parted(text)
+    message = message.removeprefix("units: ")
+    building = KINDS[LETTERS[letter]].building if letter in LETTERS else Building()
+    for mark, _ in _MARK.findall(marks):
+        if mark in building.marks:
+            message = message.removeprefix(f"{building.marks[mark]}: ")
+        for parameter in building.switches.get(mark, {}):
+            message = re.sub(rf"\b{parameter}='\w+'", f"no {mark}", message)
+    return message
+
+
+def _parted(text: str) -> tuple[str, str, str]:
+    """The letter, the number and the marks of a text, empty ones where it is none."""
+    match = _PART.fullmatch(text)
+    if match is None or len(max(re.findall("[0-9]+", text), key=len)) > _DIGITS:
+        return "", "", ""
+    letter, size, marks = match.groups()
+    return letter, size, marks
 
 
 def words_of(asked: Sequence[Asked], plain: str = "auto") -> list[str]:
@@ -63,26 +95,26 @@ def _marks(word: str) -> str:
     return " ".join((f"{building.counts}", *numbers, *switches))
 
 
-def _asked(name: str, text: str) -> Asked:
-    match = _PART.fullmatch(text)
-    if match is None or len(max(re.findall("[0-9]+", text), key=len)) > _DIGITS:
-        raise _unknown(name, text)
-    letter, size, marks = match.groups()
+def _asked(name: str, place: str, text: str) -> Asked:
+    letter, size, marks = _parted(text)
     if letter in LETTERS:
         word = LETTERS[letter]
-        settings = {**KINDS[word].building.letters[letter], **_settings(name, text, word, marks)}
-        return Asked(whole(name, int(size)), word, settings)
-    if marks or letter not in ("", DENSE):
+        settings = {**KINDS[word].building.letters[letter], **_settings(name, place, text, marks)}
+        return Asked(whole(f"{name}: {place}", int(size)), word, settings)
+    if not size or marks or letter not in ("", DENSE):
         raise _unknown(name, text)
-    return Asked(whole(name, int(size)), letter or None)
+    return Asked(whole(f"{name}: {place}", int(size)), letter or None)
 
 
-def _settings(name: str, text: str, word: str, marks: str) -> dict[str, Any]:
-    building = KINDS[word].building
+def _settings(name: str, place: str, text: str, marks: str) -> dict[str, Any]:
+    """The values of parameters that marks give."""
+    kind = KINDS[LETTERS[text[0]]]
+    building, known = kind.building, parameters_of(kind.declares)
     found: dict[str, Any] = {}
     for mark, number in _MARK.findall(marks):
         if number and mark in building.marks:
-            own = {building.marks[mark]: int(number)}
+            parameter = building.marks[mark]
+            own = {parameter: known[parameter].check(f"{name}: {place}: {parameter}", int(number))}
         elif not number and mark in building.switches:
             own = dict(building.switches[mark])
         else:
