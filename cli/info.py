@@ -1,5 +1,6 @@
 """``stacked info``."""
 
+import re
 from typing import Any
 
 import click
@@ -54,10 +55,10 @@ def _lines(model: str, found: dict[str, Any]) -> list[str]:
         units = (f"{unit['kind']} {unit.get('n_visible', '?')}-{unit.get('n_hidden', '?')}" for unit in found["units"])
         lines.append(_line("units", ", ".join(units)))
     phases = sorted(found["history"].items(), key=lambda item: (item[0] == "finetune", len(item[0]), item[0]))
-    lines += [_line("history", _phase(name, phase)) for name, phase in phases]
+    lines += [_line("history", _phase(_called(name), phase)) for name, phase in phases]
     if found["checkpoint"] is not None:
         cursor = found["checkpoint"]["cursor"]
-        unit = "" if cursor["phase"] == "finetune" else f"unit {cursor['unit']}, "
+        unit = "" if cursor["phase"] == "finetune" else f"unit {cursor['unit'] + 1}, "
         done = f"{cursor['phase']}, {unit}{cursor['epoch']} epochs done"
         if cursor.get("diverged"):
             lines.append(_line("diverged", f"after {done}; these are the last good weights"))
@@ -118,6 +119,12 @@ def _joined(left: dict[str, Any], names: tuple[str, ...]) -> str:
 
 def _line(name: str, text: str) -> str:
     return f"{name:11} {text}"
+
+
+def _called(name: str) -> str:
+    """A phase as progress calls it, where units count from 1; the file's own names are in the JSON."""
+    match = re.fullmatch(r"unit_([0-9]{1,9})", name, re.ASCII)
+    return name if match is None else f"unit {int(match[1]) + 1}"
 
 
 def _phase(name: str, phase: dict[str, Any]) -> str:

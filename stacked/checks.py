@@ -38,7 +38,7 @@ def check_width(rows: Rows, expected: int) -> None:
 
 def check_chain(units: list[Any]) -> None:
     """Each unit's visible side must be able to model the codes of the unit below, so that unrolling changes no activation."""
-    for index, (below, above) in enumerate(pairwise(units), start=1):
+    for index, (below, above) in enumerate(pairwise(units), start=2):
         code, visible = below.code_activation, above.output_activation
         fits = ACTIVATIONS[code].modelled_by
         if visible not in fits:

@@ -172,8 +172,8 @@ def test_lines_of_info():
         "head        9 -> 2 softmax",
         "classes     no, yes",
         "units       RBM 756-9, RBM 756-9",
-        "history     unit_2: 0 epochs",
-        "history     unit_10: 2 epochs, loss 1.2346, 2.1 s",
+        "history     unit 3: 0 epochs",
+        "history     unit 11: 2 epochs, loss 1.2346, 2.1 s",
         "history     finetune: 3 epochs, loss 1.2346, validation 2.5, 2.1 s",
         "digest      abc",
         "result      def, without times",
@@ -189,10 +189,10 @@ def test_lines_of_info():
     cursor = {"phase": "pretrain", "unit": 1, "epoch": 4}
     unfinished = cli_info._lines("m.h5", {**found, "checkpoint": {"cursor": cursor}})
     assert unfinished[-3:-1] == [
-        "unfinished  pretrain, unit 1, 4 epochs done; go on with `stacked pretrain --resume m.h5`", "digest      abc",
+        "unfinished  pretrain, unit 2, 4 epochs done; go on with `stacked pretrain --resume m.h5`", "digest      abc",
     ]  # fmt: skip
     diverged = cli_info._lines("m.h5", {**found, "checkpoint": {"cursor": {**cursor, "diverged": True}}})
-    assert diverged[-3] == "diverged    after pretrain, unit 1, 4 epochs done; these are the last good weights"
+    assert diverged[-3] == "diverged    after pretrain, unit 2, 4 epochs done; these are the last good weights"
     whole = cli_info._lines("m.h5", {**found, "checkpoint": {"cursor": {"phase": "finetune", "unit": -1, "epoch": 4}}})
     assert whole[-3] == "unfinished  finetune, 4 epochs done; go on with `stacked finetune --resume m.h5`"
 

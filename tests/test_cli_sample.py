@@ -50,7 +50,7 @@ def test_models_that_are_no_nets(home, tmp_path):
     for name, unit in (("other.h5", "Autoencoder"), ("two.h5", "VariationalAutoencoder")):
         assert refused("sample", home / name, *out) == (
             "Error: units: expected pretrained RBMs alone, or one variational autoencoder on top, to sample from, found"
-            f" {unit} as unit 0; pretrain with --unit rbm, or a single layer with --unit vae"
+            f" {unit} as unit 1; pretrain with --unit rbm, or a single layer with --unit vae"
         )
     assert list(tmp_path.iterdir()) == []
 

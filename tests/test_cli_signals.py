@@ -58,7 +58,7 @@ def test_a_signal_whose_exception_was_lost_stops_training(
         result = run("pretrain", rows, "-o", out, *TRAIN, *options)
     assert result.exit_code == 128 + number
     assert result.stderr.splitlines()[-1] == f"stopped; go on with: stacked pretrain --resume {out}"
-    assert f"unit 0, {done} epochs done" in run_well("info", out).stdout
+    assert f"unit 1, {done} epochs done" in run_well("info", out).stdout
     run_well("pretrain", rows, "-o", whole, "-q", *TRAIN)
     run_well("pretrain", "--resume", out, "-q")
     assert np.array_equal(load(out).network_.params, load(whole).network_.params)

@@ -247,7 +247,7 @@ def test_divergence_keeps_the_good_state_and_says_where(tmp_path, rows):
         "pretrain", rows, "-o", out, "--layers", "8", "--visible", "gaussian", "--learning-rate", 1e9, "-q", *SMALL
     )
     assert result.exit_code == 1 and len(result.stderr.splitlines()) == 1
-    assert "unit 0" in result.stderr and "lower --learning-rate" in result.stderr and f"kept in {out}" in result.stderr
+    assert "unit 1" in result.stderr and "lower --learning-rate" in result.stderr and f"kept in {out}" in result.stderr
     assert "last good weights" in run_well("info", out).stdout
     assert "nan" not in run_well("encode", out, rows).stdout
     assert "diverged" in refused("pretrain", "--resume", out)

@@ -150,7 +150,7 @@ def test_settings_that_cannot_be_are_refused(own, shape, message):
 def test_an_upper_unit_reads_the_maps_below_in_their_shape(images):
     units = [ConvolutionalAutoencoder(4), ConvolutionalAutoencoder(3, output="relu", sample_shape=(16, 16))]
     with pytest.raises(
-        SettingError, match=r"^sample_shape: expected \(8, 8, 4\), the maps that unit 0 gives, found \(16, 16, 1\)"
+        SettingError, match=r"^sample_shape: expected \(8, 8, 4\), the maps that unit 1 gives, found \(16, 16, 1\)"
     ):
         StackedAutoencoder(units).fit(images)
 

@@ -139,7 +139,7 @@ def test_fine_tuning_changes_nothing(net, digits):
 
 def test_what_cannot_be_sampled(small):
     mixed = StackedAutoencoder([RBM(8, epochs=0), Autoencoder(4, epochs=0)], random_state=0).pretrain(small)
-    with pytest.raises(SettingError, match=r"expected pretrained RBMs alone, .* found Autoencoder as unit 1; pretrain"):
+    with pytest.raises(SettingError, match=r"expected pretrained RBMs alone, .* found Autoencoder as unit 2; pretrain"):
         mixed.sample(3)
     untrained = StackedAutoencoder([RBM(8)], finetune_epochs=0, random_state=0).finetune(small)
     with pytest.raises(SettingError, match="found no pretrained units"):

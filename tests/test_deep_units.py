@@ -119,7 +119,7 @@ def test_a_message_about_a_unit_gives_all_of_its_sizes(at, small, monkeypatch):
     units = [RBM(12), RBM(8), RBM(6)]
     units[at] = DeepUnit(units[at].n_hidden, 9)
     StackedAutoencoder(units, random_state=0).pretrain(small)
-    assert phases[at] == f"unit {at} (DeepUnit, {(64, 12, 8)[at]}-9-{units[at].n_hidden})"
+    assert phases[at] == f"unit {at + 1} (DeepUnit, {(64, 12, 8)[at]}-9-{units[at].n_hidden})"
 
 
 # ---- stacks that did not come to their upper units, and units that were changed -------------------------------------------

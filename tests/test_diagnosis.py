@@ -61,7 +61,7 @@ def test_units_that_never_answer_are_counted(small, warned):
     line = _one(warned(), "relu units never answer")
     dead = np.mean(~(unit.transform(small) > 0).any(axis=0))
     assert 0.75 <= dead < 1 and "lower learning_rate" in line
-    assert line.startswith(f"unit 0 (Autoencoder, 64-32): {dead:.0%} of the 32 relu units never answer; ")
+    assert line.startswith(f"unit 1 (Autoencoder, 64-32): {dead:.0%} of the 32 relu units never answer; ")
 
 
 def test_saturated_units_are_named_with_a_remedy(small, warned):

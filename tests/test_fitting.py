@@ -22,11 +22,11 @@ RAGGED = EVEN.copy()
 RAGGED[::3, 4:] = np.nan
 SHORT = {"epochs": 1}
 ON_STEPS = (
-    r"^units: expected units for sequences of unequal length above unit 0, found unit 1, Autoencoder; put one with one code a"
+    r"^units: expected units for sequences of unequal length above unit 1, found unit 2, Autoencoder; put one with one code a"
     r" sequence there, or below it: SequenceAutoencoder, in --layers G or L$"
 )
 ON_STATES = (
-    r"^units: expected images or maps below unit 1, a convolution, found what unit 0 gives, which is recurrent; let"
+    r"^units: expected images or maps below unit 2, a convolution, found what unit 1 gives, which is recurrent; let"
     r" convolutions follow convolutions, or the data$"
 )
 MISFITS = {
@@ -48,7 +48,7 @@ MISFITS = {
     "a code for a recurrent unit": (
         [SequenceAutoencoder(4), RecurrentAutoencoder(3, output="tanh")],
         EVEN,
-        r"^units: expected sequences below unit 1",
+        r"^units: expected sequences below unit 2",
     ),
     "states for a convolution": ([RecurrentAutoencoder(4), ConvolutionalAutoencoder(3, output="tanh")], EVEN, ON_STATES),
     "steps that end early for a dense unit": ([RecurrentAutoencoder(4), Autoencoder(3, output="tanh")], RAGGED, ON_STEPS),
@@ -104,8 +104,8 @@ def test_what_reads_sequences_that_end_early_is_let_through():
             "c4k3-c3k9v",
             "Error: layer 2, 'c3k9v': a kernel of 9 does not fit 8 pixels; use a smaller one, or no v",
         ),
-        ("symbols:60", "g4-10", "found unit 1, Autoencoder; put one with one code a sequence there"),
-        ("digits", "g4-c3k3", "expected images or maps below unit 1, a convolution, found what unit 0 gives"),
+        ("symbols:60", "g4-10", "found unit 2, Autoencoder; put one with one code a sequence there"),
+        ("digits", "g4-c3k3", "expected images or maps below unit 2, a convolution, found what unit 1 gives"),
     ],
 )
 def test_the_command_leaves_no_file_that_blocks_the_next_try(data, layers, message, tmp_path):

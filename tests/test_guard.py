@@ -45,7 +45,7 @@ MISMATCHED = [
 
 @pytest.mark.parametrize("units", MISMATCHED)
 def test_units_whose_activations_disagree_are_refused(units, small):
-    with pytest.raises(SettingError, match="unit 1"):
+    with pytest.raises(SettingError, match=r"^unit 2: .* codes of unit 1;"):
         StackedAutoencoder(units, random_state=0).fit(small)
 
 
@@ -58,7 +58,7 @@ def test_units_whose_activations_disagree_are_refused(units, small):
 )
 def test_divergence_names_unit_epoch_and_setting_and_keeps_good_weights(unit, setting, small):
     unit.set_params(random_state=0, epochs=20)
-    with pytest.raises(DivergedError, match=rf"unit 0 .*epoch \d+.*{setting}") as caught:
+    with pytest.raises(DivergedError, match=rf"unit 1 .*epoch \d+.*{setting}") as caught:
         unit.fit(small)
     assert "\n" not in str(caught.value)
     assert np.isfinite(unit.network_.params).all()
@@ -159,7 +159,7 @@ def test_which_visible_side_models_which_codes(code, visible):
     if visible in FITS[code]:
         check_chain(units)
     else:
-        with pytest.raises(SettingError, match=rf"^unit 2: .*{visible}, .*{code} codes of unit 1;"):
+        with pytest.raises(SettingError, match=rf"^unit 3: .*{visible}, .*{code} codes of unit 2;"):
             check_chain(units)
 
 

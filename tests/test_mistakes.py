@@ -40,7 +40,7 @@ def test_04_unrolling_keeps_the_visible_biases_in_the_decoder(small):
 def test_05_pretraining_and_finetuning_use_one_activation(small):
     relu = Autoencoder(6, activation="relu", output="linear", learning_rate=0.01, epochs=1)
     deep = StackedAutoencoder([RBM(8, epochs=1), relu], random_state=0)
-    with pytest.raises(SettingError, match="unit 1"):
+    with pytest.raises(SettingError, match="unit 2"):
         StackedAutoencoder([relu, RBM(4)], random_state=0).fit(small)
     deep.pretrain(small)
     activations = [layer.activation for layer in deep.network_.layers]

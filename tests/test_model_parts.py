@@ -96,7 +96,7 @@ UNFIT = {
     ),
     "chain of units": (
         with_unit(1, lambda old: rbm(5, 3)),
-        "/units/1: expected 4 visible units as unit 0 has hidden ones, found 5",
+        "/units/1: expected 4 visible units as /units/0 has hidden ones, found 5",
     ),
     "unit and encoder": (
         with_unit(1, lambda old: rbm(4, 2)),

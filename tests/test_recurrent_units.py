@@ -208,7 +208,7 @@ def test_a_classifier_reads_sequences_that_end_early():
 def test_a_code_is_no_sequence():
     units = [SequenceAutoencoder(4), RecurrentAutoencoder(3, output="tanh")]
     with pytest.raises(
-        SettingError, match=r"^units: expected sequences below unit 1, which is recurrent, found \(1, 1, 4\)"
+        SettingError, match=r"^units: expected sequences below unit 2, which is recurrent, found \(1, 1, 4\)"
     ):
         StackedAutoencoder(units).fit(waves())
 

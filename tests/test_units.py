@@ -271,7 +271,7 @@ def test_each_unit_has_its_own_plan_streams_and_scaling(small, phases):
         "cross_entropy",
     ]
     assert [phase.where for phase in phases] == [
-        "unit 0 (RBM, 64-6)", "unit 1 (Autoencoder, 6-5)", "unit 2 (Autoencoder, 5-4)", "fine-tuning",
+        "unit 1 (RBM, 64-6)", "unit 2 (Autoencoder, 6-5)", "unit 3 (Autoencoder, 5-4)", "fine-tuning",
     ]  # fmt: skip
     assert [phase.remedy for phase in phases] == ["lower learning_rate"] * 3 + ["lower finetune_learning_rate"]
     assert phases[3].trainee.objective.loss == LOSSES["cross_entropy"]

@@ -41,7 +41,7 @@ def sample(units: Sequence[Any], n: Any, steps: Any, random_state: Any) -> np.nd
 def _check_machines(units: Sequence[Any]) -> None:
     other = next((index for index, unit in enumerate(units) if unit.kind != "rbm"), None)
     if other is not None or not units:
-        found = "no pretrained units" if other is None else f"{type(units[other]).__name__} as unit {other}"
+        found = "no pretrained units" if other is None else f"{type(units[other]).__name__} as unit {other + 1}"
         raise SettingError(
             f"units: expected pretrained RBMs alone, or one variational autoencoder on top, to sample from, found {found};"
             " pretrain with unit='rbm', or a single layer with unit='vae'"

@@ -27,7 +27,7 @@ def check_fit(units: Sequence[Unit], prepared: Prepared, precision: str, asked: 
     at = _without_ends(units, chain)
     if at and prepared.data.ragged:
         raise SettingError(
-            f"units: expected units for sequences of unequal length above unit {at - 1}, found unit {at},"
+            f"units: expected units for sequences of unequal length above unit {at}, found unit {at + 1},"
             f" {type(units[at]).__name__}; put one with one code a sequence there, or below it: SequenceAutoencoder, in --layers G"
             " or L"
         )

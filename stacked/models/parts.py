@@ -82,7 +82,9 @@ def _check_units(record: ModelRecord) -> None:
     sizes = [_unit_sizes(f"/units/{i}", unit) for i, unit in enumerate(record.units)]
     for i, (below, above) in enumerate(pairwise(sizes)):
         if below["n_hidden"] != above["n_visible"]:
-            text = f"expected {below['n_hidden']} visible units as unit {i} has hidden ones, found {above['n_visible']}"
+            text = (
+                f"expected {below['n_hidden']} visible units as /units/{i} has hidden ones, found {above['n_visible']}"
+            )
             raise refusal(f"/units/{i + 1}", text)
     start = 0
     for i, unit in enumerate(sizes):

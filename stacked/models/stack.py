@@ -215,7 +215,7 @@ class Stack(AskedUnits, Model):
             self.plan()
             tell_units(self.templates, self.unit)
         if models_input if reset else as_trained:
-            check_range(self.visible_activation, prepared.scaled, prepared.data, f"{rows.name}, unit 0", not reset)
+            check_range(self.visible_activation, prepared.scaled, prepared.data, f"{rows.name}, unit 1", not reset)
         return prepared
 
     def check_target(self, target: Any) -> None:

@@ -58,23 +58,23 @@ def chained(units: Iterable[Layered], shape: SampleShape) -> list[Halves]:
 
 
 def _check_meeting(index: int, below: Layer, above: Layer) -> None:
-    """SettingError for a unit that would read the maps below it in another shape."""
+    """SettingError for a unit that would read the maps below it in another shape; messages count units from 1."""
     try:
         above.check_after([below])
     except ValueError:
         if above.takes_sequences:
             raise SettingError(
-                f"units: expected sequences below unit {index}, which is recurrent, found {below.shape_out} of unit {index - 1};"
+                f"units: expected sequences below unit {index + 1}, which is recurrent, found {below.shape_out} of unit {index};"
                 " put a unit with one code a sequence last"
             ) from None
         if below.takes_sequences:
             raise SettingError(
-                f"units: expected images or maps below unit {index}, a convolution, found what unit {index - 1} gives, which is"
+                f"units: expected images or maps below unit {index + 1}, a convolution, found what unit {index} gives, which is"
                 " recurrent; let convolutions follow convolutions, or the data"
             ) from None
         raise SettingError(
-            f"sample_shape: expected {below.shape_out}, the maps that unit {index - 1} gives, found {above.shape_in} of unit"
-            f" {index}; leave it out"
+            f"sample_shape: expected {below.shape_out}, the maps that unit {index} gives, found {above.shape_in} of unit"
+            f" {index + 1}; leave it out"
         ) from None
 
 

@@ -43,6 +43,6 @@ def prepare_unit(
 
 
 def name_of(unit: "Unit", source: Source, halves: Halves) -> Name:
-    """What the training of a unit is called, by its place, class and sizes."""
+    """What the training of a unit is called, by its place, counted from 1, class and sizes."""
     sizes = "-".join(str(size) for size in (source.rows.n_columns, *(layer.n_out for layer in halves.encoder)))
-    return Name("pretrain", source.stream, f"unit {source.stream} ({type(unit).__name__}, {sizes})")
+    return Name("pretrain", source.stream, f"unit {source.stream + 1} ({type(unit).__name__}, {sizes})")
