@@ -94,6 +94,20 @@ def test_readme_mentions_every_command(name):
     assert f"stacked {name}" in text or f"`{name}`" in text
 
 
+def test_what_is_said_of_hidden_units_is_what_the_flag_offers_and_where_the_rest_is():
+    (option,) = (param for param in command("pretrain").params if param.name == "hidden")
+    named = re.findall(r"(\w+) \(", option.help)
+    assert named == [*option.type.choices, "gaussian"] and "which code linear makes of the top layer" in option.help
+
+
+def test_readme_names_every_kind_of_unit():
+    if not (ROOT / "README.md").exists():
+        pytest.skip("no README")
+    (line,) = (line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `stacked pretrain"))
+    (option,) = (param for param in command("pretrain").params if param.name == "unit")
+    assert [word for word in option.type.choices if f"`{word}`" not in line.replace("`--unit ", "`")] == ["auto"]
+
+
 @pytest.mark.parametrize("args", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)], ids=" ".join)
 def test_help_imports_nothing_heavy(args):
     code = (

@@ -25,7 +25,8 @@ class Machine(Sized):
     )
     hidden: str = parameter(
         "bernoulli", Choice(HIDDEN, reserved=("gaussian",)),
-        "units of the codes: binary, noisy rectified linear, or linear of unit variance.",
+        "units of the codes: bernoulli (binary), rectified (noisy rectified linear), or gaussian (linear, of unit variance), which"
+        " code linear makes of the top layer.",
     )  # fmt: skip
     k: int = parameter(
         1, Whole(maximum=MAX_COUNT), "Gibbs steps of CD-k, or per update of persistent chains.", per_layer=True
