@@ -98,16 +98,18 @@ def _as_sampled(model: Any, rows: Rows, sample: np.ndarray) -> ArrayRows:
 
 
 def summary_line(model: Any, X: Any) -> str | None:
-    """What the training on X came to, beside the answers that need none; None where that is not known."""
+    """What the training on X came to, beside the answers that need none; None where that is not known or was warned of."""
     if model.kind == CLASSIFIER:
         return _accuracy_line(model, X)
     rows, scaled = model._fitted_rows(X)
     with model._threads():
         found, where = at_the_end(model, rows, scaled)
-    if found is None:
+    no_good = found is not None and _is_no_good(model, found)
+    if found is None or (no_good and _is_judged(model, rows.n_rows)):
         return None
     pca = "" if found.pca is None else f", by PCA with {found.n_components:,} components {found.pca:.4g}"
-    return f"squared error of {where}: {found.squared_error:.4g}; by a constant answer {found.constant:.4g}{pca}"
+    line = f"squared error of {where}: {found.squared_error:.4g}; by a constant answer {found.constant:.4g}{pca}"
+    return f"{line}; {verdict(model, found)}" if no_good else line
 
 
 def _accuracy_line(model: Any, X: Any) -> str | None:
@@ -192,21 +194,28 @@ def _overfits(model: Any, found: Comparison, training_loss: float) -> bool:
 
 
 def _warn(model: Any, rows: Rows, scaled: tuple[Any, Any]) -> None:
-    """Of a model that has been trained for long enough; before the whole network is fine-tuned only a constant answer counts."""
-    plans = [_plan(model, rows.n_rows, record.unit) for record in model.history_]
-    minibatches = sum(-(-rows.n_rows // plan.batch_size) for plan in plans)
-    if minibatches < LEAST_STEPS or rows.n_rows < LEAST_ROWS:
+    """Of a model that has been trained for long enough."""
+    if not _is_judged(model, rows.n_rows):
         return
     found, where = at_the_end(model, rows, scaled)
-    line = None if found is None else verdict(model, found)
-    if found is None or line is None:
-        return
-    unfinished = is_stack(model.kind) and model.history_[-1].phase != "finetune"
-    close = unfinished or _varies_by_design(model) or found.squared_error <= CLOSE * (found.pca or 0.0)
-    if "constant" in found.worse_than or not close:
+    if found is not None and _is_no_good(model, found):
         _LOG.warning(
-            "%s: its squared error of %.4g on %s is %s", type(model).__name__, found.squared_error, where, line
-        )
+            "%s: its squared error of %.4g on %s is %s",
+            type(model).__name__, found.squared_error, where, verdict(model, found),
+        )  # fmt: skip
+
+
+def _is_judged(model: Any, n_rows: int) -> bool:
+    """Whether a model that was trained on so many rows has been for long enough."""
+    plans = [_plan(model, n_rows, record.unit) for record in model.history_]
+    return n_rows >= LEAST_ROWS and sum(-(-n_rows // plan.batch_size) for plan in plans) >= LEAST_STEPS
+
+
+def _is_no_good(model: Any, found: Comparison) -> bool:
+    """Whether there is something to warn of; before the whole network is fine-tuned only a constant answer counts."""
+    unfinished = is_stack(model.kind) and (not model.history_ or model.history_[-1].phase != "finetune")
+    close = unfinished or _varies_by_design(model) or found.squared_error <= CLOSE * (found.pca or 0.0)
+    return "constant" in found.worse_than or bool(found.worse_than and not close)
 
 
 def _plan(model: Any, n_rows: int, unit: int) -> Plan:

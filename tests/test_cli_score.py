@@ -152,11 +152,54 @@ def test_training_ends_with_the_comparison_and_warnings_in_flags(home, tmp_path)
     )
     result = run_well("pretrain", "digits", "-o", tmp_path / "m.h5", "--layers", "20-5", *rate)
     lines = result.stderr.splitlines()
-    assert any(
-        line.startswith("squared error of 1,797 training rows: ") and "by PCA with 5 components" in line
-        for line in lines
-    )
+    (told,) = _compared(result.stderr)
+    assert "its squared error of" in told and "on 1,797 training rows is worse than a constant answer" in told
     saturated = [line for line in lines if "at the ends of the range" in line]
     assert saturated and "lower --learning-rate, or set --optimizer adam" in saturated[0]
     quiet = run_well("pretrain", "digits", "-o", tmp_path / "q.h5", "--layers", "20-5", *rate, "--quiet").stderr
-    assert "at the ends of the range" in quiet and "squared error of 1,797" not in quiet
+    assert "at the ends of the range" in quiet and told in quiet.splitlines()
+
+
+def _compared(stderr):
+    return [line for line in stderr.splitlines() if "squared error of" in line and "constant answer" in line]
+
+
+def test_training_ends_with_a_line_that_compares(tmp_path):
+    flags = ("-o", tmp_path / "m.h5", "--layers", "20-5", "--epochs", 1, "--seed", 0)
+    (line,) = _compared(run_well("pretrain", "digits", *flags).stderr)
+    assert line.startswith("squared error of 1,797 training rows: ") and "by PCA with 5 components" in line
+    assert line.partition("by PCA with 5 components ")[2].replace(".", "").isdecimal()
+    assert "squared error" not in run_well("pretrain", "digits", *flags, "--force", "--quiet").stderr
+
+
+@pytest.mark.parametrize(
+    ("data", "layers", "epochs", "warned"),
+    [
+        ("digits", "20-5", 2, True),
+        *(("symbols:200", layers, *run) for layers in ("G2", "g2") for run in ((1, False), (25, True))),
+    ],
+)
+def test_what_is_worse_than_a_constant_answer_is_said_once_of_every_kind_of_model(
+    data, layers, epochs, warned, tmp_path
+):
+    unit = ("--unit", "rbm") if layers == "20-5" else ()
+    still = ("--epochs", epochs, "--learning-rate", 1e-9, "--force")
+    run_well("pretrain", data, "-o", tmp_path / "m.h5", "--layers", layers, "--seed", 0, "-q", *unit, *still)
+    said = run_well("finetune", tmp_path / "m.h5", data, "-o", tmp_path / "t.h5", "--batch-size", 100, *still).stderr
+    (line,) = _compared(said)
+    assert (
+        line.count("worse than a constant answer") == 1 and "it has learnt nothing of these rows; train longer" in line
+    )
+    assert line.startswith("StackedAutoencoder: its squared error of" if warned else "squared error of")
+
+
+@pytest.mark.parametrize(("epochs", "start"), [(1, "squared error of"), (60, "StackedAutoencoder: its squared error")])
+def test_what_is_fine_tuned_and_worse_than_pca_says_so_once(home, epochs, start, tmp_path):
+    run_well(
+        "pretrain", home / "x.npy", "-o", tmp_path / "m.h5", "--layers", "16-2", "--unit", "autoencoder", "--seed", 0, "-q",
+        "--epochs", 1 + epochs // 2, "--activation", "tanh", "--optimizer", "adam", "--scaling", "standard",
+    )  # fmt: skip
+    flags = ("--epochs", epochs, "--learning-rate", 1e-9, "--batch-size", 20)
+    said = run_well("finetune", tmp_path / "m.h5", home / "x.npy", "-o", tmp_path / "t.h5", *flags).stderr
+    (line,) = [line for line in said.splitlines() if "PCA" in line]
+    assert line.startswith(start) and "worse than PCA with 2 components (" in line
