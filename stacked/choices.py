@@ -13,12 +13,21 @@ CHOICES = "stacked.choices"
 LOGGER = logging.getLogger(CHOICES)
 
 
-def tell_scaling(name: str, scaling: "InputScaling") -> None:
-    """How the rows called ``name`` were scaled under auto, if they were."""
+def tell_scaling(given: "Rows", scaling: "InputScaling", sequences: bool) -> None:
+    """How rows were scaled under auto, if they were, and what their shape, or being ``sequences``, has to do with it."""
     from .scaling import AS_IS  # here, for the command line's help knows the logger by name
 
     if scaling.mode == "auto" and scaling.method != AS_IS:
-        LOGGER.info("%s: scaling='auto': %s", name, scaling.method)
+        LOGGER.info("%s: scaling='auto': %s%s", given.name, scaling.method, _taken_as(given, scaling, sequences))
+
+
+def _taken_as(given: "Rows", scaling: "InputScaling", sequences: bool) -> str:
+    """Why columns of a table are not scaled as they would be under dense units."""
+    if sequences:
+        return ", alike at all steps"
+    if len(given.sample_shape) < len(scaling.sample_shape):
+        return f", as samples of {' x '.join(map(str, scaling.sample_shape))}"
+    return ""
 
 
 def tell_shape(given: "Rows", taken: "Rows") -> None:

@@ -183,6 +183,23 @@ def test_flat_rows_of_the_command_line_are_signals_or_have_a_shape(small, tmp_pa
 
 
 @pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        ("5", "each column to mean 0 and deviation 1"),
+        ("d5", "each column to mean 0 and deviation 1"),
+        ("c3k3", "each column minus its mean, all divided by one deviation, as samples of 1 x 6 x 1"),
+        ("g3", "each column to mean 0 and deviation 1, alike at all steps"),
+        ("G3", "each column to mean 0 and deviation 1, alike at all steps"),
+    ],
+)
+def test_how_a_table_is_scaled_under_letters_is_told(layers, said, tmp_path):
+    x = np.random.default_rng(0).normal(5, 1, (50, 6)) * [1, 10, 100, 1, 10, 100]
+    np.savetxt(tmp_path / "x.csv", x, delimiter=",", fmt="%.4f")
+    lines = run_well("pretrain", tmp_path / "x.csv", "-o", tmp_path / "m.h5", "--layers", layers, "--epochs", 1).stderr
+    assert f"{tmp_path / 'x.csv'}: --scaling auto: {said}" in lines.splitlines()
+
+
+@pytest.mark.parametrize(
     ("flags", "message"),
     [
         (("--layers", "c16x3-30"), "expected a number of units, or c filters [k kernel] [s stride] [p pool] [v: valid]"),

@@ -200,14 +200,15 @@ class Stack(AskedUnits, Model):
 
         A model that is fitted takes in training what it takes in use: under a fitted scaling any range.
         """
+        given = rows
         if reset:
-            given, rows = rows, shaped(rows, self.templates[0].shape_of(rows))
+            rows = shaped(given, self.templates[0].shape_of(given))
             tell_shape(given, rows)
         data, dtype = summarize(rows, self.takes_sequences), precision_dtype(self.precision)
         check_varies(rows, data)
         if reset:
             self.scaling_ = fit_scaling(self.scaling, rows, data, dtype, self._is_bounded, self.takes_sequences)
-            tell_scaling(rows.name, self.scaling_)
+            tell_scaling(given, self.scaling_, self.takes_sequences)
         as_trained = self.scaling_.method in (AS_IS, IMAGES) and self.scaling_.unit_range
         prepared = self.scaling_.for_training(rows, data, dtype)
         if reset and self._are_sizes:

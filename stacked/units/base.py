@@ -90,7 +90,7 @@ class Unit(Reconstructor):
         summary, dtype = summarize(rows, self.takes_sequences), precision_dtype(self.precision)
         bounded = self.output_activation == "sigmoid"
         scaling = fit_scaling(self.scaling, rows, summary, dtype, bounded, self.takes_sequences)
-        tell_scaling(rows.name, scaling)
+        tell_scaling(given, scaling, self.takes_sequences)
         prepared = scaling.for_training(rows, summary, dtype)
         goal = self.told(rows, prepared, target)
         if goal is None:
