@@ -100,14 +100,20 @@ def _layer(layer: dict[str, Any]) -> str:
     for called, names in _PAIRS.items():
         if found := _joined(left, names):
             left[called] = found
+    if layer.get("height") == 1 and left.get("kernel") == "1x1":  # of a sequence, whose steps are looked at one by one
+        left = {name: value for name, value in left.items() if _ALONE.get(name) != value}
     if left != {"kind": "dense"}:
-        words += [f"{name}={value}" for name, value in left.items()]
+        words += [f"{name}={value}" for name, value in left.items() if name not in _SWITCHES]
+        words += [word for name, word in _SWITCHES.items() if left.get(name)]
     return " ".join(filter(None, words))
 
 
 _MAP = ("height", "width", "channels")
 _MAP_OUT = ("out_height", "out_width", "out_channels")
 _PAIRS = {name: (f"{name}_height", f"{name}_width") for name in ("kernel", "stride")} | {"pad": ("pad_top", "pad_left")}
+
+_ALONE = {"kernel": "1x1", "stride": "1x1", "pad": "0x0"}
+_SWITCHES = {"backwards": "backwards", "whole": "over all steps", "one_hot": "answering in symbols"}
 
 
 def _joined(left: dict[str, Any], names: tuple[str, ...]) -> str:

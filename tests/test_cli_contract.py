@@ -197,6 +197,32 @@ def test_lines_of_info():
     assert whole[-3] == "unfinished  finetune, 4 epochs done; go on with `stacked finetune --resume m.h5`"
 
 
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (
+            ("--layers", "g2-G3"),
+            [
+                "1x30x8 -> 1x30x2 kind=gru", "1x30x2 -> 1x1x3 kind=gru", "1x1x3 -> 1x30x3 kind=upsampling kernel=1x30",
+                "1x30x3 -> 1x30x3 kind=gru backwards", "1x30x3 -> 1x30x2 tanh kind=convolution", "1x30x2 -> 1x30x2 kind=gru",
+                "1x30x2 -> 1x30x8 sigmoid kind=convolution",
+            ],
+        ),
+        (
+            ("--layers", "L2", "--forcing", "--target", "symbols:60"),
+            [
+                "1x30x8 -> 1x1x2 kind=lstm", "1x1x2 -> 1x30x10 kind=forcing answering in symbols",
+                "1x30x10 -> 1x30x2 kind=lstm over all steps", "1x30x2 -> 1x30x8 sigmoid kind=convolution",
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_info_of_sequences_shows_what_is_so_and_leaves_out_what_is_not(flags, expected, tmp_path):
+    run_well("pretrain", "symbols:60", "-o", tmp_path / "m.h5", "--epochs", 0, "--quiet", *flags)
+    lines = run_well("info", tmp_path / "m.h5").stdout.splitlines()
+    assert [line[12:] for line in lines if line.startswith(("encoder", "decoder"))] == expected
+
+
 def test_info_in_json(home):
     found, model = report("info", home / "tuned.h5", "--json"), load(home / "tuned.h5")
     assert found.keys() == {
