@@ -48,8 +48,16 @@ BAD_DATA = {  # name -> (file name, how it is made, words of the message)
     "constant": ("rows.npy", npy(np.full((20, 6), 0.5)), "constant data"),
     "out of range": ("rows.npy", npy(ramp(20, 6) * 3 - 1), "expect data in [0, 1], found [-1, 2]"),
     "complex": ("rows.npy", npy(ramp(20, 6) * 1j), "Complex data not supported"),
-    "one dimension": ("rows.npy", npy(ramp(20)), "Expected 2D array"),
-    "no rows": ("rows.npy", npy(np.zeros((0, 6))), "0 sample(s)"),
+    "one dimension": (
+        "rows.npy",
+        npy(ramp(20)),
+        "rows.npy: expected an array (samples, columns), found one of one dimension, 20 numbers",
+    ),
+    "no rows": (
+        "rows.npy",
+        npy(np.zeros((0, 6))),
+        "rows.npy: expected a sample or more, found an array of shape (0, 6)",
+    ),
     "text in a table": ("rows.csv", lambda path: path.write_text("1,2\n3,x\n"), "found 'x'"),
 }
 

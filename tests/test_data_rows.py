@@ -151,10 +151,13 @@ def test_sparse_rows_are_made_dense_by_the_block(layout, dtype, kept, kind):
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        (np.zeros(3), "Expected 2D array, got 1D array instead. Reshape your data"),
-        (np.float64(3), "Expected 2D array, got scalar array"),
-        (np.zeros((0, 3)), r"0 sample\(s\) \(shape=\(0, 3\)\)"),
-        (np.zeros((3, 0)), r"0 feature\(s\) \(shape=\(3, 0\)\) while a minimum of 1 is required"),
+        (
+            np.zeros(3),
+            r"^thing: expected an array \(samples, columns\), found one of one dimension, 3 numbers; reshape it",
+        ),
+        (np.float64(3), r"^thing: expected an array \(samples, columns\), found a single number; reshape it"),
+        (np.zeros((0, 3)), r"^thing: expected a sample or more, found an array of shape \(0, 3\)$"),
+        (np.zeros((3, 0)), r"^thing: expected a column or more, found an array of shape \(3, 0\)$"),
         (np.zeros((3, 2), complex), "Complex data not supported"),
         (np.array([["a", "b"]]), "expected real numbers"),
         (np.array([["1", 2]], object), "found text"),

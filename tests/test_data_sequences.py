@@ -135,7 +135,7 @@ def test_what_is_no_list_of_sequences_is_read_as_before():
             [np.ones((2, 3)), np.ones((0, 3))],
             r"sequence 1: expected an array \(steps, 3\) of a step or more, found shape \(0, 3\)",
         ),
-        ([np.ones((0, 3)), np.ones((0, 3))], "0 feature"),
+        ([np.ones((0, 3)), np.ones((0, 3))], r"expected a column or more, found an array of shape \(2, 0, 3\)"),
         ([np.ones((2, 3)), np.ones(3)], r"sequence 1: expected an array \(steps, 3\)"),
         ([np.ones((2, 3, 1)), np.ones((3, 3, 1))], r"sequence 0: expected an array \(steps, numbers\)"),
         ([np.ones((2, 3)), np.full((1, 3), "a")], "expected real numbers"),

@@ -140,17 +140,17 @@ class ArrayRows(Rows):
 def check_shape(shape: tuple[int, ...], name: str) -> None:
     """`DataError` unless there are at least two dimensions, one row and one column."""
     if len(shape) < 2:
-        found = "1D array" if len(shape) == 1 else "scalar array"
+        found = f"one of one dimension, {shape[0]:,} numbers" if shape else "a single number"
         raise DataError(
-            f"{name}: Expected 2D array, got {found} instead. Reshape your data with array.reshape(-1, 1) if it has a "
-            "single feature or array.reshape(1, -1) if it is a single sample"
+            f"{name}: expected an array (samples, columns), found {found}; reshape it: a single column is (n, 1), a single sample"
+            " (1, n)"
         )
     if len(shape) > 1 + MAX_DIMENSIONS:
         raise DataError(f"{name}: expected samples of at most {MAX_DIMENSIONS} dimensions, found {len(shape) - 1}")
     if shape[0] == 0:
-        raise DataError(f"{name}: Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required")
+        raise DataError(f"{name}: expected a sample or more, found an array of shape {shape}")
     if math.prod(shape[1:]) == 0:
-        raise DataError(f"{name}: Found array with 0 feature(s) (shape={shape}) while a minimum of 1 is required")
+        raise DataError(f"{name}: expected a column or more, found an array of shape {shape}")
 
 
 def block_rows(n_columns: int) -> int:
