@@ -102,6 +102,12 @@ def test_another_array_takes_the_place_of_one():
         things.flat = other.flat
 
 
+@pytest.mark.parametrize("value", [True, np.float32(1), np.int64(1), None, [1.0]])
+def test_other_values_are_refused(value):
+    with pytest.raises(TypeError, match="count: expected an array, an int or a float, found "):
+        replace(_things(), count=value)
+
+
 def test_a_field_that_is_not_there_is_named():
     with pytest.raises(TypingError, match="Unknown attribute 'weight' of type Things"):
         _unknown(_things())

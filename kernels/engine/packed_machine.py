@@ -85,7 +85,7 @@ def layer_table(machine):
 
 def pack_machine(machine: Any, batch_size: int, bfloat16: bool = False) -> Packed:
     """Allocate the packed form of a `rbm.Machine` for minibatches, and chains, of at most ``batch_size`` rows."""
-    n_visible, n_hidden = machine.n_visible, machine.n_hidden
+    n_visible, n_hidden = int(machine.n_visible), int(machine.n_hidden)
     table, n_params = packed_table(layer_table.py_func(machine))
     rows = min(ROWS, -(-batch_size // PANEL) * PANEL)
     blocks, wide, high = -(-batch_size // rows), -(-n_visible // PANEL), -(-n_hidden // PANEL)
@@ -102,12 +102,12 @@ def pack_machine(machine: Any, batch_size: int, bfloat16: bool = False) -> Packe
         rows=rows,
         n_visible=n_visible,
         n_hidden=n_hidden,
-        visible=machine.visible,
-        hidden=machine.hidden,
+        visible=int(machine.visible),
+        hidden=int(machine.hidden),
         persistent=int(machine.persistent),
-        sparsity_target=machine.sparsity_target,
-        sparsity_weight=machine.sparsity_weight,
-        sparsity_decay=machine.sparsity_decay,
+        sparsity_target=float(machine.sparsity_target),
+        sparsity_weight=float(machine.sparsity_weight),
+        sparsity_decay=float(machine.sparsity_decay),
         activity=aligned_zeros(high * PANEL),
         visible_states=aligned_zeros(4, blocks, wide, rows, PANEL),
         hidden_states=aligned_zeros(3, blocks, high, rows, PANEL),

@@ -30,7 +30,7 @@ class Record:
 
     def __post_init__(self) -> None:
         values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
-        words = np.array([word for value in values.values() for word in _words_of(value)], np.int64)
+        words = np.array([word for item in values.items() for word in _words_of(*item)], np.int64)
         kind = RecordType(type(self).__qualname__, tuple((name, typeof(value)) for name, value in values.items()))
         for name, value in (("_words", words), ("address", words.ctypes.data), ("_numba_type_", kind)):
             object.__setattr__(self, name, value)
@@ -39,11 +39,13 @@ class Record:
         return type(self), tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
 
 
-def _words_of(value: Any) -> Iterator[int]:
+def _words_of(name: str, value: Any) -> Iterator[int]:
     if isinstance(value, np.ndarray):
         yield from (value.ctypes.data, *value.shape, *value.strides)
+    elif type(value) in (int, float):  # others are of types whose numbers take less than a word
+        yield int(np.array(value, type(value)).view(np.int64))
     else:
-        yield int(np.array(value, np.int64 if isinstance(value, int) else np.float64).view(np.int64))
+        raise TypeError(f"{name}: expected an array, an int or a float, found {type(value).__name__}")
 
 
 class RecordType(types.Type):
