@@ -2,7 +2,7 @@
 
 Numba compiles whatever a kernel calls into that kernel once more, which for the fused trainers takes minutes. A function that is
 `linked` is compiled once, for one signature, and called by the name of a symbol, as C does it. What only kernels call is compiled
-without the code that unpacks Python's arguments, of a small function the greater part.
+without the code that unpacks Python's arguments, which is most of a small function.
 
 That, the cache and the engine's own LLVM code stand on interfaces which Numba calls private. They are used with the versions
 that were tested; with any other, kernels run plain, on one thread and uncached: slower, and right.
@@ -166,8 +166,7 @@ class Step:
 
     def __init__(self, *signatures: tuple):
         self.__name__, self.signatures = "step", signatures
-        if TESTED:
-            self._register()
+        self._register()
 
     def __call__(self, *args: Any) -> Any:
         raise TypeError("only a kernel can call one by its address")
@@ -195,6 +194,18 @@ class Step:
         kind = context.call_conv.get_function_type(none, sig.args[1:])
         callee = builder.inttoptr(args[0], kind.as_pointer())
         return _emit_call(context, builder, callee, none, sig.args[1:], args[1:])
+
+
+def step(*signatures: tuple) -> Any:
+    """A `Step`; with a version of Numba that was not tested what kernels can call in its place, though in vain."""
+    if TESTED:
+        return Step(*signatures)
+
+    @njit(**_FLAGS)
+    def unavailable(address, *arguments):
+        raise RuntimeError("layers on maps need a version of Numba that was tested")
+
+    return unavailable
 
 
 def _emit_call(context: Any, builder: Any, callee: Any, returned: Any, types: Any, args: Any) -> Any:

@@ -57,6 +57,26 @@ def test_an_untested_numba_is_told_and_nothing_private_is_used(tmp_path):
     assert list(tmp_path.rglob("*.nb*")) == []
 
 
+ANSWER = """
+import sys
+import numba
+numba.__version__ = sys.argv[1]
+import numpy as np
+from stacked.layers import Dense
+from stacked.network import Network
+from stacked.data import ArrayRows
+print(Network.zeros([Dense(3, 2, "sigmoid")], "float64").apply(ArrayRows(np.ones((4, 3)))).tolist())
+"""
+
+
+def test_an_untested_numba_compiles_networks_which_might_have_layers_on_maps(tmp_path):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-W", "ignore", "-c", ANSWER, "1.7.0"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    assert (done.returncode, done.stdout.strip()) == (0, str([[0.5, 0.5]] * 4)), done.stderr
+
+
 def test_float32_goes_to_the_plain_kernels(monkeypatch):
     called = []
 

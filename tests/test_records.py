@@ -102,7 +102,20 @@ def test_another_array_takes_the_place_of_one():
         things.flat = other.flat
 
 
-@pytest.mark.parametrize("value", [True, np.float32(1), np.int64(1), None, [1.0]])
+def test_numbers_of_numpy_are_those_of_python():
+    things = replace(_things(), count=np.int32(7), rate=np.float32(0.5))
+    assert _numbers(things) == (7, 0.5) and (type(things.count), type(things.rate)) == (int, float)
+
+
+def test_arrays_of_other_kinds_are_other_types():
+    things, fixed = _things(), np.arange(7.0)
+    fixed.flags.writeable = False
+    others = [replace(things, flat=flat) for flat in (np.arange(7), np.arange(14.0)[::2], fixed, np.zeros((1, 7)))]
+    assert len({thing._numba_type_ for thing in (things, *others)}) == 5
+    assert all(_described(other)[0, 4] == other.flat.strides[0] for other in others)
+
+
+@pytest.mark.parametrize("value", [True, np.True_, None, "1", [1.0]])
 def test_other_values_are_refused(value):
     with pytest.raises(TypeError, match="count: expected an array, an int or a float, found "):
         replace(_things(), count=value)

@@ -7,7 +7,15 @@ from stacked.kernels._jit import jit
 from stacked.kernels.engine.instructions import LANES
 from stacked.kernels.engine.panels import PANEL, aligned_zeros
 from stacked.kernels.engine.parts import add_part
-from stacked.kernels.engine.products import add_bias, multiply_transposed, start_rows, sum_rows, turns
+from stacked.kernels.engine.products import (
+    TURNING,
+    add_bias,
+    multiply_transposed,
+    multiply_turned,
+    start_rows,
+    sum_rows,
+    turns,
+)
 from stacked.kernels.engine.rows import add_up
 
 COUNTS = 0, 1, 2, 3, 20, 100
@@ -81,6 +89,16 @@ def test_products_with_turned_weights_are_the_same_bits(n_rows, n_bias, begin):
     x[:], weight[:] = rng.normal(size=x.shape), rng.normal(size=weight.shape)
     x_t = np.concatenate(list(x), axis=1).reshape(4, PANEL, -1).transpose(0, 2, 1).copy()
     bias = rng.normal(size=n_bias).astype(np.float32)
-    assert turns((n_rows - 1) % PANEL + 1) == (n_rows != LANES)
     expected = _transposed(x[:0], x_t, n_rows, begin, weight, bias)
     np.testing.assert_array_equal(_transposed(x, x_t, n_rows, begin, weight, bias), expected)
+    for first in range(0, n_rows, PANEL):  # whether this CPU would turn them or not
+        out, rows = aligned_zeros(2, 4 * PANEL, PANEL), min(PANEL, n_rows - first)
+        scratch = aligned_zeros(1, 2 * PANEL + 1, PANEL)
+        multiply_turned(x, first, rows, begin, x_t.shape[1], weight, 1, bias, scratch, out)
+        np.testing.assert_array_equal(out[1, first : first + rows], expected[first : first + rows])
+
+
+def test_few_rows_of_wide_vectors_are_turned():
+    turned = [n for n in range(1, PANEL + 1) if turns.py_func(n)]
+    assert all((-n) % LANES >= TURNING for n in turned) and LANES not in turned
+    assert (20 in turned) == (LANES == 16)

@@ -1,6 +1,7 @@
 """What the CPU that Numba compiles for offers, and LLVM's vector instructions under short names.
 
-The files that write LLVM IR are this one, `microkernel` (products) and `vectors` (transposes, rounding, random numbers).
+Files that write LLVM IR: `microkernel`, `updated_tiles`, `strided` (products), `packed_update` (optimisers), `vectors`, `rows`,
+`windows`, `parts` (what surrounds products), `records` (how kernels find their arrays).
 """
 
 from typing import Any

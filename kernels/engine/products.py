@@ -1,10 +1,11 @@
 """Products of matrices in panels, and what follows a product while its tile is in the cache.
 
     multiply              panel of  x @ W          rows of x along its panels, a panel of W
-    multiply_transposed   panel of  x @ W.T        the same microkernel gives the transpose, (W @ x.T), turned block by block
+    multiply_transposed   panel of  x @ W.T        the same microkernel gives the transpose, (W @ x.T), turned block by block;
+                                                   or, for a last strip of few rows, a part of W is turned
     outer                 part of   x.T @ d        columns of x within their panels, a panel of d; summed over the rows
 
-W is never transposed: the third product needs only the transpose of the (small) activations. Rows of a tile are shared out
+Else W is not transposed: the second product needs only the transpose of the (small) activations. Rows of a tile are shared out
 as evenly as the tallest tile allows, so none is padded. Epilogues run over whole panels of a block: long contiguous loops.
 """
 
@@ -51,7 +52,7 @@ def multiply_transposed(x, x_t, first_row, n_rows, begin, end, weight, panel, wi
 
     The sums run over columns ``begin``, a multiple of PANEL, to ``end`` of x and weight. x (panels, rows, PANEL), or (0, rows,
     PANEL) if only its transpose is there, x_t (rows / PANEL, columns of x, PANEL), weight (panels, n, PANEL), out (panels, rows,
-    PANEL). first_row is a multiple of PANEL; rows past n_rows up to the next one are overwritten too. scratch (some, PANEL or more,
+    PANEL). first_row is a multiple of PANEL; rows past n_rows up to the next one may be overwritten. scratch (some, PANEL or more,
     PANEL). bias (PANEL,), or (0,) for none.
     """
     if width < PANEL:
@@ -80,7 +81,7 @@ def multiply_turned(x, first_row, n_rows, begin, end, weight, panel, bias, scrat
     that goes on into columns which another thread updates (1.3 times the time where the cores share no cache).
     """
     start_rows(bias, out[panel, first_row : first_row + n_rows])
-    n_tiles, depth, jump = -(-n_rows // MAX_HEIGHT), scratch.size // PANEL, x.shape[1] * PANEL
+    n_tiles, depth, jump = -(-n_rows // MAX_HEIGHT), scratch.size // (PANEL * PANEL) * PANEL, x.shape[1] * PANEL
     for k in range(begin, end, depth):
         stop = min(k + depth, end)
         n_blocks = panel_count(stop - k)

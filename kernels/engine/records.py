@@ -6,8 +6,8 @@ instead, as 64-bit words: of a number its value, of an array where it begins, it
 they need. Words never change; what the arrays hold does.
 """
 
-from collections.abc import Iterator
 from dataclasses import fields
+from struct import pack
 from typing import Any
 
 import numpy as np
@@ -22,30 +22,51 @@ from .instructions import INT, POINTER, integer
 class Record:
     """Base of frozen dataclasses of arrays, ints and floats, whose fields kernels read by their names.
 
-    A kernel that is called from Python holds on to the record that it was given. Copies, also those by `dataclasses.replace` or
-    pickle, have words of their own.
+    A kernel that is called from Python holds on to the record that it was given; it must not return one of its arrays, which would
+    not. Copies, also those by `dataclasses.replace` or pickle, have words of their own.
     """
 
     address: int  # of the words
 
     def __post_init__(self) -> None:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
-        words = np.array([word for item in values.items() for word in _words_of(*item)], np.int64)
-        kind = RecordType(type(self).__qualname__, tuple((name, typeof(value)) for name, value in values.items()))
-        for name, value in (("_words", words), ("address", words.ctypes.data), ("_numba_type_", kind)):
+        values = {field.name: _plain(field.name, getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]
+        words = np.array([word for value in values.values() for word in _words_of(value)], np.int64)
+        words.flags.writeable = False
+        own = {"_words": words, "address": words.ctypes.data, "_numba_type_": _type_of(type(self), values)}
+        for name, value in {**values, **own}.items():
             object.__setattr__(self, name, value)
 
     def __reduce__(self) -> tuple:
         return type(self), tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
 
 
-def _words_of(name: str, value: Any) -> Iterator[int]:
+def _plain(name: str, value: Any) -> Any:
+    """An array, or a number as Python's own."""
     if isinstance(value, np.ndarray):
-        yield from (value.ctypes.data, *value.shape, *value.strides)
-    elif type(value) in (int, float):  # others are of types whose numbers take less than a word
-        yield int(np.array(value, type(value)).view(np.int64))
-    else:
-        raise TypeError(f"{name}: expected an array, an int or a float, found {type(value).__name__}")
+        return value
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(value)
+    raise TypeError(f"{name}: expected an array, an int or a float, found {type(value).__name__}")
+
+
+def _words_of(value: Any) -> tuple[int, ...]:
+    if isinstance(value, np.ndarray):
+        return (value.ctypes.data, *value.shape, *value.strides)
+    return (value if isinstance(value, int) else int.from_bytes(pack("<d", value), "little", signed=True),)
+
+
+def _type_of(record: type, values: dict[str, Any]) -> "RecordType":
+    """The type of a record; what tells Numba's types of its fields apart is looked at, since to find these takes longer."""
+    forms = [(v.dtype.str, v.ndim, v.flags.num) if isinstance(v, np.ndarray) else type(v) for v in values.values()]
+    key = (record, *forms)
+    if key not in _types:
+        _types[key] = RecordType(record.__qualname__, tuple((name, typeof(value)) for name, value in values.items()))
+    return _types[key]
+
+
+_types: dict[tuple, "RecordType"] = {}
 
 
 class RecordType(types.Type):

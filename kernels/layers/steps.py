@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import intp
 
-from .._jit import Step, jit
+from .._jit import jit, step
 from ..arithmetic.objective import BATCH, OBJECTIVE
 from ..engine.maps import Needs, lay_out
 from ..engine.packed_network import NET, Packed
@@ -70,7 +70,7 @@ KINDS = {
 }
 _TRAINING, _ANSWERING = ("forward", "backward", "write"), ("answer", "ready")
 _FORWARD, _BACKWARD, _WRITE, _ANSWER, _READY = range(5)  # columns of ``net.steps``
-_step, _answer, _ready = Step((NET, intp, OBJECTIVE, BATCH)), Step((NET, intp, intp, intp)), Step((NET, intp))
+_step, _answer, _ready = step((NET, intp, OBJECTIVE, BATCH)), step((NET, intp, intp, intp)), step((NET, intp))
 
 
 def equip(net: Packed, training: bool = True) -> Packed:

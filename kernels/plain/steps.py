@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import float32, float64, int64, intp
 
-from .._jit import TESTED, Linked, Step, jit
+from .._jit import TESTED, Linked, jit, step
 from ..arithmetic.activations import differentiate
 from ..engine.panels import (
     BIAS,
@@ -80,7 +80,7 @@ def _signatures(dtype: Any) -> tuple[tuple, tuple, tuple]:
 
 
 _SIGNATURES = {"float32": _signatures(float32), "float64": _signatures(float64)}
-_forward, _backward, _gradient = (Step(*pair) for pair in zip(*_SIGNATURES.values(), strict=True))
+_forward, _backward, _gradient = (step(*pair) for pair in zip(*_SIGNATURES.values(), strict=True))
 
 
 def plain_steps(
