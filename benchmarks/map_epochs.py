@@ -205,7 +205,7 @@ def row_of(task: Task, options: argparse.Namespace) -> str:
         rate, differences = microkernel_rate(options.threads), [check() for check in task.checks]
     if differences and max(differences) > PARITY:
         raise SystemExit(f"{task.name}: losses differ from the peer's by {max(differences):.1e}; nothing was timed")
-    seconds = timed(task, options.rounds, options.threads)
+    seconds, _ = timed(task, options.rounds, options.threads)
     peers = [name for name in seconds if name != "ours"]
     found = (ratio(seconds, "ours", [name for name in peers if "last" not in name]), ratio(seconds, "ours", peers))
     gflops, per = task.flops * task.n_rows / statistics.median(seconds["ours"]) / 1e9, 10000 / task.n_rows

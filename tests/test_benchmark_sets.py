@@ -58,3 +58,23 @@ def test_comparisons_of_recipes_run(script):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(PATH.parent.parent), *sys.path]))}
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
     assert done.returncode == 0 and "| wine" in done.stdout, done.stderr
+
+
+ROW = """
+import argparse, sys, time
+sys.path.insert(0, sys.argv[1])
+import map_epochs
+from epochs import Task
+task = Task("nothing", 10, 1e6, {"ours": lambda: time.sleep(0.001), "torch": lambda: time.sleep(0.01)})
+print(map_epochs.row_of(task, argparse.Namespace(threads=1, rounds=2)))
+"""
+
+
+def test_epochs_of_networks_on_maps_are_a_row_of_times():
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(PATH.parent.parent), *sys.path]))}
+    command = [sys.executable, "-W", "ignore", "-c", ROW, str(PATH.parent)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    name, installed, best, _, seconds = (cell.strip() for cell in done.stdout.strip().strip("|").split("|"))
+    assert name == "nothing" and installed == best and float(best) > 1
+    assert seconds.startswith("ours ") and ", torch " in seconds
