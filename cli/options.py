@@ -57,15 +57,17 @@ force_option = click.option(
     is_flag=True,
     help="Replace an output that holds unfinished training, or is no file of this kind; a finished model is replaced anyway.",
 )
-replace_option = click.option(
-    "--force", is_flag=True,
-    help="Replace an .h5 file that is there, which may hold other data; other outputs are replaced anyway.",
-)  # fmt: skip
-replace_or_draw_option = click.option(
-    "--force", is_flag=True,
-    help="Replace an .h5 file that is there, which may hold other data, or with a picture what is none; other outputs are replaced"
-    " anyway.",
-)  # fmt: skip
+
+
+def _replacing(more: str = "") -> Decorator:
+    return click.option(
+        "--force", is_flag=True,
+        help=f"Replace an .h5 file that is there, which may hold other data{more}; other outputs are replaced anyway.",
+    )  # fmt: skip
+
+
+replace_option = _replacing()
+replace_or_draw_option = _replacing(", or with a picture what is none")
 
 
 def file_only(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:

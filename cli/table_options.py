@@ -62,15 +62,14 @@ table_options = _table_options(
     "  [default: as MODEL was trained; else label, class, target or y]", "  [default: as MODEL was trained]"
 )
 
-header_option = click.option(
-    "--header/--no-header", default=True,
-    help="CSV: begin with a line of names, where MODEL was trained on a table.",
-)  # fmt: skip
-sequence_header_option = click.option(
-    "--header/--no-header", default=True,
-    help="CSV: begin with a line of names, where MODEL was trained on a table; and if its rows were steps, each line with the name"
-    " of its sequence.",
-)  # fmt: skip
+
+def _header(more: str = "") -> opt.Decorator:
+    what = f"CSV: begin with a line of names, where MODEL was trained on a table{more}."
+    return click.option("--header/--no-header", default=True, help=what)
+
+
+header_option = _header()
+sequence_header_option = _header("; and if its rows were steps, each line with the name of its sequence")
 
 
 def open_for_training(data: str, given: dict[str, Any]) -> "Rows":

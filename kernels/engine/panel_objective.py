@@ -41,8 +41,7 @@ from .panels import (
     weight_panels,
 )  # fmt: skip
 from .parts import job_of
-from .products import clear_padding
-from .rows import add_up
+from .products import clear_padding, sum_rows
 
 
 @jit
@@ -80,7 +79,7 @@ def loss_panel(loss, activation, share, width, output, target, delta):
     else:
         squared_error_panel(np.float32(0.5) * share if half else share, *flat)
         differentiate(activation, flat[0], flat[2])
-    add_up(losses, losses.shape[0], sums)
+    sum_rows(losses, sums)
     for c in range(width if half else 0):
         sums[c] = 0.5 * sums[c] + output.shape[0] * HALF_LOG_2PI
     clear_padding(width, delta)
